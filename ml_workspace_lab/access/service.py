@@ -1,0 +1,97 @@
+"""Tokens for clients outside this machine's account, and the audit trail."""
+
+import hashlib
+import hmac
+import secrets
+import zlib
+
+from ml_workspace_lab.access import store
+from ml_workspace_lab.access.authorize import allows
+from ml_workspace_lab.access.caller import caller
+from ml_workspace_lab.access.model import (
+    AuditList,
+    CreatedToken,
+    CreateToken,
+    Principal,
+    TokenInfo,
+    TokenList,
+)
+from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.types import Limit, Nothing
+from ml_workspace_lab.errors import Denied, InvalidInput, NotFound
+from ml_workspace_lab.storage.database import now
+
+DAY = 24 * 60 * 60 * 1000
+TOUCH_INTERVAL = 60_000
+
+
+class Tokens(Service):
+    """Tokens that let a client act from elsewhere; only their hashes are kept."""
+
+    @operation("POST", "/tokens", action="tokens/write")
+    def create(self, body: CreateToken) -> CreatedToken:
+        """A new token, shown this once. It can do no more than its maker. At most 365 days."""
+        if not 1 <= body.days <= 365:
+            raise InvalidInput("days: must lie between 1 and 365.", field="days")
+        for action in body.actions:
+            if not allows(caller(), action):
+                raise Denied(f"You can't give away {action}: you do not hold it yourself.")
+        token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        created = now()
+        info = TokenInfo(
+            token_id, body.name, body.actions, created, created + body.days * DAY, None
+        )
+        store.add_token(self.storage.database, info, _hash(secret))
+        return CreatedToken(_spell(token_id, secret), info)
+
+    @operation("GET", "/tokens", action="tokens/read")
+    def list(self) -> TokenList:
+        return TokenList(store.tokens(self.storage.database))
+
+    @operation("DELETE", "/tokens/{token_id}", action="tokens/delete")
+    def revoke(self, token_id: str) -> Nothing:
+        """The token stops working at once."""
+        if not store.delete_token(self.storage.database, token_id):
+            raise NotFound(f"There is no token {token_id}.", field="token_id")
+        return Nothing()
+
+    def principal(self, token: str) -> Principal | None:
+        """Whom the token speaks for, None where it is none of ours, revoked or over."""
+        token_id, secret = _parse(token)
+        found = store.token(self.storage.database, token_id)
+        if found is None:
+            return None
+        info, hashed = found
+        if not hmac.compare_digest(hashed, _hash(secret)) or info.expires <= now():
+            return None
+        if info.last_used is None or info.last_used + TOUCH_INTERVAL < now():
+            store.touch_token(self.storage.database, token_id)
+        return Principal(name=f"token:{info.name}", role="Owner", actions=tuple(info.actions))
+
+
+class Audit(Service):
+    """Who did what to what, when, and how it ended."""
+
+    @operation("GET", "/audit", action="audit/read")
+    def list(self, before: int | None = None, limit: Limit = 100) -> AuditList:
+        """The newest entries, or those older than the entry `before`."""
+        return AuditList(store.audit(self.storage.database, before, limit))
+
+
+def _hash(secret: str) -> bytes:
+    # 256 random bits need no slow hash.
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _spell(token_id: str, secret: str) -> str:
+    """Prefix and checksum let scanners of leaked secrets recognise one."""
+    body = f"mlws_user_{token_id}_{secret}"
+    return f"{body}_{zlib.crc32(body.encode()):08x}"
+
+
+def _parse(token: str) -> tuple[str, str]:
+    body, _, checksum = token.rpartition("_")
+    parts = body.split("_", 3)
+    if len(parts) != 4 or f"{zlib.crc32(body.encode()):08x}" != checksum:
+        return "", ""
+    return parts[2], parts[3]

@@ -1,0 +1,121 @@
+"""`python -m ml_workspace_lab.agent FOLDER`: started by whoever needs it, leaves when idle."""
+
+import os
+import select
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ml_workspace_lab.compute.local import LocalDriver
+from ml_workspace_lab.compute.wake import LOCK, PIPE
+from ml_workspace_lab.endpoints.supervisor import Supervisor
+from ml_workspace_lab.jobs.dispatcher import Dispatcher
+from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.files import FileLock
+from ml_workspace_lab.storage.storage import Storage
+from ml_workspace_lab.workspace import folder
+
+BUSY_INTERVAL = 0.2
+IDLE_INTERVAL = 2.0
+IDLE_VARIABLE = "ML_WORKSPACE_AGENT_IDLE_SECONDS"
+IDLE_SECONDS = 60.0
+LOCK_PATIENCE = 3.0
+
+
+class Part(Protocol):
+    def step(self) -> bool:
+        """Do what there is to do now; whether there is something to watch."""
+        ...
+
+
+def main(root: Path) -> None:
+    storage = folder.open_(root)
+    lock = FileLock(root / LOCK)
+    if not _acquire(lock):
+        return  # Another one is at work.
+    services = Services(storage)
+    parts: list[Part] = [
+        Dispatcher(services, LocalDriver(storage)),
+        Supervisor(services),
+        _Watch(services),
+    ]
+    try:
+        _loop(storage, parts)
+    finally:
+        lock.release()
+
+
+class _Watch:
+    """Closes interactive runs whose process died."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def step(self) -> bool:
+        return self._services.runs.close_abandoned()
+
+
+def _loop(storage: Storage, parts: Sequence[Part]) -> None:
+    """Step until nothing has been to do for a while, or the workspace is gone."""
+    patience = float(os.environ.get(IDLE_VARIABLE, IDLE_SECONDS))
+    pipe = _open_pipe(storage.root)
+    last_busy = time.monotonic()
+    while storage.database.path.exists():
+        busy = _step(parts)
+        moment = time.monotonic()
+        if busy:
+            last_busy = moment
+        elif moment - last_busy > patience:
+            # Whoever comes from here on finds no reader and starts another; what came before is
+            # seen by one more look.
+            os.close(pipe)
+            if not _step(parts):
+                return
+            pipe = _open_pipe(storage.root)
+            last_busy = moment
+        if _woken(pipe, BUSY_INTERVAL if busy else IDLE_INTERVAL):
+            last_busy = time.monotonic()
+
+
+def _step(parts: Sequence[Part]) -> bool:
+    busy = False
+    for part in parts:
+        try:
+            busy = part.step() or busy
+        except Exception:  # noqa: BLE001 - one part's bad moment (a full disk, say) must not end all
+            traceback.print_exc()
+            busy = True
+    return busy
+
+
+def _open_pipe(root: Path) -> int:
+    path = root / PIPE
+    if not path.is_fifo():
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
+    # Read and write: with no other writer, a read-only end would be "ready" for ever.
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _woken(pipe: int, seconds: float) -> bool:
+    ready, _, _ = select.select([pipe], [], [], seconds)
+    if ready:
+        os.read(pipe, 65536)
+    return bool(ready)
+
+
+def _acquire(lock: FileLock) -> bool:
+    """Take the lock, waiting a little for one that is about to leave."""
+    until = time.monotonic() + LOCK_PATIENCE
+    while not lock.acquire():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,82 @@
+"""A user's way into a workspace: the services with every call checked, here or over HTTP."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import msgspec
+
+from ml_workspace_lab.access.caller import local_user
+from ml_workspace_lab.access.model import Principal
+from ml_workspace_lab.api.gate import Gate
+from ml_workspace_lab.api.operation import Operation
+from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.services import ByName, Services, service_class
+from ml_workspace_lab.storage.storage import Storage
+
+
+class Connection(ByName):
+    """The operations of every service. Both ways of access have the same methods."""
+
+    def call(
+        self,
+        service: str,
+        operation: Operation,
+        arguments: msgspec.Struct,
+        body: msgspec.Struct | None,
+        content: BinaryIO | None,
+    ) -> Any:
+        raise NotImplementedError
+
+    def make(self, name: str) -> "Proxy":
+        return Proxy(self, name)
+
+
+class Proxy:
+    """A service as its users see it: its operations and nothing else."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._operations = service_class(name).operations
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self._operations:
+            raise AttributeError(f"{self._name} has no operation {name!r}")
+        operation = self._operations[name]
+        signature = inspect.signature(operation.function)
+
+        def call(*positional: Any, **named: Any) -> Any:
+            values = dict(signature.bind(None, *positional, **named).arguments)
+            values.pop("self")
+            body = values.pop("body", None)
+            content = values.pop("content", None)
+            # Structs are not checked when they are made: what comes from Python goes through the
+            # same decoder as what comes over HTTP.
+            if body is not None and operation.body is not None:
+                body = convert(msgspec.to_builtins(body), operation.body)
+            arguments = convert(values, operation.arguments)
+            return self._connection.call(self._name, operation, arguments, body, content)
+
+        setattr(self, name, call)
+        return call
+
+
+class LocalConnection(Connection):
+    """A workspace in a folder of this machine."""
+
+    def __init__(self, storage: Storage, principal: Principal | None = None) -> None:
+        self.storage = storage
+        self._services = Services(storage)
+        self._gate = Gate(principal or local_user(), self._services)
+
+    def call(
+        self,
+        service: str,
+        operation: Operation,
+        arguments: msgspec.Struct,
+        body: msgspec.Struct | None,
+        content: BinaryIO | None,
+    ) -> Any:
+        instance = getattr(self._services, service)
+        return self._gate.call(instance, operation, arguments, body=body, content=content)

@@ -1,0 +1,74 @@
+"""The one way to an operation: check the right to it, do it, leave an audit row."""
+
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import msgspec
+
+from ml_workspace_lab.access.authorize import authorize
+from ml_workspace_lab.access.caller import acting_as
+from ml_workspace_lab.access.model import Principal
+from ml_workspace_lab.access.store import add_audit
+from ml_workspace_lab.api.operation import Operation
+from ml_workspace_lab.errors import WorkspaceError
+from ml_workspace_lab.services import Services
+
+
+class Gate:
+    """Does operations for one principal. `services` is None while there is no workspace."""
+
+    def __init__(
+        self, principal: Principal, services: Services | None, request_id: str = ""
+    ) -> None:
+        self.principal = principal
+        self.services = services
+        self.request_id = request_id
+
+    def check(self, operation: Operation, arguments: msgspec.Struct) -> None:
+        """Raise Denied, or NotFound where the object may not even be seen."""
+        ancestors = self.services.runs.ancestors if self.services else None
+        authorize(self.principal, operation.action, target_of(operation, arguments), ancestors)
+
+    def call(
+        self,
+        service: object,
+        operation: Operation,
+        arguments: msgspec.Struct,
+        *,
+        body: msgspec.Struct | None = None,
+        content: BinaryIO | None = None,
+    ) -> Any:
+        """Do the operation. Its input must have been decoded to the declared types."""
+        values: dict[str, Any] = msgspec.structs.asdict(arguments)
+        if operation.body is not None:
+            values["body"] = body
+        if operation.uploads:
+            values["content"] = content
+        try:
+            self.check(operation, arguments)
+            with acting_as(self.principal):
+                result = operation.function(service, **values)
+        except WorkspaceError as error:
+            # The refusal is what the caller must learn, even where it can't be recorded.
+            with suppress(WorkspaceError):
+                self._audit(operation, arguments, error.error_code)
+            raise
+        self._audit(operation, arguments, "ok")
+        return result
+
+    def _audit(self, operation: Operation, arguments: msgspec.Struct, outcome: str) -> None:
+        if operation.audited and self.services is not None:
+            add_audit(
+                self.services.storage.database,
+                principal=self.principal.name,
+                action=operation.action,
+                target=target_of(operation, arguments),
+                outcome=outcome,
+                request_id=self.request_id,
+            )
+
+
+def target_of(operation: Operation, arguments: msgspec.Struct) -> str:
+    """What the operation is done to: its path with the arguments put in."""
+    names = {name: getattr(arguments, name) for name in operation.path_names}
+    return operation.path.lstrip("/").format(**names)

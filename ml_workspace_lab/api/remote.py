@@ -1,0 +1,160 @@
+"""A workspace behind a server, over HTTP."""
+
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from ml_workspace_lab.api.connection import Connection
+from ml_workspace_lab.api.operation import Operation
+from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.api.types import Content
+from ml_workspace_lab.errors import InvalidInput, Unavailable, WorkspaceError, from_wire
+
+API_PATH = "/ml-workspace-lab/api/v1"
+TIMEOUT = 60.0
+
+
+class RemoteConnection(Connection):
+    """The services of the workspace that the Jupyter server at `url` serves."""
+
+    def __init__(self, url: str, token: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidInput(
+                f"{url!r} is not the address of a server.",
+                field="url",
+                hint="Give the address of a Jupyter server, such as http://127.0.0.1:8888/.",
+            )
+        self.url = url.rstrip("/")
+        self._parts = parts
+        self._base = parts.path.rstrip("/") + API_PATH
+        self._token = token
+        self._local = threading.local()
+
+    def call(
+        self,
+        service: str,  # noqa: ARG002 - the path says it
+        operation: Operation,
+        arguments: msgspec.Struct,
+        body: msgspec.Struct | None,
+        content: BinaryIO | None,
+    ) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        data: Any = None
+        if body is not None:
+            data = msgspec.json.encode(body)
+            headers["Content-Type"] = "application/json"
+        elif content is not None:
+            data = content
+            headers["Content-Type"] = "application/octet-stream"
+            headers["Content-Length"] = str(_remaining(content))
+        response = self._send(operation, path_of(operation, arguments), data, headers)
+        if response.status >= 400:
+            raise _error(response.status, response.read())
+        if operation.downloads:
+            return _content(response)
+        value = json.loads(response.read())
+        return value if operation.result is Any else convert(value, operation.result)
+
+    def _send(
+        self, operation: Operation, path: str, data: Any, headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
+        for attempt in (1, 2):
+            connection = self._connection(fresh=operation.downloads)
+            try:
+                connection.request(operation.method, self._base + path, data, dict(headers))
+                return connection.getresponse()
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
+                # A kept connection may have been closed meanwhile; only a read is safe to repeat.
+                self._drop()
+                if attempt == 2 or operation.method != "GET":
+                    raise self._unreachable(error) from error
+            except (OSError, http.client.HTTPException) as error:
+                self._drop()
+                raise self._unreachable(error) from error
+        raise AssertionError("unreachable")
+
+    def _connection(self, *, fresh: bool) -> http.client.HTTPConnection:
+        """This thread's kept connection; a download gets its own, being read piece by piece."""
+        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is None or fresh:
+            host, port = cast(str, self._parts.hostname), self._parts.port
+            if self._parts.scheme == "https":
+                context = ssl.create_default_context()
+                made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                    host, port, timeout=TIMEOUT, context=context
+                )
+            else:
+                made = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+            if fresh:
+                return made
+            kept = self._local.connection = made
+        return kept
+
+    def _drop(self) -> None:
+        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is not None:
+            kept.close()
+            self._local.connection = None
+
+    def _unreachable(self, error: Exception) -> Unavailable:
+        reason = "it did not answer in time" if isinstance(error, socket.timeout) else str(error)
+        return Unavailable(
+            f"The server at {self.url} can't be reached: {reason}.",
+            hint="Check the address, and that the Jupyter server is running.",
+        )
+
+
+def path_of(operation: Operation, arguments: msgspec.Struct) -> str:
+    """The operation's path with its arguments, and the query."""
+    values = msgspec.to_builtins(arguments)
+    # A last part called `path` may hold slashes; any other argument is one part of the URL.
+    names = {
+        name: quote(str(values[name]), safe="/" if name == "path" else "")
+        for name in operation.path_names
+    }
+    query = {
+        name: str(values[name]) for name in operation.query_names if values.get(name) is not None
+    }
+    return operation.path.format(**names) + (f"?{urlencode(query)}" if query else "")
+
+
+def _remaining(content: BinaryIO) -> int:
+    here = content.tell()
+    end = content.seek(0, 2)
+    content.seek(here)
+    return end - here
+
+
+def _content(response: http.client.HTTPResponse) -> Content:
+    return Content(
+        stream=cast(BinaryIO, response),
+        size=int(response.headers.get("Content-Length", "0")),
+        media_type=response.headers.get("X-Media-Type", "application/octet-stream"),
+        filename=response.headers.get_filename() or "content",
+    )
+
+
+def _error(status: int, raw: bytes) -> WorkspaceError:
+    try:
+        body = json.load(BytesIO(raw))
+        return from_wire(
+            body["error_code"],
+            body["message"],
+            body.get("field"),
+            body.get("hint"),
+            body.get("request_id"),
+        )
+    except (ValueError, KeyError, TypeError):
+        return Unavailable(
+            f"The server answered {status}, not as a workspace does.",
+            hint="Check the address: is the ml_workspace_lab extension enabled there?",
+        )

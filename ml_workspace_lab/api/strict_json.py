@@ -1,0 +1,125 @@
+"""JSON that is taken at its word: what other parsers bend or drop is refused, with the reason."""
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from ml_workspace_lab.errors import InvalidInput
+
+MAX_DEPTH = 64
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
+
+T = TypeVar("T")
+
+
+def loads(raw: bytes) -> Any:
+    """The JSON value that `raw` spells.
+
+    Raises InvalidInput on what is not UTF-8 or not JSON, on NaN and Infinity tokens, numbers
+    beyond a double, duplicate keys, lone surrogates and nesting deeper than 64.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The body is not UTF-8: byte {error.start} can't be decoded.") from None
+    _check_depth(text)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    _check_text(value)
+    return value
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """The value of type `kind` that `raw` spells; raises InvalidInput naming the field at fault."""
+    return convert(loads(raw), kind)
+
+
+def convert(value: Any, kind: type[T], *, lax: bool = False) -> T:
+    """`value` as `kind`; with `lax`, text is read as the number or flag that the field wants."""
+    try:
+        return msgspec.convert(value, kind, strict=not lax)
+    except msgspec.ValidationError as error:
+        raise _as_invalid_input(error) from None
+
+
+def _as_invalid_input(error: msgspec.ValidationError) -> InvalidInput:
+    match = _AT.match(str(error))
+    what, where = (match["what"], match["where"]) if match else (str(error), None)
+    field = (where or "").removeprefix("$").lstrip(".") or None
+    for pattern in (r"missing required field `(.+?)`", r"unknown field `(.+?)`"):
+        if found := re.search(pattern, what):
+            field = f"{field}.{found[1]}" if field else found[1]
+    message = what if field is None else f"{field}: {what}"
+    return InvalidInput(message + ".", field=field)
+
+
+def _check_depth(text: str) -> None:
+    """Before parsing: a parser that recurses must not meet nesting that ends its stack."""
+    depth = 0
+    quoted = escaped = False
+    for char in text if text.count("[") + text.count("{") > MAX_DEPTH else ():
+        if quoted:
+            quoted = escaped or char != '"'
+            escaped = char == "\\" and not escaped
+        elif char == '"':
+            quoted = True
+        elif char in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise InvalidInput(f"The body is nested deeper than {MAX_DEPTH} levels.")
+        elif char in "]}":
+            depth -= 1
+
+
+def _check_text(value: Any) -> None:
+    if isinstance(value, str):
+        if _LONE_SURROGATE.search(value):
+            raise InvalidInput("The body holds half of a surrogate pair, which is not text.")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_text(key)
+            _check_text(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_text(item)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(f"The key {twice!r} stands twice in one object.", field=twice)
+    return value
+
+
+def _no_constant(token: str) -> NoReturn:
+    raise InvalidInput(
+        f"{token} is not JSON.", hint='Where a number may be one, write it as text: "NaN".'
+    )
+
+
+def _finite(token: str) -> float:
+    value = float(token)
+    if value in (float("inf"), float("-inf")):
+        raise InvalidInput(f"The number {token[:40]} is beyond what a double can hold.")
+    return value
+
+
+def _whole(token: str) -> int:
+    if len(token) > 32:
+        raise InvalidInput(f"The number {token[:32]}… has too many digits.")
+    return int(token)

@@ -1,0 +1,70 @@
+"""The types that operations of every noun share: checked names, pages, numbers on the wire."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO, Literal
+
+from msgspec import Meta, Struct
+
+PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
+
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^(?! )[^\x00-\x1f\x7f]+(?<! )$")]
+"""A name: 1 to 255 characters, no control characters, no space at either end."""
+
+Key = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""The name of a metric, parameter, tag or property."""
+
+Text = Annotated[str, Meta(max_length=1_000_000)]
+RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+"""The SHA-256 of some content in lower-case hex: its address in the blob store."""
+
+RelativePath = Annotated[str, Meta(min_length=1, max_length=1024)]
+"""A path below some root, with `/` between its parts; `storage.paths.relative` checks it whole."""
+
+Millis = int
+"""A moment: milliseconds since 1970-01-01 UTC."""
+
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Scalar = bool | int | float | str | None
+Number = float | Literal["NaN", "Infinity", "-Infinity"]
+"""A float as JSON can carry it: what JSON has no token for travels as its name."""
+
+
+def number_to_wire(value: float) -> Number:
+    if math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def number_from_wire(value: Number) -> float:
+    return float(value)
+
+
+class Nothing(Struct, frozen=True):
+    """The answer of an operation that has nothing to say but that it is done."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes on their way out: read `stream` to its end and close it."""
+
+    stream: BinaryIO
+    size: int
+    media_type: str
+    filename: str
+
+    def read(self) -> bytes:
+        """All of it, closing the stream."""
+        with self.stream:
+            return self.stream.read()
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """Its parts in order, closing the stream."""
+        with self.stream:
+            while part := self.stream.read(size):
+                yield part

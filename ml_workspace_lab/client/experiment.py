@@ -1,0 +1,85 @@
+"""An experiment as its users hold it."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.client.configs import NotebookRunConfig, RunConfig
+from ml_workspace_lab.client.run import Run, start_interactive
+from ml_workspace_lab.client.snapshot import take_snapshot
+from ml_workspace_lab.experiments.model import CreateExperiment, ExperimentInfo
+from ml_workspace_lab.experiments.service import new_id
+from ml_workspace_lab.jobs.model import SubmitRun
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.client.workspace import Workspace
+
+
+class Experiment:
+    """A named series of runs; made by its first use."""
+
+    def __init__(self, workspace: "Workspace", name: str) -> None:
+        self.workspace = workspace
+        self.name = name
+
+    def info(self) -> ExperimentInfo:
+        """The experiment's record, made where there is none yet."""
+        return self.workspace.connection.experiments.create(CreateExperiment(self.name))
+
+    def submit(self, config: RunConfig, *, parent: Run | None = None) -> Run:
+        """Snapshot the code, queue the work and return at once with the run."""
+        connection = self.workspace.connection
+        job = config.job()
+        overrides, notes = None, tuple[str, ...]()
+        if isinstance(config, NotebookRunConfig):
+            notes = tuple(config.notes)
+            if config.content is not None:
+                overrides = {config.notebook: config.content}
+        snapshot = take_snapshot(connection, config.folder(), overrides, notes)
+        # An interpreter of this machine means something to a workspace on this machine only.
+        python = sys.executable if isinstance(connection, LocalConnection) else None
+        body = SubmitRun(
+            job=job,
+            snapshot_id=snapshot.snapshot_id,
+            run_id=new_id(),
+            compute_target=config.compute_target,
+            display_name=config.display_name,
+            parent=parent.id if parent else None,
+            tags=dict(config.tags),
+            environment_variables=dict(config.environment_variables),
+            timeout_seconds=config.timeout_seconds,
+            python=config.python or python,
+        )
+        return Run(self.workspace, connection.jobs.submit(self.name, body))
+
+    def start_logging(
+        self,
+        display_name: str | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        snapshot_directory: str | Path | None = None,
+        notebook: str | None = None,
+    ) -> Run:
+        """An interactive run: this process does the work. Use it as a context manager, or end it
+        with `complete()`; where the process dies first, the run is closed as Failed."""
+        snapshot_id = None
+        if snapshot_directory is not None:
+            snapshot = take_snapshot(self.workspace.connection, Path(snapshot_directory))
+            snapshot_id = snapshot.snapshot_id
+        return start_interactive(
+            self.workspace,
+            self.name,
+            display_name=display_name,
+            tags=tags,
+            snapshot_id=snapshot_id,
+            notebook=notebook,
+        )
+
+    def get_runs(self, limit: int = 100) -> list[Run]:
+        """The newest runs, at most `limit`."""
+        return self.workspace.runs(self.name, limit=limit)
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name!r} in {self.workspace.name!r})"

@@ -1,0 +1,225 @@
+"""A workspace as its users hold it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ml_workspace_lab.api.connection import Connection, LocalConnection
+from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.errors import Conflict, Denied, InvalidInput
+from ml_workspace_lab.workspace import folder
+from ml_workspace_lab.workspace.locate import (
+    CONFIG_FOLDER,
+    TOKEN_VARIABLE,
+    Location,
+    locate,
+    read_config,
+    write_config,
+)
+from ml_workspace_lab.workspace.setup import STORE_FOLDER
+from ml_workspace_lab.workspace.model import CreateWorkspace, Diagnosis, WorkspaceInfo
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.client.endpoint import Endpoint
+    from ml_workspace_lab.client.experiment import Experiment
+    from ml_workspace_lab.client.model import Model
+    from ml_workspace_lab.client.run import Run
+    from ml_workspace_lab.compute.model import ComputeInfo
+    from ml_workspace_lab.experiments.model import RunState
+
+
+class Workspace:
+    """The top-level place that keeps every run, model and endpoint.
+
+    `Workspace.open(folder)` and `Workspace.connect(url, token)` give objects with the same methods.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._info = connection.workspaces.get()
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        location: str | Path | None = None,
+        *,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        exist_ok: bool = False,
+    ) -> "Workspace":
+        """A new workspace in the folder `location` (default: `.mlworkspace/NAME` here).
+
+        Raises Conflict where one is there already, unless `exist_ok` and it has that name.
+        """
+        values = {"name": name, "description": description, "tags": dict(tags or {})}
+        body = convert(values, CreateWorkspace)
+        root = Path(location or Path(CONFIG_FOLDER) / name).expanduser()
+        try:
+            return cls(LocalConnection(folder.create(root, body)))
+        except Conflict:
+            if not exist_ok or not (root / "workspace.db").exists():
+                raise
+        there = cls.open(root)
+        if there.name != name:
+            raise Conflict(f"The workspace in {root} is called {there.name!r}.", field="name")
+        return there
+
+    @classmethod
+    def open(cls, location: str | Path) -> "Workspace":
+        """The workspace in the folder `location`. Raises NotFound where there is none."""
+        root = Path(location).expanduser().absolute()
+        return cls(LocalConnection(folder.open_(root)))
+
+    @classmethod
+    def connect(cls, url: str, token: str) -> "Workspace":
+        """The workspace that the Jupyter server at `url` serves, with a token made there
+        (`ml-workspace token create`). Raises Unavailable where the server does not answer."""
+        from ml_workspace_lab.api.remote import RemoteConnection
+
+        return cls(RemoteConnection(url, token))
+
+    @classmethod
+    def from_config(cls, path: str | Path | None = None) -> "Workspace":
+        """The workspace that `ML_WORKSPACE` names, else the one that `.mlworkspace/config.json`
+        names in `path` (default: the present folder) or the nearest folder above; `path` may be
+        a config file itself. A workspace on a server wants its token in `ML_WORKSPACE_TOKEN`."""
+        if path is not None and Path(path).is_file():
+            return cls.at(read_config(Path(path)))
+        return cls.at(locate(Path(path) if path is not None else None))
+
+    @classmethod
+    def at(cls, location: Location) -> "Workspace":
+        if location.folder is not None:
+            return cls.open(location.folder)
+        token = os.environ.get(TOKEN_VARIABLE)
+        if not token:
+            raise Denied(
+                f"The workspace is on {location.url}, which wants a token.",
+                hint=f"Put it into the environment variable {TOKEN_VARIABLE}.",
+            )
+        assert location.url is not None
+        return cls.connect(location.url, token)
+
+    @property
+    def name(self) -> str:
+        return self._info.name
+
+    @property
+    def location(self) -> str:
+        """The folder, or the address of the server."""
+        url: str | None = getattr(self.connection, "url", None)
+        return url or self._info.location
+
+    def write_config(self, path: str | Path = ".") -> Path:
+        """Write `.mlworkspace/config.json` below `path`, for `from_config` to find."""
+        return write_config(Path(path), self.name, self.location)
+
+    def get_details(self) -> dict[str, Any]:
+        """Everything about the workspace itself, as a dictionary."""
+        details: dict[str, Any] = msgspec.to_builtins(self.info())
+        return details
+
+    def info(self) -> WorkspaceInfo:
+        return self.connection.workspaces.get()
+
+    def diagnose(self) -> Diagnosis:
+        """Whether each part of the workspace is well, and what to do where it isn't."""
+        return self.connection.workspaces.diagnose()
+
+    def delete(self) -> None:
+        """Remove the workspace and everything in it, for good.
+
+        Raises Conflict while runs are going on or endpoints are served, and InvalidInput for a
+        workspace that is not in a folder of this machine.
+        """
+        if not isinstance(self.connection, LocalConnection):
+            raise InvalidInput("A workspace is deleted on the machine that it is on.")
+        if active := self.runs(active=True):
+            raise Conflict(f"{len(active)} runs are going on.", hint="Cancel them first.")
+        if endpoints := self.endpoints:
+            raise Conflict(f"{len(endpoints)} endpoints are served.", hint="Delete them first.")
+        folder.delete(self.connection.storage)
+
+    def experiment(self, name: str) -> "Experiment":
+        """The experiment of that name, made where there is none."""
+        from ml_workspace_lab.client.experiment import Experiment
+
+        return Experiment(self, name)
+
+    @property
+    def experiments(self) -> "dict[str, Experiment]":
+        """All experiments by name, the one with the newest run first."""
+        from ml_workspace_lab.client.experiment import Experiment
+
+        found = self.connection.experiments.list().items
+        return {info.name: Experiment(self, info.name) for info in found}
+
+    def run(self, run_id: str) -> "Run":
+        """The run of that id. Raises NotFound."""
+        from ml_workspace_lab.client.run import Run
+
+        return Run(self, self.connection.runs.get(run_id))
+
+    def runs(
+        self,
+        experiment: str | None = None,
+        *,
+        state: "RunState | None" = None,
+        active: bool = False,
+        parent: str | None = None,
+        limit: int = 100,
+    ) -> "list[Run]":
+        """The newest runs, at most `limit`."""
+        from ml_workspace_lab.client.run import Run
+
+        found: list[Run] = []
+        after: str | None = None
+        while len(found) < limit:
+            page = self.connection.runs.list(
+                experiment=experiment,
+                state=state,
+                active=active,
+                parent=parent,
+                after=after,
+                limit=min(limit - len(found), 1000),
+            )
+            found.extend(Run(self, info) for info in page.items)
+            after = page.next
+            if after is None:
+                break
+        return found
+
+    @property
+    def models(self) -> "dict[str, Model]":
+        """The newest version of every model, by name."""
+        from ml_workspace_lab.client.model import Model
+
+        found = self.connection.models.list().items
+        return {info.name: Model(self, info.name) for info in found if info.versions}
+
+    @property
+    def endpoints(self) -> "dict[str, Endpoint]":
+        from ml_workspace_lab.client.endpoint import Endpoint
+
+        found = self.connection.endpoints.list().items
+        return {info.name: Endpoint(self, info.name) for info in found}
+
+    @property
+    def compute_targets(self) -> "dict[str, ComputeInfo]":
+        return {info.name: info for info in self.connection.computes.list().items}
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.name!r}, {self.location!r})"
+
+
+def start_here(name: str | None = None, root: Path | None = None) -> Workspace:
+    """A workspace for the folder `root` (default: the present one), with its config written."""
+    root = (root or Path.cwd()).absolute()
+    name = name or folder.suggest_name(root)
+    workspace = Workspace.create(name, root / CONFIG_FOLDER / STORE_FOLDER)
+    workspace.write_config(root)
+    return workspace

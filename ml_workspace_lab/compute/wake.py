@@ -1,0 +1,64 @@
+"""The background process of a workspace: is it there, wake it, start it.
+
+It listens on a named pipe in the workspace's folder. A pipe that nobody reads says that it isn't
+there, so one is started; two that start at once settle it by a lock.
+"""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from ml_workspace_lab.storage.files import is_held
+
+LOCK = "agent.lock"
+PIPE = "agent.wake"
+LOG = "agent.log"
+
+PRIVATE = ("JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "ML_WORKSPACE_TOKEN")
+"""Variables that must not reach a job: a run has rights of its own, and no others."""
+OF_A_KERNEL = ("JPY_PARENT_PID", "JPY_SESSION_NAME", "ML_WORKSPACE_RUN", "ML_WORKSPACE_RUN_ID")
+
+
+def wake(root: Path) -> None:
+    """Make the background process look at the queues now; start it where there is none."""
+    if not poke(root):
+        start(root)
+
+
+def poke(root: Path) -> bool:
+    """Wake the background process; False where there is none."""
+    try:
+        descriptor = os.open(root / PIPE, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENOENT):
+            return False
+        raise
+    try:
+        os.write(descriptor, b"!")
+    except (BlockingIOError, BrokenPipeError):
+        pass  # It has more wake-ups waiting than it needs, or leaves and will look once more.
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def is_running(root: Path) -> bool:
+    return is_held(root / LOCK)
+
+
+def start(root: Path) -> None:
+    from ml_workspace_lab import processes
+
+    processes.start(
+        [sys.executable, "-m", "ml_workspace_lab.agent", str(root)],
+        environment=clean_environment(),
+        folder=root,
+        log=root / LOG,
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what belongs to a server, a kernel or another run."""
+    dropped = {*PRIVATE, *OF_A_KERNEL}
+    return {name: value for name, value in os.environ.items() if name not in dropped}

@@ -1,0 +1,88 @@
+"""What an endpoint is: a model version behind an HTTP address with keys."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from ml_workspace_lab.api.types import Digest, Key, Millis, Text
+from ml_workspace_lab.models.model import ModelName
+
+EndpointName = Annotated[
+    str, Meta(min_length=3, max_length=32, pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")
+]
+"""Azure Machine Learning's rule: 3 to 32 lower-case letters, digits or `-`, a letter first."""
+
+
+class EndpointState(StrEnum):
+    CREATING = "Creating"
+    HEALTHY = "Healthy"
+    UNHEALTHY = "Unhealthy"
+    FAILED = "Failed"
+
+
+class EndpointInfo(Struct, frozen=True):
+    """`scoring_uri` takes POST with `Authorization: Bearer KEY`; `state` is the supervisor's word."""
+
+    name: str
+    model: str
+    model_version: int
+    state: EndpointState
+    reason: str
+    port: int
+    scoring_uri: str
+    openapi_uri: str
+    scoring_script: str | None
+    created: Millis
+    updated: Millis
+    user: str
+    restarts: int
+    tags: dict[str, str]
+
+
+class EndpointList(Struct, frozen=True):
+    items: list[EndpointInfo]
+
+
+class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
+    """A model version to serve; `scoring_script` is the digest of a script with `init()` and
+    `run(data)`, None to score a scikit-learn model as it is; port 0 takes a free one."""
+
+    model: ModelName
+    version: int | None = None
+    scoring_script: Digest | None = None
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    python: Text | None = None
+    tags: dict[Key, Text] = field(default_factory=dict)
+
+
+class EndpointKeys(Struct, frozen=True):
+    """Keys in the clear, shown this once: the workspace keeps only their hashes."""
+
+    primary: str | None
+    secondary: str | None
+
+
+class DeployedEndpoint(Struct, frozen=True):
+    """A deployment that was accepted; `keys` is None where the endpoint existed and keeps its own."""
+
+    endpoint: EndpointInfo
+    keys: EndpointKeys | None
+
+
+class RegenerateKey(Struct, frozen=True, forbid_unknown_fields=True):
+    key: Literal["primary", "secondary"]
+
+
+class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body for the scoring process: any JSON value."""
+
+    body: Any
+
+
+class ScoreResult(Struct, frozen=True):
+    """The answer of the scoring process as it came."""
+
+    status: int
+    body: Any
+    run_ms: float | None

@@ -1,0 +1,155 @@
+"""Artifacts of a run: its files, by name; and its log and output notebook while they grow."""
+
+import json
+import mimetypes
+from io import BytesIO
+from typing import Annotated, Any, BinaryIO
+
+from msgspec import Meta
+
+from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.types import Content, RelativePath, RunId
+from ml_workspace_lab.errors import NotFound
+from ml_workspace_lab.experiments import store
+from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList, LogChunk
+from ml_workspace_lab.storage.database import Row, now
+from ml_workspace_lab.storage.paths import relative
+
+GIB = 1024**3
+OUTPUT_NOTEBOOK = "output.ipynb"
+
+
+class Artifacts(Service):
+    """Files that a run keeps."""
+
+    @operation("GET", "/runs/{run_id}/artifacts", action="experiments/runs/read")
+    def list(self, run_id: RunId) -> ArtifactList:
+        self.services.runs.get(run_id)
+        rows = self.storage.database.all(
+            "SELECT a.* FROM artifact a JOIN run r ON r.id = a.run WHERE r.uid = :uid ORDER BY path",
+            uid=run_id,
+        )
+        return ArtifactList([_artifact(row) for row in rows])
+
+    @operation("GET", "/runs/{run_id}/artifacts/{path}", action="experiments/runs/read")
+    def get(self, run_id: RunId, path: RelativePath) -> Content:
+        """The bytes of one artifact."""
+        found = self.find(run_id, relative(path))
+        return Content(
+            stream=self.storage.blobs.open(found.digest),
+            size=found.size,
+            media_type=found.media_type,
+            filename=found.path.rpartition("/")[2],
+        )
+
+    @operation(
+        "PUT",
+        "/runs/{run_id}/artifacts/{path}",
+        action="experiments/runs/write",
+        body_limit=16 * GIB,
+    )
+    def put(self, run_id: RunId, path: RelativePath, content: BinaryIO) -> ArtifactInfo:
+        """Keep `content` under `path`; an artifact that was there is replaced."""
+        path = relative(path)
+        self.services.runs.get(run_id)
+        digest, size = self.storage.blobs.add(content)
+        info = ArtifactInfo(path, size, media_type(path), now(), digest)
+        with self.storage.database.write() as transaction:
+            run, _ = store.state_of(transaction, run_id)
+            transaction.execute(
+                "INSERT INTO artifact (run, path, digest, size, media_type, created)"
+                " VALUES (:run, :path, :digest, :size, :media_type, :created)"
+                " ON CONFLICT (run, path) DO UPDATE SET digest = excluded.digest,"
+                " size = excluded.size, created = excluded.created",
+                run=run,
+                path=path,
+                digest=digest,
+                size=size,
+                media_type=info.media_type,
+                created=info.created,
+            )
+            transaction.event("run.artifact", run_id)
+        return info
+
+    @operation("GET", "/runs/{run_id}/log", action="experiments/runs/read")
+    def log(
+        self,
+        run_id: RunId,
+        offset: Annotated[int, Meta(ge=0)] = 0,
+        limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
+    ) -> LogChunk:
+        """The part of the run's log from byte `offset` on, at most `limit` bytes of it.
+
+        Ends at a whole character; what is not UTF-8 shows as U+FFFD.
+        """
+        # The state first: what is written before the end is then in the file that is read after.
+        ended = self.services.runs.get(run_id).state.is_terminal
+        try:
+            with self.storage.run(run_id).log.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(min(offset, size))
+                raw = file.read(limit)
+        except FileNotFoundError:
+            size, raw = 0, b""
+        if not (ended and offset + len(raw) >= size):
+            raw = _whole_characters(raw)
+        following = min(offset, size) + len(raw)
+        return LogChunk(
+            offset=offset,
+            next=following,
+            size=size,
+            text=raw.decode("utf-8", "replace"),
+            complete=ended and following >= size,
+        )
+
+    @operation("GET", "/runs/{run_id}/notebook", action="experiments/runs/read")
+    def notebook(self, run_id: RunId) -> dict[str, Any]:
+        """The output notebook of a notebook run (nbformat 4), as far as it has been executed."""
+        self.services.runs.get(run_id)
+        try:
+            raw = self.storage.run(run_id).notebook.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"Run {run_id} has no output notebook (yet).", field="run_id") from None
+        content: dict[str, Any] = json.loads(raw)
+        return content
+
+    def find(self, run_id: str, path: str) -> ArtifactInfo:
+        row = self.storage.database.one(
+            "SELECT a.* FROM artifact a JOIN run r ON r.id = a.run"
+            " WHERE r.uid = :uid AND a.path = :path",
+            uid=run_id,
+            path=path,
+        )
+        if row is None:
+            raise NotFound(f"Run {run_id} has no artifact {path!r}.", field="path")
+        return _artifact(row)
+
+    def put_bytes(self, run_id: str, path: str, content: bytes) -> ArtifactInfo:
+        return self.put(run_id, path, BytesIO(content))
+
+
+def media_type(path: str) -> str:
+    if path.endswith(".ipynb"):
+        return "application/x-ipynb+json"
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def _whole_characters(raw: bytes) -> bytes:
+    """Without the first bytes of a character whose last ones are still to come."""
+    for back in range(1, min(4, len(raw)) + 1):
+        byte = raw[-back]
+        if byte & 0b1100_0000 == 0b1000_0000:
+            continue
+        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        return raw[:-back] if length > back else raw
+    return raw
+
+
+def _artifact(row: Row) -> ArtifactInfo:
+    return ArtifactInfo(
+        path=row["path"],
+        size=row["size"],
+        media_type=row["media_type"],
+        created=row["created"],
+        digest=row["digest"],
+    )

@@ -1,0 +1,29 @@
+"""Which state of a run may follow which: the one table of transitions."""
+
+from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.experiments.model import RunState as S
+
+_ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED})
+_CUT_SHORT = frozenset({S.CANCEL_REQUESTED, S.CANCELED, S.FAILED})
+
+TRANSITIONS: dict[S, frozenset[S]] = {
+    S.NOT_STARTED: _CUT_SHORT | {S.STARTING, S.PROVISIONING, S.PREPARING, S.QUEUED, S.RUNNING},
+    S.QUEUED: _CUT_SHORT | {S.STARTING, S.PROVISIONING, S.PREPARING, S.RUNNING},
+    S.STARTING: _CUT_SHORT | {S.PROVISIONING, S.PREPARING, S.QUEUED, S.RUNNING},
+    S.PROVISIONING: _CUT_SHORT | {S.PREPARING, S.QUEUED, S.RUNNING},
+    S.PREPARING: _CUT_SHORT | {S.QUEUED, S.RUNNING},
+    S.RUNNING: _CUT_SHORT | {S.FINALIZING, S.COMPLETED, S.NOT_RESPONDING},
+    S.NOT_RESPONDING: _CUT_SHORT | {S.RUNNING, S.FINALIZING, S.COMPLETED},
+    S.FINALIZING: _ENDS | {S.CANCEL_REQUESTED},
+    # Work that ends by itself before the cancel reaches it keeps its true end.
+    S.CANCEL_REQUESTED: _ENDS,
+    S.COMPLETED: frozenset(),
+    S.FAILED: frozenset(),
+    S.CANCELED: frozenset(),
+}
+
+
+def check_transition(run_id: str, present: S, wanted: S) -> None:
+    """Raise Conflict where `wanted` can't follow `present`."""
+    if wanted not in TRANSITIONS[present]:
+        raise Conflict(f"Run {run_id} is {present} and can't become {wanted}.", field="state")

@@ -1,0 +1,117 @@
+"""One notebook being executed: its cells, and what others see of it meanwhile."""
+
+import asyncio
+import os
+import time
+from queue import Empty
+from typing import Any
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_async
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete
+
+from ml_workspace_lab.experiments.model import Progress, RunState
+from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.files import write_atomic
+from ml_workspace_lab.storage.storage import RunFolder
+
+INTERRUPT_SECONDS = 5.0
+SAVE_SECONDS = 0.5
+SAVE_SHARE = 20
+"""Saving may take one part in this many of the time: a large notebook is saved less often."""
+PROGRESS_SECONDS = 0.2
+
+
+class Execution(NotebookClient):
+    """Drives the kernel; the log, the output notebook and the progress are kept up to date."""
+
+    def __init__(
+        self,
+        services: Services,
+        run_id: str,
+        notebook: Any,
+        manager: AsyncKernelManager,
+        files: RunFolder,
+    ) -> None:
+        super().__init__(notebook, km=manager, timeout=None, coalesce_streams=True)
+        self._services = services
+        self._run_id = run_id
+        self._files = files
+        self._log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._code_cells = [
+            index
+            for index, cell in enumerate(notebook.cells)
+            if cell.cell_type == "code" and cell.source.strip()
+        ]
+        self._current = 0
+        self._next_save = 0.0
+        self._next_progress = 0.0
+
+    @property
+    def where(self) -> str:
+        """The cell that is being executed, in words."""
+        number = self._code_cells.index(self._current) + 1 if self._code_cells else 0
+        return f"Cell {number} of {len(self._code_cells)}"
+
+    async def run(self) -> None:
+        """Execute every cell in order. Raises what the first failing cell or the kernel raises."""
+        self.reset_execution_trackers()
+        await self.async_start_new_kernel_client()
+        self._services.runs.move(self._run_id, RunState.RUNNING)
+        self._save()
+        for done, index in enumerate(self._code_cells):
+            self._current = index
+            self._report(done)
+            await self.async_execute_cell(self.nb.cells[index], index)
+            self._save()
+        self._report(len(self._code_cells), last=True)
+        self.set_widgets_metadata()
+
+    async def interrupt(self) -> None:
+        """Interrupt the cell that is being executed, and keep what it says to that."""
+        if self.kc is None or self.km is None:
+            return
+        await ensure_async(self.km.interrupt_kernel())
+        cell = self.nb.cells[self._current]
+        until = time.monotonic() + INTERRUPT_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            try:
+                message = await self.kc.iopub_channel.get_msg(timeout=left)
+                self.process_message(message, cell, self._current)
+            except (CellExecutionComplete, Empty, asyncio.CancelledError):
+                return
+
+    def close(self) -> None:
+        """Keep the notebook as it is now and let go of the kernel's channels."""
+        self._save(last=True)
+        if self.kc is not None:
+            self.kc.stop_channels()
+        os.close(self._log)
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """As nbclient does it, and what the cell prints goes to the log as it comes."""
+        content = msg["content"]
+        if msg["msg_type"] == "stream":
+            os.write(self._log, content["text"].encode("utf-8", "replace"))
+        elif msg["msg_type"] == "error":
+            text = "\n".join(content["traceback"]) + "\n"
+            os.write(self._log, text.encode("utf-8", "replace"))
+        output = super().process_message(msg, cell, cell_index)
+        if output is not None and time.monotonic() >= self._next_save:
+            self._save()
+        return output
+
+    def _save(self, *, last: bool = False) -> None:
+        began = time.monotonic()
+        content = nbformat.writes(self.nb, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+        write_atomic(self._files.notebook, content.encode("utf-8", "replace"), durable=last)
+        took = time.monotonic() - began
+        self._next_save = time.monotonic() + max(SAVE_SECONDS, took * SAVE_SHARE)
+
+    def _report(self, done: int, *, last: bool = False) -> None:
+        if last or time.monotonic() >= self._next_progress:
+            self._next_progress = time.monotonic() + PROGRESS_SECONDS
+            progress = Progress(done, len(self._code_cells), self.where)
+            self._services.runs.report_progress(self._run_id, progress)

@@ -1,0 +1,88 @@
+"""How a run's work can end, and the signals that end it early."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ml_workspace_lab.experiments.model import RunState
+
+CUTTING = (signal.SIGTERM, signal.SIGALRM)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of the work, with the reason that users read."""
+
+    state: RunState
+    reason: str = ""
+
+
+COMPLETED = Outcome(RunState.COMPLETED)
+
+
+class CutShort(SystemExit):
+    """The work has to stop now. Not an Exception, so that no handler of one takes it for a fault
+    of the code that is running."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(0)
+        self.outcome = outcome
+
+
+class Limits:
+    """What may end the work early: a cancel (SIGTERM), and the time limit (SIGALRM)."""
+
+    def __init__(self, timeout_seconds: float | None) -> None:
+        self._timeout_seconds = timeout_seconds
+
+    @contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Within the block the first of them raises CutShort; after it, cancels are ignored."""
+        self._take_signals()
+        if self._timeout_seconds is not None:
+            signal.setitimer(signal.ITIMER_REAL, self._timeout_seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    @contextmanager
+    def cancelling(self, task: "asyncio.Task[Any]") -> Iterator[list[Outcome]]:
+        """Within the block the first of them cancels `task` instead; the list then holds why.
+
+        An exception out of a signal handler would tear the event loop down around the task.
+        """
+        loop = asyncio.get_running_loop()
+        cut: list[Outcome] = []
+
+        def stop(number: int) -> None:
+            cut.append(self._outcome(number))
+            task.cancel()
+
+        for number in CUTTING:
+            loop.add_signal_handler(number, stop, number)
+        try:
+            yield cut
+        finally:
+            for number in CUTTING:
+                loop.remove_signal_handler(number)
+            self._take_signals()
+
+    def _take_signals(self) -> None:
+        for number in CUTTING:
+            signal.signal(number, self._raise)
+
+    def _raise(self, number: int, _: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise CutShort(self._outcome(number))
+
+    def _outcome(self, number: int) -> Outcome:
+        if number == signal.SIGALRM:
+            reason = f"The time limit of {self._timeout_seconds:g} s was over."
+            return Outcome(RunState.FAILED, reason)
+        return Outcome(RunState.CANCELED, "Canceled while it was running.")

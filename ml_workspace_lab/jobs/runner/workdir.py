@@ -1,0 +1,48 @@
+"""The working directory of a run: filled from its snapshot, gathered into its artifacts."""
+
+import os
+import shutil
+from pathlib import Path
+
+from ml_workspace_lab.experiments.artifacts import Artifacts
+from ml_workspace_lab.snapshots.model import SnapshotInfo
+from ml_workspace_lab.storage.blobs import Blobs
+from ml_workspace_lab.storage.files import disk_errors
+from ml_workspace_lab.storage.paths import below
+
+COLLECTED = ("outputs", "logs")
+
+
+def materialise(blobs: Blobs, snapshot: SnapshotInfo, work: Path) -> None:
+    """Copy the files of a snapshot into `work`, where the run may change them."""
+    with disk_errors():
+        work.mkdir(mode=0o700, exist_ok=True)
+        for file in snapshot.files:
+            target = below(work, file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with blobs.open(file.digest) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy, 1 << 20)
+            target.chmod(0o700 if file.executable else 0o600)
+        for name in COLLECTED:
+            (work / name).mkdir(exist_ok=True)
+
+
+def collect(artifacts: Artifacts, run_id: str, work: Path) -> list[str]:
+    """Keep what the run left in `outputs/` and `logs/`; what could not be kept, with the reason."""
+    problems = []
+    for name in COLLECTED:
+        for folder, _, files in os.walk(work / name):
+            for file in sorted(files):
+                path = Path(folder) / file
+                if problem := _keep(artifacts, run_id, work, path):
+                    problems.append(problem)
+    return problems
+
+
+def _keep(artifacts: Artifacts, run_id: str, work: Path, path: Path) -> str:
+    name = path.relative_to(work).as_posix()
+    if path.is_symlink() or not path.is_file():
+        return f"{name}: is not a plain file"
+    with path.open("rb") as content:
+        artifacts.put(run_id, name, content)
+    return ""

@@ -1,0 +1,95 @@
+"""Child processes that outlive their parent, known again by pid and start time."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+_children: dict[str, subprocess.Popen[bytes]] = {}
+
+
+def start(
+    arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path
+) -> str:
+    """Start a process in a session of its own, its output appended to `log`; its native id."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            arguments,
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    native = native_id(process.pid)
+    _children[native] = process
+    return native
+
+
+def native_id(pid: int) -> str:
+    """Pid and start time: a pid alone may have been given to another process meanwhile."""
+    try:
+        return f"{pid}:{psutil.Process(pid).create_time():.2f}"
+    except psutil.NoSuchProcess:
+        return f"{pid}:0"
+
+
+def find(native: str) -> psutil.Process | None:
+    """The process of that native id, None where it has ended (a zombie has)."""
+    if native in _children and _children[native].poll() is not None:
+        return None
+    pid, _, _ = native.partition(":")
+    try:
+        process = psutil.Process(int(pid))
+        if native_id(process.pid) == native and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except (psutil.Error, ValueError):
+        pass
+    return None
+
+
+def ending(native: str) -> str:
+    """How a process ended, in words; empty for one that runs or that another process started."""
+    process = _children.get(native)
+    code = process.poll() if process else None
+    if code is None:
+        return ""
+    if code < 0:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    return f"exit code {code}"
+
+
+def end(native: str, *, force: bool) -> None:
+    """Ask a process to end or, with `force`, end it. One that is gone already is fine."""
+    process = find(native)
+    if process is not None:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL if force else signal.SIGTERM)
+
+
+def marked(name: str, value: str) -> list[psutil.Process]:
+    """This user's processes whose environment says `name=value`: descendants, however detached."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(name) == value and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def end_marked(name: str, value: str) -> int:
+    """End every process that `marked` finds, until none is left; how many there were."""
+    ended = 0
+    # Again until nothing is found: a process may fork while the others are being ended.
+    while processes := [p for p in marked(name, value) if p.status() != psutil.STATUS_ZOMBIE]:
+        for process in processes:
+            with suppress(psutil.Error):
+                process.kill()
+                ended += 1
+        psutil.wait_procs(processes, timeout=2)
+    return ended

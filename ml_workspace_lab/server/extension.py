@@ -1,0 +1,70 @@
+"""The Jupyter server extension: mounts the API and keeps an eye on the workspace."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Unicode
+
+from ml_workspace_lab.compute.wake import wake
+from ml_workspace_lab.errors import WorkspaceError
+from ml_workspace_lab.server.host import WorkspaceHost
+from ml_workspace_lab.server.routes import NAMESPACE, check, routes
+
+LOOK_AFTER_SECONDS = 15.0
+
+
+class MLWorkspaceLab(ExtensionApp):
+    """Serves one workspace from inside a Jupyter server."""
+
+    name = "ml_workspace_lab"
+    extension_url = NAMESPACE
+    load_other_extensions = True
+
+    workspace = Unicode(
+        "",
+        help="""The folder of the workspace to serve. By default ML_WORKSPACE of the environment,
+        else what .mlworkspace/config.json in the server's root folder or above it names.""",
+    ).tag(config=True)
+
+    _watch: "asyncio.Task[None] | None" = None
+
+    def initialize_settings(self) -> None:
+        assert self.serverapp is not None
+        configured = Path(self.workspace).expanduser().absolute() if self.workspace else None
+        self.host = WorkspaceHost(Path(self.serverapp.root_dir).absolute(), configured)
+
+    def initialize_handlers(self) -> None:
+        self.handlers.extend(routes(self.host))
+
+    async def _start_jupyter_server_extension(self, _: Any) -> None:
+        assert self.serverapp is not None
+        rules = self.serverapp.web_app.wildcard_router.rules
+        check(
+            [
+                (rule.matcher.regex.pattern, rule.target)
+                for rule in rules
+                if hasattr(rule.matcher, "regex")
+            ]
+        )
+        self._watch = asyncio.create_task(self._look_after())
+
+    async def stop_extension(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _look_after(self) -> None:
+        """Keep the background process there while this server is: it closes what has died, and
+        is warm when the next run is submitted."""
+        while True:
+            try:
+                await asyncio.to_thread(self._wake)
+            except (OSError, WorkspaceError) as error:
+                self.log.warning("The workspace's background process can't be started: %s", error)
+            await asyncio.sleep(LOOK_AFTER_SECONDS)
+
+    def _wake(self) -> None:
+        services = self.host.services()
+        if services is not None:
+            wake(services.storage.root)

@@ -1,0 +1,67 @@
+"""The live stream of events: batches as server-sent events, only when there is news."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from tornado.iostream import StreamClosedError
+
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.workspace.model import EventBatch
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.server.handlers import OperationHandler
+
+INTERVAL = 0.2
+KEEP_ALIVE_SECONDS = 15.0
+
+
+class EventStream:
+    """One subscriber: asks for the next batch again and again, and sends those that differ."""
+
+    def __init__(
+        self, handler: "OperationHandler", call: Callable[..., Any], arguments: msgspec.Struct
+    ) -> None:
+        self._handler = handler
+        self._call = call
+        self._arguments = arguments
+
+    async def run(self) -> None:
+        """Send until the subscriber leaves. Starts after `Last-Event-ID` where that is given."""
+        from ml_workspace_lab.server.handlers import in_thread
+
+        handler = self._handler
+        handler.set_header("Content-Type", "text/event-stream")
+        handler.set_header("X-Accel-Buffering", "no")
+        arguments = self._resume(self._arguments)
+        live: Any = None
+        silent = KEEP_ALIVE_SECONDS
+        while not handler.request.connection.stream.closed():  # type: ignore[union-attr]
+            batch: EventBatch = await in_thread(self._call, arguments)
+            try:
+                if batch.events or batch.live != live:
+                    await self._send(batch)
+                    live, silent = batch.live, 0.0
+                elif silent >= KEEP_ALIVE_SECONDS:
+                    handler.write(": still here\n\n")
+                    await handler.flush()
+                    silent = 0.0
+            except StreamClosedError:
+                return
+            arguments = msgspec.structs.replace(arguments, after=batch.next)
+            await asyncio.sleep(INTERVAL)
+            silent += INTERVAL
+
+    async def _send(self, batch: EventBatch) -> None:
+        data = msgspec.json.encode(batch).decode()
+        self._handler.write(f"id: {batch.next}\ndata: {data}\n\n")
+        await self._handler.flush()
+
+    def _resume(self, arguments: msgspec.Struct) -> msgspec.Struct:
+        last = self._handler.request.headers.get("Last-Event-ID")
+        if last is None:
+            return arguments
+        if not last.isdecimal():
+            raise InvalidInput("Last-Event-ID: is not a number.", field="Last-Event-ID")
+        return msgspec.structs.replace(arguments, after=int(last))

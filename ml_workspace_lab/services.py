@@ -1,0 +1,87 @@
+"""All services of a workspace: the one list that every surface derives from."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.access.service import Audit, Tokens
+    from ml_workspace_lab.api.operation import HostService, Service
+    from ml_workspace_lab.compute.service import Computes
+    from ml_workspace_lab.endpoints.service import Endpoints
+    from ml_workspace_lab.experiments.artifacts import Artifacts
+    from ml_workspace_lab.experiments.metrics import Metrics
+    from ml_workspace_lab.experiments.service import Experiments, Runs
+    from ml_workspace_lab.jobs.service import Jobs
+    from ml_workspace_lab.models.service import Models
+    from ml_workspace_lab.snapshots.service import Snapshots
+    from ml_workspace_lab.storage.storage import Storage
+    from ml_workspace_lab.workspace.service import Events, Workspaces
+
+SERVICES = {
+    "workspaces": "workspace.service:Workspaces",
+    "events": "workspace.service:Events",
+    "tokens": "access.service:Tokens",
+    "audit": "access.service:Audit",
+    "experiments": "experiments.service:Experiments",
+    "runs": "experiments.service:Runs",
+    "metrics": "experiments.metrics:Metrics",
+    "artifacts": "experiments.artifacts:Artifacts",
+    "snapshots": "snapshots.service:Snapshots",
+    "jobs": "jobs.service:Jobs",
+    "computes": "compute.service:Computes",
+    "models": "models.service:Models",
+    "endpoints": "endpoints.service:Endpoints",
+    "setup": "workspace.setup:Setup",
+    "notebooks": "notebook.live:LiveNotebooks",
+}
+
+
+def service_class(name: str) -> "type[Service | HostService]":
+    """The class of a service, imported when it is first asked for: a client stays light."""
+    module, attribute = SERVICES[name].split(":")
+    found: type[Service | HostService] = getattr(
+        import_module(f"ml_workspace_lab.{module}"), attribute
+    )
+    return found
+
+
+class ByName:
+    """The services as attributes, typed for those who use them."""
+
+    workspaces: "Workspaces"
+    events: "Events"
+    tokens: "Tokens"
+    audit: "Audit"
+    experiments: "Experiments"
+    runs: "Runs"
+    metrics: "Metrics"
+    artifacts: "Artifacts"
+    snapshots: "Snapshots"
+    jobs: "Jobs"
+    computes: "Computes"
+    models: "Models"
+    endpoints: "Endpoints"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in SERVICES:
+            raise AttributeError(name)
+        service = self.make(name)
+        setattr(self, name, service)
+        return service
+
+    def make(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+class Services(ByName):
+    """The services over one workspace's storage, each made when it is first used.
+
+    Nothing is checked here: this is for the services themselves and for trusted processes of the
+    workspace. Users come through a `Connection`.
+    """
+
+    def __init__(self, storage: "Storage") -> None:
+        self.storage = storage
+
+    def make(self, name: str) -> Any:
+        return cast("type[Service]", service_class(name))(self.storage, self)

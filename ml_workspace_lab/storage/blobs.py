@@ -1,0 +1,90 @@
+"""Content by its SHA-256: written once, never changed, the same bytes kept once."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.storage.files import disk_errors, sync_folder
+
+CHUNK = 1 << 20
+
+
+class Blobs:
+    """A folder of contents, each in a file that its digest names."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def add(self, stream: BinaryIO, expected: str | None = None) -> tuple[str, int]:
+        """Keep what `stream` holds; its digest and its size in bytes.
+
+        Raises InvalidInput where it does not have the `expected` digest, StorageFull where there
+        is no room; nothing is kept then.
+        """
+        with disk_errors():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self.root / f".{secrets.token_hex(8)}"
+            try:
+                digest, size = _copy(stream, temporary)
+                if expected is not None and digest != expected:
+                    raise InvalidInput(
+                        f"The content's SHA-256 is {digest}, not {expected}.",
+                        field="digest",
+                        hint="It may have changed or been cut off on its way: send it again.",
+                    )
+                self._keep(temporary, digest)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return digest, size
+
+    def open(self, digest: str) -> BinaryIO:
+        """The content, to be read. Raises NotFound where it isn't kept here."""
+        try:
+            return self.path(digest).open("rb")
+        except FileNotFoundError:
+            raise NotFound(f"No content with SHA-256 {digest} is kept here.") from None
+
+    def read(self, digest: str) -> bytes:
+        """All of the content. Raises Conflict where it is no longer what was stored."""
+        with self.open(digest) as stream:
+            content = stream.read()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise Conflict(
+                f"The stored content {digest} has changed on disk.",
+                hint="Restore it from a backup; it is not served as it is.",
+            )
+        return content
+
+    def has(self, digest: str) -> bool:
+        return self.path(digest).is_file()
+
+    def size(self, digest: str) -> int:
+        return self.path(digest).stat().st_size
+
+    def path(self, digest: str) -> Path:
+        return self.root / digest[:2] / digest[2:]
+
+    def _keep(self, temporary: Path, digest: str) -> None:
+        target = self.path(digest)
+        if target.exists():
+            return
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        temporary.replace(target)
+        sync_folder(target.parent)
+
+
+def _copy(stream: BinaryIO, target: Path) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    size = 0
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+    with os.fdopen(descriptor, "wb") as file:
+        while part := stream.read(CHUNK):
+            digest.update(part)
+            size += len(part)
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest(), size

@@ -1,0 +1,108 @@
+"""Files that are whole or absent, and locks that end with their holder."""
+
+import errno
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml_workspace_lab.storage.database import full_disk
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """A full disk as StorageFull."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise full_disk() from error
+        raise
+
+
+def write_atomic(path: Path, content: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
+    """Put `content` at `path` so that a reader sees the old file or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with disk_errors():
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                if durable:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_held: set[int] = set()
+
+
+def _forget_after_fork() -> None:
+    # A child's copy of a lock would outlive the parent's hold on it. Closing the copy leaves the
+    # parent's lock in place.
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+class FileLock:
+    """A lock that the kernel takes back when its holder dies, however it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock; False where another process (or another lock object) holds it."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = _try_lock(self.path, os.O_RDWR | os.O_CREAT)
+        if descriptor is None:
+            return False
+        self._descriptor = descriptor
+        _held.add(descriptor)
+        return True
+
+    def release(self) -> None:
+        if self._descriptor in _held:
+            _held.discard(self._descriptor)
+            os.close(self._descriptor)
+        self._descriptor = None
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock at `path`."""
+    try:
+        descriptor = _try_lock(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return False
+
+
+def _try_lock(path: Path, flags: int) -> int | None:
+    """An open descriptor that holds the lock, None where another one does."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor

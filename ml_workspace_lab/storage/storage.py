@@ -1,0 +1,62 @@
+"""Where a workspace keeps everything: one folder with a database, contents and running work."""
+
+from pathlib import Path
+
+from ml_workspace_lab.storage.blobs import Blobs
+from ml_workspace_lab.storage.database import Database
+
+DATABASE = "workspace.db"
+
+
+class Storage:
+    """The folder of one workspace."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = Database(root / DATABASE)
+        self.blobs = Blobs(root / "blobs")
+
+    @property
+    def temporary(self) -> Path:
+        folder = self.root / "tmp"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def run(self, run_id: str) -> "RunFolder":
+        return RunFolder(self.root / "runs" / run_id)
+
+    def endpoint(self, name: str) -> Path:
+        return self.root / "endpoints" / name
+
+
+class RunFolder:
+    """What a run writes while it goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that does the run's work for as long as it lives."""
+        return self.path / "lock"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def notebook(self) -> Path:
+        """The output notebook as far as it has come."""
+        return self.path / "notebook.ipynb"
+
+    @property
+    def work(self) -> Path:
+        """The working directory of the run's code."""
+        return self.path / "work"
+
+    def create(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

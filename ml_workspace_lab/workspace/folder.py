@@ -1,0 +1,90 @@
+"""Making, opening and removing the folder of a workspace."""
+
+import json
+import os
+import re
+import shutil
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
+from ml_workspace_lab.storage.database import Database, now
+from ml_workspace_lab.storage.files import disk_errors
+from ml_workspace_lab.storage.storage import DATABASE, Storage
+from ml_workspace_lab.workspace.locate import HINT
+from ml_workspace_lab.workspace.model import CreateWorkspace
+
+_READY = "ready"
+
+
+def create(root: Path, body: CreateWorkspace) -> Storage:
+    """A new workspace in the folder `root`, which must be empty or not be there.
+
+    Raises Conflict where a workspace or something else is there already; a folder half made by a
+    process that was killed is made anew.
+    """
+    root = root.absolute()
+    if (root / DATABASE).exists() and (root / _READY).exists():
+        raise Conflict(f"There is a workspace in {root} already.", hint="Open it, or use exist_ok.")
+    if root.exists() and not root.is_dir():
+        raise InvalidInput(f"{root} is not a folder.", field="location")
+    if root.is_dir() and not (root / DATABASE).exists() and any(root.iterdir()):
+        raise Conflict(
+            f"The folder {root} is not empty.", field="location", hint="Name a new folder."
+        )
+    try:
+        return _make(root, body)
+    except PermissionError:
+        raise InvalidInput(f"{root} can't be written to.", field="location") from None
+
+
+def _make(root: Path, body: CreateWorkspace) -> Storage:
+    with disk_errors():
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in root.glob(f"{DATABASE}*"):
+            leftover.unlink()
+        # A workspace inside a repository is not part of it.
+        (root / ".gitignore").write_text("*\n", encoding="utf-8")
+        database = Database.create(root / DATABASE)
+        with database.write() as transaction:
+            uid = uuid.uuid4().hex
+            transaction.insert(
+                "workspace",
+                uid=uid,
+                name=body.name,
+                description=body.description,
+                tags_json=json.dumps(body.tags),
+                created=now(),
+            )
+            transaction.event("workspace.created", uid)
+        (root / _READY).touch()
+    return Storage(root)
+
+
+def open_(root: Path) -> Storage:
+    """The storage of the workspace in `root`. Raises NotFound where there is none."""
+    if not (root / _READY).exists():
+        raise NotFound(f"There is no workspace in {root}.", field="workspace", hint=HINT)
+    if not os.access(root, os.W_OK):
+        raise Unavailable(f"{root} can't be written to.", hint="Check the folder's rights.")
+    storage = Storage(root)
+    storage.database.check()
+    return storage
+
+
+def delete(storage: Storage) -> None:
+    """Remove the workspace and everything in it, for good."""
+    storage.database.close()
+    (storage.root / _READY).unlink(missing_ok=True)
+    shutil.rmtree(storage.root, ignore_errors=False)
+
+
+def suggest_name(folder: Path) -> str:
+    """A name for a workspace started in `folder`, made of the folder's own."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-_")[:32]
+    try:
+        return msgspec.convert({"name": name}, CreateWorkspace).name
+    except msgspec.ValidationError:
+        return "workspace"

@@ -1,0 +1,79 @@
+"""Which workspace is meant: the environment's word, else the nearest config file upwards."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_workspace_lab.errors import InvalidInput, WorkspaceNotConfigured
+
+CONFIG_FOLDER = ".mlworkspace"
+CONFIG_FILE = "config.json"
+VARIABLE = "ML_WORKSPACE"
+TOKEN_VARIABLE = "ML_WORKSPACE_TOKEN"  # noqa: S105 - the name of a variable
+
+HINT = "Start one here: `%ws_init` in a notebook, `ml-workspace init` in a shell."
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder of this machine, or the address of a server."""
+
+    folder: Path | None = None
+    url: str | None = None
+
+
+def locate(start: Path | None = None) -> Location:
+    """The workspace meant by `ML_WORKSPACE`, else by `.mlworkspace/config.json` in `start`
+    (default: the present folder) or the nearest folder above it.
+
+    Raises WorkspaceNotConfigured where there is none.
+    """
+    if wanted := os.environ.get(VARIABLE):
+        return parse(wanted, Path.cwd())
+    config = find_config(start or Path.cwd())
+    if config is None:
+        raise WorkspaceNotConfigured("No workspace is configured here.", hint=HINT)
+    return read_config(config)
+
+
+def find_config(start: Path) -> Path | None:
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        config = folder / CONFIG_FOLDER / CONFIG_FILE
+        if config.is_file():
+            return config
+    return None
+
+
+def read_config(config: Path) -> Location:
+    """What a config file says. A relative location counts from the file's own folder."""
+    try:
+        content: Any = json.loads(config.read_text(encoding="utf-8"))
+        return parse(content["location"], config.parent)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{config} is not a workspace's config file: {error!r}.",
+            field="location",
+            hint='It should read {"workspace_name": NAME, "location": FOLDER OR URL}.',
+        ) from None
+
+
+def write_config(folder: Path, name: str, location: str) -> Path:
+    """Write `.mlworkspace/config.json` below `folder`, so that what lies there finds `location`."""
+    config = folder / CONFIG_FOLDER / CONFIG_FILE
+    config.parent.mkdir(parents=True, exist_ok=True)
+    if not location.startswith(("http://", "https://")):
+        path = Path(location).absolute()
+        inside = path.is_relative_to(config.parent.absolute())
+        location = str(path.relative_to(config.parent.absolute()) if inside else path)
+    content = {"workspace_name": name, "location": location}
+    config.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return config
+
+
+def parse(text: str, base: Path) -> Location:
+    if text.startswith(("http://", "https://")):
+        return Location(url=text)
+    return Location(folder=(base / Path(text).expanduser()).absolute())

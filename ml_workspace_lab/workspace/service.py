@@ -1,0 +1,63 @@
+"""The workspace itself: what it is, whether it is well, and what happens in it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.storage import journal
+from ml_workspace_lab.storage.storage import RunFolder
+from ml_workspace_lab.workspace import diagnose, store
+from ml_workspace_lab.workspace.model import Diagnosis, EventBatch, LiveRun, WorkspaceInfo
+
+EVENTS_AT_ONCE = 1000
+
+
+class Workspaces(Service):
+    """The one workspace that this storage holds."""
+
+    @operation("GET", "/workspace", action="workspaces/read")
+    def get(self) -> WorkspaceInfo:
+        return store.info(self.storage)
+
+    @operation("GET", "/workspace/diagnosis", action="workspaces/read")
+    def diagnose(self) -> Diagnosis:
+        """Check the database, the folder, the disk and the background process, with what to do."""
+        return Diagnosis(diagnose.findings(self.storage))
+
+
+class Events(Service):
+    """Every change of state, in order."""
+
+    @operation("GET", "/events", action="events/read", streams_events=True)
+    def list(self, after: Annotated[int, Meta(ge=0)] | None = None) -> EventBatch:
+        """Events after the id `after` (None: from now on), and how much active runs have written.
+
+        With `Accept: text/event-stream` the answer is a stream of such batches.
+        """
+        if after is None:
+            after = store.last_event(self.storage)
+        events = store.events(self.storage, after, EVENTS_AT_ONCE)
+        live = [
+            _live(run_id, self.storage.run(run_id)) for run_id in store.active_runs(self.storage)
+        ]
+        return EventBatch(events, live, events[-1].id if events else after)
+
+
+def _live(run_id: str, folder: RunFolder) -> LiveRun:
+    return LiveRun(
+        run_id=run_id,
+        metric_bytes=journal.size(folder.metrics),
+        log_bytes=_stat(folder.log)[0],
+        notebook_time=_stat(folder.notebook)[1],
+    )
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of change in ms; zeros where there is no such file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns // 1_000_000
