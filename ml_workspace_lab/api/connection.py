@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import msgspec
 
@@ -12,7 +12,17 @@ from ml_workspace_lab.api.gate import Gate
 from ml_workspace_lab.api.operation import Operation
 from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.services import ByName, Services, service_class
+from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.client.metric_log import MetricWriter
+
+
+class Ownership(Protocol):
+    """That this process does the work of a run: it ends with the process, or when released."""
+
+    def release(self) -> None: ...
 
 
 class Connection(ByName):
@@ -30,6 +40,14 @@ class Connection(ByName):
 
     def make(self, name: str) -> "Proxy":
         return Proxy(self, name)
+
+    def metric_writer(self, run_id: str) -> "MetricWriter":
+        """A writer of metrics for this process, with the caller's right to it checked."""
+        raise NotImplementedError
+
+    def own(self, run_id: str) -> Ownership:
+        """Say that this process does the work of a run."""
+        raise NotImplementedError
 
 
 class Proxy:
@@ -80,3 +98,13 @@ class LocalConnection(Connection):
     ) -> Any:
         instance = getattr(self._services, service)
         return self._gate.call(instance, operation, arguments, body=body, content=content)
+
+    def metric_writer(self, run_id: str) -> "MetricWriter":
+        operation = service_class("metrics").operations["log"]
+        self._gate.check(operation, convert({"run_id": run_id}, operation.arguments))
+        return self._services.metrics.writer(run_id)
+
+    def own(self, run_id: str) -> Ownership:
+        lock = FileLock(self.storage.run(run_id).lock)
+        lock.acquire()
+        return lock

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from io import BytesIO
 from typing import Any, BinaryIO, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -15,11 +16,13 @@ import msgspec
 from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.operation import Operation
 from ml_workspace_lab.api.strict_json import convert
-from ml_workspace_lab.api.types import Content
+from ml_workspace_lab.api.types import Content, number_to_wire
 from ml_workspace_lab.errors import InvalidInput, Unavailable, WorkspaceError, from_wire
+from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint
 
 API_PATH = "/ml-workspace-lab/api/v1"
 TIMEOUT = 60.0
+HEARTBEAT_SECONDS = 5.0
 
 
 class RemoteConnection(Connection):
@@ -63,6 +66,12 @@ class RemoteConnection(Connection):
             return _content(response)
         value = json.loads(response.read())
         return value if operation.result is Any else convert(value, operation.result)
+
+    def metric_writer(self, run_id: str) -> "RemoteMetrics":
+        return RemoteMetrics(self, run_id)
+
+    def own(self, run_id: str) -> "Heartbeat":
+        return Heartbeat(self, run_id)
 
     def _send(
         self, operation: Operation, path: str, data: Any, headers: Mapping[str, str]
@@ -111,6 +120,43 @@ class RemoteConnection(Connection):
             f"The server at {self.url} can't be reached: {reason}.",
             hint="Check the address, and that the Jupyter server is running.",
         )
+
+
+class RemoteMetrics:
+    """Sends each point as it is logged: what `append` returned from is kept at the server."""
+
+    def __init__(self, connection: RemoteConnection, run_id: str) -> None:
+        self._connection = connection
+        self._run_id = run_id
+        self._next_step: dict[str, int] = {}
+
+    def append(self, key: str, step: int | None, time: int, value: float) -> None:
+        if step is None:
+            step = self._next_step.get(key, 0)
+        point = MetricPoint(key, number_to_wire(value), step, time)
+        self._connection.metrics.log(self._run_id, LogMetrics([point]))
+        self._next_step[key] = step + 1
+
+    def close(self) -> None:
+        self._next_step.clear()
+
+
+class Heartbeat:
+    """Tells the server again and again that this process is at work on a run."""
+
+    def __init__(self, connection: RemoteConnection, run_id: str) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, args=(connection, run_id), daemon=True)
+        self._thread.start()
+
+    def release(self) -> None:
+        self._over.set()
+
+    def _beat(self, connection: RemoteConnection, run_id: str) -> None:
+        while not self._over.wait(HEARTBEAT_SECONDS):
+            # A server that is away for a while, or a run that has ended, is no fault of the work.
+            with suppress(WorkspaceError):
+                connection.runs.heartbeat(run_id)
 
 
 def path_of(operation: Operation, arguments: msgspec.Struct) -> str:

@@ -19,8 +19,8 @@ from ml_workspace_lab.workspace.locate import (
     read_config,
     write_config,
 )
-from ml_workspace_lab.workspace.setup import STORE_FOLDER
 from ml_workspace_lab.workspace.model import CreateWorkspace, Diagnosis, WorkspaceInfo
+from ml_workspace_lab.workspace.setup import STORE_FOLDER
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.endpoint import Endpoint

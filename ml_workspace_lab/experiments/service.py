@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Limit, Name, RunId, Scalar
+from ml_workspace_lab.api.types import Limit, Name, Nothing, RunId, Scalar
 from ml_workspace_lab.errors import Conflict, InvalidInput
 from ml_workspace_lab.experiments import store
 from ml_workspace_lab.experiments.model import (
@@ -31,6 +32,9 @@ from ml_workspace_lab.experiments.model import (
 )
 from ml_workspace_lab.storage.database import Transaction
 from ml_workspace_lab.storage.files import is_held
+
+SILENCE_SECONDS = 20.0
+"""A run whose process is on another machine and says nothing for this long is NotResponding."""
 
 OWNER_GONE = "The process that did the work ended without closing the run (its kernel died)."
 
@@ -148,6 +152,18 @@ class Runs(Service):
             transaction.event("run.updated", run_id)
         return self.get(run_id)
 
+    @operation("POST", "/runs/{run_id}/heartbeat", action="experiments/runs/write", audited=False)
+    def heartbeat(self, run_id: RunId) -> Nothing:
+        """Say that the process that does the work of an interactive run is alive, from a machine
+        where its lock can't be seen. A run that was NotResponding is Running again."""
+        run = self.get(run_id)
+        if run.state.is_terminal:
+            raise Conflict(f"Run {run_id} has ended: {run.state}.", field="run_id")
+        self.storage.run(run_id).heartbeat.touch()
+        if run.state is RunState.NOT_RESPONDING:
+            self.move(run_id, RunState.RUNNING, "It answers again.")
+        return Nothing()
+
     @operation("POST", "/runs/{run_id}/end", action="experiments/runs/write")
     def end(self, run_id: RunId, body: EndRun) -> RunInfo:
         """Close an interactive run. Raises Conflict where it has ended already."""
@@ -248,7 +264,19 @@ class Runs(Service):
             with suppress(Conflict):  # closed meanwhile: what it says now is the truth
                 self.finish(run.run_id, RunState.FAILED, OWNER_GONE)
             return store.find_run(self.storage.database, run.run_id) or run
+        if run.state is RunState.RUNNING and _silent(folder.heartbeat):
+            reason = f"No sign of life for {SILENCE_SECONDS:.0f} s."
+            with suppress(Conflict):
+                self.move(run.run_id, RunState.NOT_RESPONDING, reason)
+            return store.find_run(self.storage.database, run.run_id) or run
         return msgspec.structs.replace(run, metrics=self.services.metrics.summaries(run.run_id))
+
+
+def _silent(heartbeat: Path) -> bool:
+    try:
+        return time.time() - heartbeat.stat().st_mtime > SILENCE_SECONDS
+    except FileNotFoundError:
+        return False  # It is on this machine and holds a lock, or has just begun.
 
 
 def _as_json(params: Mapping[str, Scalar]) -> dict[str, str]:

@@ -41,6 +41,11 @@ class RunFolder:
         return self.path / "lock"
 
     @property
+    def heartbeat(self) -> Path:
+        """Touched for a process on another machine, whose lock can't be seen here."""
+        return self.path / "heartbeat"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics"
 

@@ -75,8 +75,8 @@ def _read(files: RunFolder, job: NotebookJob) -> Any:
     content = json.loads((files.work / job.notebook).read_text(encoding="utf-8"))
     parameters.inject(content, job.parameters)
     try:
-        _, content = nbformat.validator.normalize(content)
-        notebook = nbformat.from_dict(content)  # type: ignore[no-untyped-call]
+        # Read from text: that joins the lines that a file keeps apart, and gives ids to old cells.
+        notebook = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
         nbformat.validate(notebook)
     except nbformat.ValidationError as error:
         raise InvalidInput(

@@ -1,0 +1,141 @@
+"""A registered model as its users hold it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ml_workspace_lab.client.snapshot import put_file
+from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.models.model import ModelFile, ModelVersion, RegisterModel
+from ml_workspace_lab.storage.paths import below
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.client.endpoint import Endpoint
+    from ml_workspace_lab.client.run import Run
+    from ml_workspace_lab.client.workspace import Workspace
+
+
+class Model:
+    """One version of a registered model; its files never change."""
+
+    def __init__(self, workspace: "Workspace", name: str, version: int | None = None) -> None:
+        """The version of that number, or the newest. Raises NotFound."""
+        self.workspace = workspace
+        models = workspace.connection.models
+        if version is None:
+            version = models.get(name).latest_version
+        self._info = models.version(name, version)
+
+    @classmethod
+    def parse(cls, workspace: "Workspace", text: str) -> "Model":
+        """The model that `NAME` or `NAME:VERSION` names."""
+        name, colon, version = text.partition(":")
+        if colon and not version.isdecimal():
+            raise InvalidInput(
+                f"model: {text!r} does not name a version.",
+                field="model",
+                hint="Write NAME for the newest, or NAME:NUMBER.",
+            )
+        return cls(workspace, name, int(version) if colon else None)
+
+    @classmethod
+    def register(
+        cls,
+        workspace: "Workspace",
+        model_name: str,
+        model_path: str | Path | None = None,
+        *,
+        run: "Run | None" = None,
+        artifact_path: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        description: str = "",
+        model_framework: str = "",
+    ) -> "Model":
+        """A new version of the model `model_name`: the file or folder `model_path` of this
+        machine, or `artifact_path` among the artifacts of `run`."""
+        if (model_path is None) == (artifact_path is None):
+            raise InvalidInput("Give either model_path or artifact_path.", field="model_path")
+        files: list[ModelFile] = []
+        if model_path is not None:
+            files = _put_files(workspace, Path(model_path))
+        info = workspace.connection.models.register(
+            model_name,
+            RegisterModel(
+                run_id=run.id if run else None,
+                artifact_path=artifact_path,
+                files=files,
+                framework=model_framework,
+                description=description,
+                tags=dict(tags or {}),
+                properties=dict(properties or {}),
+            ),
+        )
+        return cls(workspace, info.name, info.version)
+
+    @property
+    def name(self) -> str:
+        return self._info.name
+
+    @property
+    def version(self) -> int:
+        return self._info.version
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return self._info.tags
+
+    def info(self) -> ModelVersion:
+        return self._info
+
+    def get_details(self) -> dict[str, Any]:
+        details: dict[str, Any] = msgspec.to_builtins(self._info)
+        return details
+
+    def download(self, target_dir: str | Path = ".") -> Path:
+        """Copy the files into a folder; where they lie now. Nothing is loaded."""
+        root = Path(target_dir)
+        root.mkdir(parents=True, exist_ok=True)
+        for file in self._info.files:
+            target = below(root, file.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = self.workspace.connection.models.file(self.name, self.version, file.path)
+            with target.open("wb") as copy:
+                for part in content.chunks():
+                    copy.write(part)
+        return root
+
+    def delete(self) -> None:
+        """Delete this version. Raises Conflict while an endpoint serves it."""
+        self.workspace.connection.models.delete(self.name, self.version)
+
+    def deploy(self, endpoint_name: str, **options: Any) -> "Endpoint":
+        """Serve this version: see `Endpoint.deploy`."""
+        from ml_workspace_lab.client.endpoint import Endpoint
+
+        return Endpoint.deploy(self.workspace, endpoint_name, self, **options)
+
+    def __repr__(self) -> str:
+        return f"Model({self.id!r})"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from ml_workspace_lab.notebook.card import model_bundle
+
+        return model_bundle(self._info)
+
+
+def _put_files(workspace: "Workspace", path: Path) -> list[ModelFile]:
+    if path.is_file():
+        found = {path.name: path}
+    elif path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        found = {file.relative_to(path).as_posix(): file for file in files}
+    else:
+        raise NotFound(f"There is no file or folder {str(path)!r}.", field="model_path")
+    return [ModelFile(name, *put_file(workspace.connection, file)) for name, file in found.items()]
