@@ -28,7 +28,7 @@ def follow(
             grown = offset > before
             if info.state != state:
                 state = info.state
-                print(f"[{state}] {info.reason}".rstrip(), file=stream, flush=True)  # noqa: T201
+                print(f"[{state}] {info.reason}".rstrip(), file=stream, flush=True)
         if info.state.is_terminal:
             return info
         if until is not None and time.monotonic() > until:

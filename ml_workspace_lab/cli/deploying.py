@@ -1,0 +1,93 @@
+"""`model register|download` and `endpoint deploy|score`: what needs files of this machine."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from ml_workspace_lab.cli.options import workspace
+from ml_workspace_lab.client.endpoint import Endpoint, preflight
+from ml_workspace_lab.client.model import Model
+from ml_workspace_lab.endpoints.model import DeployedEndpoint
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models.model import ModelVersion
+from ml_workspace_lab.pairs import pairs
+
+
+def add_commands(nouns: dict[str, Any]) -> None:
+    register = nouns["model"].add_parser("register", help="a new version from files or a run")
+    register.add_argument("name")
+    register.add_argument("path", nargs="?", help="a file or folder of this machine")
+    register.add_argument("--run", help="take it from this run's artifacts")
+    register.add_argument("--artifact", default="outputs", help="file or folder among them")
+    register.add_argument("-d", "--description", default="")
+    register.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
+    register.set_defaults(act=_register)
+
+    download = nouns["model"].add_parser("download", help="copy a version's files here")
+    download.add_argument("model", help="NAME or NAME:VERSION")
+    download.add_argument("folder", nargs="?", default=".")
+    download.set_defaults(act=_download)
+
+    deploy = nouns["endpoint"].add_parser("deploy", help="serve a model")
+    deploy.add_argument("name", help="the endpoint's name")
+    deploy.add_argument("model", help="NAME or NAME:VERSION")
+    deploy.add_argument("--script", help="scoring script with init() and run(data)")
+    deploy.add_argument("--sample", help="JSON that run() is tried with first")
+    deploy.add_argument("--port", type=int, default=0, help="default: a free one")
+    deploy.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
+    deploy.set_defaults(act=_deploy)
+
+    score = nouns["endpoint"].add_parser("score", help="ask an endpoint")
+    score.add_argument("name")
+    score.add_argument("data", help="JSON, or - for the input stream")
+    score.set_defaults(act=_score)
+
+
+def _register(options: argparse.Namespace) -> ModelVersion:
+    place = workspace(options)
+    run = place.run(options.run) if options.run else None
+    if (run is None) == (options.path is None):
+        raise InvalidInput("Give either a path or --run.", field="path")
+    return Model.register(
+        place,
+        options.name,
+        options.path,
+        run=run,
+        artifact_path=options.artifact if run else None,
+        tags=pairs(options.tag, "tag"),
+        description=options.description,
+    ).info()
+
+
+def _download(options: argparse.Namespace) -> dict[str, str]:
+    model = Model.parse(workspace(options), options.model)
+    return {"model": model.id, "folder": str(model.download(options.folder))}
+
+
+def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
+    model = Model.parse(workspace(options), options.model)
+    sample = None if options.sample is None else _json(options.sample, "sample")
+    answer = preflight(model, options.script, sample)
+    if options.dry_run:
+        return {"model": model.id, "answer": answer}
+    endpoint = Endpoint.deploy(
+        model.workspace,
+        options.name,
+        model,
+        scoring_script=options.script,
+        port=options.port,
+    )
+    return DeployedEndpoint(endpoint.info(), endpoint.keys)
+
+
+def _score(options: argparse.Namespace) -> dict[str, Any]:
+    text = sys.stdin.read() if options.data == "-" else options.data
+    return {"answer": Endpoint(workspace(options), options.name).run(_json(text, "data"))}
+
+
+def _json(text: str, field: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"{field}: is not JSON: {error}.", field=field) from None

@@ -1,0 +1,145 @@
+"""Commands that follow from the declared operations: one verb each, its options from its types."""
+
+import argparse
+import inspect
+from collections.abc import Callable
+from typing import Any, get_args, get_origin
+
+import msgspec
+
+from ml_workspace_lab.api.operation import Operation
+from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.cli.options import workspace
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.pairs import pairs
+from ml_workspace_lab.services import service_class
+
+NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "experiment": (
+        "named series of runs",
+        {
+            "list": ("experiments", "list"),
+            "show": ("experiments", "get"),
+            "create": ("experiments", "create"),
+        },
+    ),
+    "runs": (
+        "runs of all experiments",
+        {
+            "list": ("runs", "list"),
+            "show": ("runs", "get"),
+            "history": ("runs", "history"),
+            "metrics": ("metrics", "get"),
+            "log": ("artifacts", "log"),
+            "artifacts": ("artifacts", "list"),
+            "update": ("runs", "update"),
+            "cancel": ("jobs", "cancel"),
+        },
+    ),
+    "model": (
+        "registered models",
+        {
+            "list": ("models", "list"),
+            "show": ("models", "version"),
+            "versions": ("models", "versions"),
+            "delete": ("models", "delete"),
+        },
+    ),
+    "endpoint": (
+        "models behind HTTP addresses",
+        {
+            "list": ("endpoints", "list"),
+            "show": ("endpoints", "get"),
+            "log": ("endpoints", "log"),
+            "key": ("endpoints", "regenerate_key"),
+            "delete": ("endpoints", "delete"),
+        },
+    ),
+    "compute": (
+        "where runs execute",
+        {"list": ("computes", "list"), "show": ("computes", "get")},
+    ),
+    "token": (
+        "tokens for clients elsewhere",
+        {
+            "create": ("tokens", "create"),
+            "list": ("tokens", "list"),
+            "revoke": ("tokens", "revoke"),
+        },
+    ),
+    "audit": ("who did what", {"list": ("audit", "list")}),
+}
+
+
+def add_commands(commands: Any) -> dict[str, Any]:
+    """Add a command for each noun; the sub-commands of each, for those written by hand."""
+    found = {}
+    for noun, (help_text, verbs) in NOUNS.items():
+        parser = commands.add_parser(noun, help=help_text)
+        # `ml-workspace runs` alone lists.
+        parser.set_defaults(act=_action(*verbs["list"], {}))
+        below = parser.add_subparsers(metavar="VERB")
+        for verb, (service, name) in verbs.items():
+            _add_verb(below, verb, service, name)
+        found[noun] = below
+    return found
+
+
+def _add_verb(below: Any, verb: str, service: str, name: str) -> None:
+    operation = service_class(service).operations[name]
+    summary = (inspect.getdoc(operation.function) or "").partition("\n")[0]
+    parser = below.add_parser(verb, help=summary, description=summary)
+    for argument in operation.path_names:
+        parser.add_argument(argument)
+    fields = {field.name: field for field in msgspec.structs.fields(operation.arguments)}
+    options = [fields[argument] for argument in operation.query_names]
+    if operation.body is not None:
+        options += msgspec.structs.fields(operation.body)
+    readers = {option.name: _add_option(parser, option) for option in options}
+    parser.set_defaults(act=_action(service, name, readers))
+
+
+def _add_option(parser: argparse.ArgumentParser, option: Any) -> Callable[[Any], Any]:
+    """Add one option; what turns its words into a value."""
+    flag = "--" + option.name.replace("_", "-")
+    kinds = {option.type, get_origin(option.type), *get_args(option.type)}
+    if kinds & {dict} or any(get_origin(kind) is dict for kind in kinds):
+        parser.add_argument(flag, action="append", metavar="NAME=VALUE")
+        return lambda words: pairs(words, option.name)
+    if kinds & {list} or any(get_origin(kind) is list for kind in kinds):
+        parser.add_argument(flag, action="append")
+        return lambda words: words
+    if option.type is bool:
+        parser.add_argument(flag, action="store_true", default=None)
+        return lambda given: given
+    parser.add_argument(flag, required=option.required)
+    return lambda text: text
+
+
+def _action(
+    service: str, name: str, readers: dict[str, Callable[[Any], Any]]
+) -> Callable[[argparse.Namespace], Any]:
+    def act(options: argparse.Namespace) -> Any:
+        operation = service_class(service).operations[name]
+        given = {
+            option: read(value)
+            for option, read in readers.items()
+            if (value := getattr(options, option, None)) is not None
+        }
+        return _call(options, service, operation, given)
+
+    return act
+
+
+def _call(
+    options: argparse.Namespace, service: str, operation: Operation, given: dict[str, Any]
+) -> Any:
+    arguments = {name: getattr(options, name) for name in operation.path_names}
+    arguments |= {name: given.pop(name) for name in operation.query_names if name in given}
+    checked = msgspec.structs.asdict(convert(arguments, operation.arguments, lax=True))
+    if operation.body is not None:
+        checked["body"] = convert(given, operation.body, lax=True)
+    elif given:
+        raise InvalidInput(f"Not an option of this command: {', '.join(given)}.")
+    proxy = getattr(workspace(options).connection, service)
+    return getattr(proxy, operation.name)(**checked)

@@ -1,0 +1,71 @@
+"""The command `ml-workspace`: parse, act, print, and an exit code that scripts can rely on.
+
+Exit codes: 0 ok, 1 run failed, 2 usage, 3 not found, 4 denied, 5 conflict, 6 unreachable.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ml_workspace_lab.cli import deploying, derived, running, start
+from ml_workspace_lab.cli.output import print_error, print_result
+from ml_workspace_lab.errors import InvalidInput, WorkspaceError
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands. The friendly ones are written by hand, the rest derived from operations."""
+    root = argparse.ArgumentParser(
+        prog="ml-workspace", description="A machine-learning workspace from the command line."
+    )
+    root.add_argument(
+        "-w",
+        "--workspace",
+        metavar="FOLDER|URL",
+        help="default: ML_WORKSPACE, else .mlworkspace/config.json here or above",
+    )
+    root.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="how to print results"
+    )
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+    start.add_commands(commands)
+    running.add_commands(commands)
+    nouns = derived.add_commands(commands)
+    deploying.add_commands(nouns)
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments say; the exit code."""
+    words, command = split_command(list(sys.argv[1:] if arguments is None else arguments))
+    options = parser().parse_args(words)
+    options.command_line = command
+    try:
+        if command and options.act is not running.run:
+            raise InvalidInput("Only `run` takes a command after `--`.")
+        print_result(options.act(options), options.output)
+    except WorkspaceError as error:
+        print_error(error, options.output)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has left, which is its right
+    return 0
+
+
+def split_command(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before `--`, and the command after it."""
+    if "--" not in words:
+        return words, []
+    index = words.index("--")
+    return words[:index], words[index + 1 :]
+
+
+if __name__ == "__main__":
+    main()

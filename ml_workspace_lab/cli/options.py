@@ -1,0 +1,14 @@
+"""What several commands have in common: the workspace that is meant, and NAME=VALUE words."""
+
+import argparse
+from pathlib import Path
+
+from ml_workspace_lab.client.workspace import Workspace
+from ml_workspace_lab.workspace.locate import parse
+
+
+def workspace(options: argparse.Namespace) -> Workspace:
+    """The workspace of `-w`, else the configured one."""
+    if options.workspace:
+        return Workspace.at(parse(options.workspace, Path.cwd()))
+    return Workspace.from_config()

@@ -1,0 +1,148 @@
+"""What the magics do, as functions that know nothing of IPython's magic machinery."""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_workspace_lab.client.configs import NotebookRunConfig
+from ml_workspace_lab.client.context import RUN_VARIABLES
+from ml_workspace_lab.client.endpoint import Endpoint, preflight
+from ml_workspace_lab.client.model import Model
+from ml_workspace_lab.client.run import Run
+from ml_workspace_lab.client.workspace import Workspace, start_here
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.notebook import document as documents
+from ml_workspace_lab.notebook.document import Document
+from ml_workspace_lab.pairs import pairs, typed_pairs
+
+
+class Session:
+    """What one kernel has done with the workspace so far."""
+
+    def __init__(self) -> None:
+        self.last_run: Run | None = None
+        self.notes: tuple[str, ...] = ()
+
+    @property
+    def in_job(self) -> bool:
+        """Whether this kernel executes a job. There a notebook's own `%ws_run` must not submit the
+        notebook again, and again."""
+        return any(os.environ.get(name) for name in RUN_VARIABLES)
+
+    def workspace(self) -> Workspace:
+        return Workspace.from_config()
+
+    def init(self, options: Any) -> Workspace:
+        """Start a workspace in this folder."""
+        return start_here(options.name)
+
+    def run(self, shell: Any, options: Any, cell: str | None) -> Run:
+        """Submit this notebook, the one that is named, or one cell."""
+        document = self._document(shell, options.notebook, cell)
+        experiment = options.experiment or Path(document.name).stem
+        config = NotebookRunConfig(
+            document.folder,
+            document.name,
+            parameters=typed_pairs(options.param),
+            kernel_name=options.kernel,
+            only_cell=cell is not None,
+            content=document.raw,
+            notes=document.notes,
+            compute_target=options.compute,
+            display_name=options.name,
+            tags=pairs(options.tag, "tag"),
+            timeout_seconds=options.timeout,
+        )
+        self.notes = document.notes
+        self.last_run = self.workspace().experiment(experiment).submit(config)
+        return self.last_run
+
+    def register(self, shell: Any, options: Any) -> Model:
+        """Register a live object, or what a run left among its artifacts."""
+        tags = pairs(options.tag, "tag")
+        if options.object is not None:
+            return register_object(
+                self.workspace(), options.model, _variable(shell, options.object), tags=tags
+            )
+        run = self._run(options.run)
+        run.wait_for_completion()
+        return run.register_model(
+            options.model, options.path, tags=tags, description=options.description
+        )
+
+    def deploy(self, options: Any) -> Any:
+        """Try the scoring code here first; then serve the model, unless that was all."""
+        model = Model.parse(self.workspace(), options.model)
+        script = Path(options.script) if options.script else None
+        preflight(model, script, _json(options.sample))
+        if options.dry_run:
+            return None
+        return Endpoint.deploy(
+            model.workspace,
+            options.name or endpoint_name(model.name),
+            model,
+            scoring_script=script,
+            port=options.port,
+        )
+
+    def _run(self, run_id: str | None) -> Run:
+        if run_id is not None:
+            return self.workspace().run(run_id)
+        if self.last_run is None:
+            raise InvalidInput(
+                "No run was submitted from this notebook yet.",
+                field="run",
+                hint="Name one with --run, or register a variable with --object.",
+            )
+        return self.last_run
+
+    def _document(self, shell: Any, path: str | None, cell: str | None) -> Document:
+        if path is not None and cell is not None:
+            raise InvalidInput("%%ws_run runs its own cell and takes no file.", field="notebook")
+        if cell is not None:
+            return documents.single_cell(cell, documents.current(shell))
+        return documents.named(path) if path is not None else documents.current(shell)
+
+
+def register_object(
+    workspace: Workspace, name: str, value: Any, *, tags: Mapping[str, str] | None = None
+) -> Model:
+    """Save a live object and register it. It is pickled: loading it executes code, and only a
+    scoring process ever does."""
+    import pickle
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pkl"
+        try:
+            path.write_bytes(pickle.dumps(value))
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise InvalidInput(
+                f"The object can't be saved: {error}.",
+                field="object",
+                hint="Save it to a file yourself and register that.",
+            ) from None
+        return Model.register(workspace, name, path, tags=tags)
+
+
+def endpoint_name(model: str) -> str:
+    """A name for an endpoint, made of a model's."""
+    name = re.sub(r"[^a-z0-9]+", "-", model.partition(":")[0].lower()).strip("-")
+    name = name if name[:1].isalpha() else f"m-{name}"
+    return f"{name}-endpoint"[:32].rstrip("-")
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"sample: is not JSON: {error}.", field="sample") from None
+
+
+def _variable(shell: Any, name: str) -> Any:
+    if name not in shell.user_ns:
+        raise InvalidInput(f"There is no variable {name!r} in this notebook.", field="object")
+    return shell.user_ns[name]
