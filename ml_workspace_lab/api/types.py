@@ -49,6 +49,16 @@ class Nothing(Struct, frozen=True):
     """The answer of an operation that has nothing to say but that it is done."""
 
 
+class LogChunk(Struct, frozen=True):
+    """Bytes `offset` to `next` of a log of `size` bytes; `complete` when nothing will follow."""
+
+    offset: int
+    next: int
+    size: int
+    text: str
+    complete: bool
+
+
 @dataclass(frozen=True)
 class Content:
     """Bytes on their way out: read `stream` to its end and close it."""

@@ -21,7 +21,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "run",
         help="run a notebook, a script or (after --) a command as a tracked job",
-        usage="ml-workspace run [options] (NOTEBOOK.ipynb | SCRIPT.py [ARGUMENT ...] | -- COMMAND ...)",
+        usage="ml-workspace run [options] (NOTEBOOK | SCRIPT [ARGUMENT ...] | -- COMMAND ...)",
     )
     parser.add_argument("file", nargs="?", help="a notebook or a Python script")
     parser.add_argument("arguments", nargs="*", help="arguments of the script")

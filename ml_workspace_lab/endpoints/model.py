@@ -22,7 +22,7 @@ class EndpointState(StrEnum):
 
 
 class EndpointInfo(Struct, frozen=True):
-    """`scoring_uri` takes POST with `Authorization: Bearer KEY`; `state` is the supervisor's word."""
+    """`scoring_uri` takes POST with `Authorization: Bearer KEY`."""
 
     name: str
     model: str
@@ -64,7 +64,7 @@ class EndpointKeys(Struct, frozen=True):
 
 
 class DeployedEndpoint(Struct, frozen=True):
-    """A deployment that was accepted; `keys` is None where the endpoint existed and keeps its own."""
+    """A deployment that was accepted; `keys` is None where the endpoint keeps those it had."""
 
     endpoint: EndpointInfo
     keys: EndpointKeys | None

@@ -8,11 +8,12 @@ from typing import Annotated, Any, BinaryIO
 from msgspec import Meta
 
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Content, RelativePath, RunId
+from ml_workspace_lab.api.types import Content, LogChunk, RelativePath, RunId
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.experiments import store
-from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList, LogChunk
+from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList
 from ml_workspace_lab.storage.database import Row, now
+from ml_workspace_lab.storage.logs import read_log
 from ml_workspace_lab.storage.paths import relative
 
 GIB = 1024**3
@@ -26,7 +27,8 @@ class Artifacts(Service):
     def list(self, run_id: RunId) -> ArtifactList:
         self.services.runs.get(run_id)
         rows = self.storage.database.all(
-            "SELECT a.* FROM artifact a JOIN run r ON r.id = a.run WHERE r.uid = :uid ORDER BY path",
+            "SELECT a.* FROM artifact a JOIN run r ON r.id = a.run"
+            " WHERE r.uid = :uid ORDER BY path",
             uid=run_id,
         )
         return ArtifactList([_artifact(row) for row in rows])
@@ -78,29 +80,10 @@ class Artifacts(Service):
         offset: Annotated[int, Meta(ge=0)] = 0,
         limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
     ) -> LogChunk:
-        """The part of the run's log from byte `offset` on, at most `limit` bytes of it.
-
-        Ends at a whole character; what is not UTF-8 shows as U+FFFD.
-        """
+        """The part of the run's log from byte `offset` on, at most `limit` bytes of it."""
         # The state first: what is written before the end is then in the file that is read after.
         ended = self.services.runs.get(run_id).state.is_terminal
-        try:
-            with self.storage.run(run_id).log.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(min(offset, size))
-                raw = file.read(limit)
-        except FileNotFoundError:
-            size, raw = 0, b""
-        if not (ended and offset + len(raw) >= size):
-            raw = _whole_characters(raw)
-        following = min(offset, size) + len(raw)
-        return LogChunk(
-            offset=offset,
-            next=following,
-            size=size,
-            text=raw.decode("utf-8", "replace"),
-            complete=ended and following >= size,
-        )
+        return read_log(self.storage.run(run_id).log, offset, limit, ended=ended)
 
     @operation("GET", "/runs/{run_id}/notebook", action="experiments/runs/read")
     def notebook(self, run_id: RunId) -> dict[str, Any]:
@@ -132,17 +115,6 @@ def media_type(path: str) -> str:
     if path.endswith(".ipynb"):
         return "application/x-ipynb+json"
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
-
-
-def _whole_characters(raw: bytes) -> bytes:
-    """Without the first bytes of a character whose last ones are still to come."""
-    for back in range(1, min(4, len(raw)) + 1):
-        byte = raw[-back]
-        if byte & 0b1100_0000 == 0b1000_0000:
-            continue
-        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return raw[:-back] if length > back else raw
-    return raw
 
 
 def _artifact(row: Row) -> ArtifactInfo:

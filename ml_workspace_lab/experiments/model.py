@@ -167,16 +167,6 @@ class MetricSeriesList(Struct, frozen=True):
     items: list[MetricSeries]
 
 
-class LogChunk(Struct, frozen=True):
-    """Bytes `offset` to `next` of a log of `size` bytes; `complete` when nothing will follow."""
-
-    offset: int
-    next: int
-    size: int
-    text: str
-    complete: bool
-
-
 class ArtifactInfo(Struct, frozen=True):
     path: str
     size: int

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from ml_workspace_lab.api.types import Digest, Key, Millis, RelativePath, RunId, Text
 
@@ -64,4 +64,13 @@ class RegisterModel(Struct, frozen=True, forbid_unknown_fields=True):
     framework: Text = ""
     description: Text = ""
     tags: dict[Key, Text] = field(default_factory=dict)
+    properties: dict[Key, Text] = field(default_factory=dict)
+
+
+class UpdateModelVersion(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change: tags are set, properties only added (never overwritten)."""
+
+    description: Text | UnsetType = UNSET
+    tags: dict[Key, Text] = field(default_factory=dict)
+    remove_tags: list[Key] = field(default_factory=list)
     properties: dict[Key, Text] = field(default_factory=dict)

@@ -11,10 +11,7 @@ def complete(parser: Parser, line: str, symbol: str) -> list[str]:
     """The words that `symbol`, the last of `line`, may become."""
     words = line.split()
     before = words[-1] if line.endswith(" ") else words[-2] if len(words) > 1 else ""
-    if symbol.startswith("-"):
-        found = parser.options()
-    else:
-        found = _names(before, parser.prog)
+    found = parser.options() if symbol.startswith("-") else _names(before, parser.prog)
     return sorted(word for word in found if word.startswith(symbol))
 
 

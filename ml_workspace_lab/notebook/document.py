@@ -106,7 +106,7 @@ def _unknown() -> tuple[Path, str]:
 
 
 def _notebook(sources: list[str], metadata: dict[str, Any]) -> dict[str, Any]:
-    cells = [
+    cells: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "id": f"cell-{index}",

@@ -18,7 +18,9 @@ def show(run: Run) -> None:
     """
     from IPython.display import display
 
-    handle = display(_bundle(run), raw=True, display_id=True)
+    handle = display(  # type: ignore[no-untyped-call]
+        _bundle(run), raw=True, display_id=True
+    )
     if handle is not None and not run.info().state.is_terminal:
         threading.Thread(target=_keep_true, args=(run, handle), daemon=True).start()
 

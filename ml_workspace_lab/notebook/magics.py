@@ -75,7 +75,8 @@ class WorkspaceMagics(Magics):
         if not runs:
             print("No runs yet. `%ws_run` runs this notebook as one.")  # noqa: T201
         else:
-            display(runs_bundle([run.info() for run in runs]), raw=True)
+            bundle = runs_bundle([run.info() for run in runs])
+            display(bundle, raw=True)  # type: ignore[no-untyped-call]
         return runs
 
     def _do(self, magic: str, line: str, action: Callable[[Any], T]) -> T | None:

@@ -81,7 +81,7 @@ class ApiHandler(APIHandler):
         return match[1]
 
     async def _ask_jupyter(self) -> None:
-        """The server's own authorizer (an administrator's rule) may forbid more, never allow more."""
+        """The server's own authorizer (an administrator's) may forbid more, never allow more."""
         action = "read" if self.request.method in ("GET", "HEAD") else "write"
         allowed = await ensure_async(
             self.authorizer.is_authorized(self, self.current_user, action, "ml_workspace_lab")

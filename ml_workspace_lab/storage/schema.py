@@ -174,6 +174,7 @@ Table(
     _text("tags_json"),
     _text("properties_json"),
     _text("files_json"),
+    Column("executes_code", Integer, nullable=False),
     _text("user"),
     _time("created"),
     Index("model_version_number", "model", "version", unique=True),

@@ -105,6 +105,7 @@ CREATE TABLE model_version (
   tags_json TEXT NOT NULL,
   properties_json TEXT NOT NULL,
   files_json TEXT NOT NULL,
+  executes_code INTEGER NOT NULL,
   user TEXT NOT NULL,
   created INTEGER NOT NULL,
   PRIMARY KEY (id),

@@ -1,0 +1,141 @@
+"""The folder of an endpoint: what its supervisor and its scoring processes tell each other.
+
+endpoints/NAME/keys.json            hashes of what opens it
+endpoints/NAME/secret               the workspace's own key to it, for this user's eyes only
+endpoints/NAME/log.txt              what its processes print
+endpoints/NAME/GENERATION/          one deployment: its model, script, and the process's files
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from ml_workspace_lab import processes
+from ml_workspace_lab.storage.files import is_held, write_atomic
+
+MARK = "ML_WORKSPACE_ENDPOINT"
+"""In the environment of every process of a deployment: how its descendants are found."""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """SHA-256 of each key, in hex."""
+
+    primary: str
+    secondary: str
+    workspace: str
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """What a scoring process is told. `sample` is an example body for its documentation."""
+
+    endpoint: str
+    model: str
+    version: int
+    port: int
+    has_script: bool
+
+
+class EndpointFolder:
+    """The folder of one endpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def secret(self) -> Path:
+        return self.path / "secret"
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def generation(self, number: int) -> "GenerationFolder":
+        return GenerationFolder(self.path / str(number))
+
+    def generations(self) -> list["GenerationFolder"]:
+        """Every deployment that has a folder, the newest last."""
+        if not self.path.is_dir():
+            return []
+        numbers = sorted(int(p.name) for p in self.path.iterdir() if p.name.isdecimal())
+        return [self.generation(number) for number in numbers]
+
+    def write_keys(self, keys: Keys) -> None:
+        write_atomic(self.keys, msgspec.json.encode(keys))
+
+
+class GenerationFolder:
+    """The folder of one deployment of an endpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def number(self) -> int:
+        return int(self.path.name)
+
+    @property
+    def endpoint(self) -> EndpointFolder:
+        return EndpointFolder(self.path.parent)
+
+    @property
+    def deployment(self) -> Path:
+        return self.path / "deployment.json"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def script(self) -> Path:
+        return self.path / "score.py"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the scoring process for as long as it lives."""
+        return self.path / "lock"
+
+    @property
+    def ready(self) -> Path:
+        """Written when it answers, then touched again and again by its event loop."""
+        return self.path / "ready"
+
+    @property
+    def process(self) -> Path:
+        return self.path / "process"
+
+    @property
+    def error(self) -> Path:
+        """Why it could not start, in one line."""
+        return self.path / "error"
+
+    @property
+    def mark(self) -> str:
+        return str(self.path)
+
+    def is_alive(self) -> bool:
+        return is_held(self.lock)
+
+    def ask_to_end(self) -> None:
+        """Let it answer what it has accepted, and leave."""
+        if self.process.exists():
+            processes.end(self.process.read_text(), force=False)
+
+    def end(self) -> None:
+        """End it and everything that it started, at once."""
+        processes.end_marked(MARK, self.mark)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def read_error(self) -> str:
+        try:
+            found = json.loads(self.error.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ""
+        return str(found)

@@ -1,0 +1,77 @@
+"""Trying scoring code before it is deployed: `init()` and `run(sample)` in a fresh process."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ml_workspace_lab.errors import InvalidInput, ScoringFailed
+
+LIMIT_SECONDS = 120.0
+
+
+def try_scoring(model: Path, script: Path | None, sample: Any) -> Any:
+    """The answer to `sample`; None without one, when only loading was tried.
+
+    Raises ScoringFailed with the traceback of the script, InvalidInput where the sample is not
+    what the model takes.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.json"
+        request = {
+            "model": str(model.absolute()),
+            "script": str(script.absolute()) if script else None,
+            "sample": None if sample is None else json.dumps(sample),
+            "result": str(result),
+        }
+        try:
+            subprocess.run(
+                [sys.executable, "-m", "ml_workspace_lab.endpoints.preflight"],
+                input=json.dumps(request).encode(),
+                timeout=LIMIT_SECONDS,
+                check=False,
+                env={**os.environ},
+            )
+        except subprocess.TimeoutExpired:
+            raise ScoringFailed(f"init() and run() took more than {LIMIT_SECONDS:.0f} s.") from None
+        if not result.exists():
+            raise ScoringFailed("The process that tried the scoring code was killed.")
+        return _read(json.loads(result.read_text(encoding="utf-8")))
+
+
+def _read(found: dict[str, Any]) -> Any:
+    if "traceback" in found:
+        raise ScoringFailed(found["traceback"], field="scoring_script")
+    if "refused" in found:
+        raise InvalidInput(f"sample: {found['refused']}", field="sample")
+    return found["answer"]
+
+
+def _main() -> None:
+    request = json.load(sys.stdin)
+    script = Path(request["script"]) if request["script"] else None
+    found = _attempt(Path(request["model"]), script, request["sample"])
+    Path(request["result"]).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _attempt(model: Path, script: Path | None, sample: str | None) -> dict[str, Any]:
+    from ml_workspace_lab.endpoints.scoring.payload import encode
+    from ml_workspace_lab.endpoints.scoring.scorer import BadInput, load
+
+    try:
+        score = load(model, script)
+        if sample is None:
+            return {"answer": None}
+        return {"answer": json.loads(encode(score(sample.encode())))}
+    except BadInput as error:
+        return {"refused": str(error)}
+    except BaseException:  # noqa: BLE001 - whatever the user's code raises is the finding
+        return {"traceback": traceback.format_exc()}
+
+
+if __name__ == "__main__":
+    _main()

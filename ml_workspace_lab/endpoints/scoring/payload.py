@@ -1,0 +1,90 @@
+"""Bodies into rows of features, answers into JSON."""
+
+import json
+import math
+from typing import Any
+
+WRAPPERS = ("data", "input_data", "Inputs", "inputs")
+EXPECTED = (
+    'Send {"data": [[…], …]}, {"data": [{"column": value, …}, …]} or'
+    ' {"input_data": {"columns": […], "data": [[…], …]}}.'
+)
+
+
+def features(body: Any, names: list[str], count: int | None) -> Any:
+    """The rows to predict, in the order of the model's columns.
+
+    Raises ValueError with what is wrong and what was expected.
+    """
+    columns, rows = _columns_and_rows(body)
+    if not isinstance(rows, list) or not rows:
+        raise ValueError(f"There are no rows. {EXPECTED}")
+    if columns is not None and names:
+        rows = _ordered(columns, rows, names)
+    for number, row in enumerate(rows):
+        if not isinstance(row, list):
+            raise ValueError(f"Row {number} is not a list. {EXPECTED}")
+        if count is not None and len(row) != count:
+            raise ValueError(f"Row {number} has {len(row)} values; the model takes {count}.")
+    return _as_matrix(rows, names)
+
+
+def _columns_and_rows(body: Any) -> tuple[list[str] | None, Any]:
+    found = body
+    if isinstance(body, dict):
+        found = next(
+            (body[k] for k in ("data", "input_data", "Inputs", "inputs") if k in body), None
+        )
+    if isinstance(found, dict):
+        return found.get("columns"), found.get("data")
+    if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
+        columns = list(found[0])
+        missing = next((i for i, row in enumerate(found) if set(row) != set(columns)), None)
+        if missing is not None:
+            raise ValueError(f"Row {missing} has other columns than row 0.")
+        return columns, [[row[name] for name in columns] for row in found]
+    return None, found
+
+
+def _ordered(columns: list[str], rows: list[Any], names: list[str]) -> list[Any]:
+    if set(columns) != set(names):
+        missing = ", ".join(sorted(set(names) - set(columns))) or "none"
+        unknown = ", ".join(sorted(map(str, set(columns) - set(names)))) or "none"
+        raise ValueError(f"Columns differ. Missing: {missing}. Unknown: {unknown}.")
+    places = [columns.index(name) for name in names]
+    width = len(columns)
+    if bad := next((i for i, row in enumerate(rows) if len(row) != width), None):
+        raise ValueError(f"Row {bad} has {len(rows[bad])} values for {width} columns.")
+    return [[row[place] for place in places] for row in rows]
+
+
+def _as_matrix(rows: list[Any], names: list[str]) -> Any:
+    """A data frame where the model was trained with column names, else an array."""
+    if names:
+        import pandas
+
+        return pandas.DataFrame(rows, columns=names)
+    import numpy
+
+    return numpy.asarray(rows)
+
+
+def encode(answer: Any) -> bytes:
+    """The answer as JSON. Raises ValueError on what JSON can't hold."""
+    return json.dumps(_plain(answer), allow_nan=False, ensure_ascii=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    """numpy's and pandas' values as Python's."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("the answer holds NaN or an infinity, for which JSON has no token")
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    for method in ("tolist", "to_dict"):
+        if hasattr(value, method):
+            return _plain(getattr(value, method)())
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"the answer holds a {type(value).__name__}, which is not JSON")

@@ -1,0 +1,204 @@
+"""Endpoints: serve a model version behind an HTTP address with keys."""
+
+import hashlib
+import http.client
+import json
+import os
+import secrets
+import socket
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from ml_workspace_lab.access.caller import caller
+from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.types import LogChunk, Nothing
+from ml_workspace_lab.endpoints import store
+from ml_workspace_lab.endpoints.folder import EndpointFolder, Keys
+from ml_workspace_lab.endpoints.model import (
+    DeployedEndpoint,
+    DeployEndpoint,
+    EndpointInfo,
+    EndpointKeys,
+    EndpointList,
+    EndpointName,
+    RegenerateKey,
+    ScoreRequest,
+    ScoreResult,
+)
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, ScoringFailed, Unavailable
+from ml_workspace_lab.storage.files import write_atomic
+from ml_workspace_lab.storage.logs import read_log
+
+SCORING_SECONDS = 60.0
+
+
+class Endpoints(Service):
+    """Models that answer over HTTP on this machine."""
+
+    @operation("GET", "/endpoints", action="endpoints/read")
+    def list(self) -> EndpointList:
+        return EndpointList([wanted.info for wanted in store.endpoints(self.storage.database)])
+
+    @operation("GET", "/endpoints/{name}", action="endpoints/read")
+    def get(self, name: EndpointName) -> EndpointInfo:
+        return store.get(self.storage.database, name).info
+
+    @operation("PUT", "/endpoints/{name}", action="endpoints/write")
+    def deploy(self, name: EndpointName, body: DeployEndpoint) -> DeployedEndpoint:
+        """Serve a model version. Where the endpoint exists it keeps its address and keys, and the
+        version that it has serves until the new one is ready."""
+        values = self._values(body)
+        present = store.find(self.storage.database, name)
+        keys = None
+        with self.storage.database.write() as transaction:
+            if present is not None:
+                if body.port not in (0, present.info.port):
+                    raise Conflict(
+                        f"The endpoint {name} answers on port {present.info.port}.",
+                        field="port",
+                        hint="Delete it first to give it another.",
+                    )
+                store.update(transaction, name, **values)
+            else:
+                keys = EndpointKeys(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+                store.insert(
+                    transaction,
+                    name,
+                    port=_free_port(body.port),
+                    primary_hash=_hash(keys.primary),
+                    secondary_hash=_hash(keys.secondary),
+                    user=caller().name,
+                    **values,
+                )
+        self.services.computes.wake()
+        return DeployedEndpoint(self.get(name), keys)
+
+    @operation("DELETE", "/endpoints/{name}", action="endpoints/delete")
+    def delete(self, name: EndpointName) -> Nothing:
+        """Stop serving; the endpoint's process ends and its port is free again."""
+        store.get(self.storage.database, name)
+        with self.storage.database.write() as transaction:
+            store.delete(transaction, name)
+        self.services.computes.wake()
+        return Nothing()
+
+    @operation("POST", "/endpoints/{name}/keys", action="endpoints/regenerateKeys/action")
+    def regenerate_key(self, name: EndpointName, body: RegenerateKey) -> EndpointKeys:
+        """A new primary or secondary key, shown this once. The old one stops working at once."""
+        store.get(self.storage.database, name)
+        made = secrets.token_urlsafe(32)
+        with self.storage.database.write() as transaction:
+            store.set_key(transaction, name, f"{body.key}_hash", _hash(made))
+        wanted = store.get(self.storage.database, name)
+        self.write_keys(wanted)
+        return EndpointKeys(**{"primary": None, "secondary": None, body.key: made})
+
+    @operation(
+        "POST", "/endpoints/{name}/score", action="endpoints/score/action", body_limit=64 * 1024**2
+    )
+    def score(self, name: EndpointName, body: ScoreRequest) -> ScoreResult:
+        """The scoring process's answer to a body. Raises ScoringFailed with the traceback where
+        the scoring code raised, InvalidInput where it refused the body."""
+        info = self.get(name)
+        folder = EndpointFolder(self.storage.endpoint(name))
+        try:
+            secret = folder.secret.read_text()
+            status, headers, answer = _post(info.port, secret, json.dumps(body.body).encode())
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(
+                f"The endpoint {name} does not answer: it is {info.state}. {info.reason}".rstrip(),
+                hint=f"`ml-workspace endpoint log {name}` shows its log.",
+            ) from error
+        if status == http.client.OK:
+            run_ms = headers.get("x-ms-run-fn-exec-ms")
+            return ScoreResult(status, answer, float(run_ms) if run_ms else None)
+        message = str(answer.get("message", answer) if isinstance(answer, dict) else answer)
+        if headers.get("x-ms-run-function-failed") == "True":
+            raise ScoringFailed(message, field="body")
+        raise InvalidInput(f"The endpoint refused the body: {message}", field="body")
+
+    @operation("GET", "/endpoints/{name}/log", action="endpoints/read")
+    def log(
+        self,
+        name: EndpointName,
+        offset: Annotated[int, Meta(ge=0)] = 0,
+        limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
+    ) -> LogChunk:
+        """The part of the endpoint's log from byte `offset` on, at most `limit` bytes of it."""
+        self.get(name)
+        path = EndpointFolder(self.storage.endpoint(name)).log
+        return read_log(path, offset, limit, ended=False)
+
+    def write_keys(self, wanted: store.Wanted) -> None:
+        """Tell the scoring processes which keys open the endpoint, and keep the workspace's own."""
+        folder = EndpointFolder(self.storage.endpoint(wanted.info.name))
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.secret.exists():
+            write_atomic(folder.secret, secrets.token_urlsafe(32).encode())
+        own = _hash(folder.secret.read_text()).hex()
+        keys = Keys(wanted.primary_hash.hex(), wanted.secondary_hash.hex(), own)
+        folder.write_keys(keys)
+
+    def _values(self, body: DeployEndpoint) -> dict[str, Any]:
+        """What a deployment is made of, checked. Raises NotFound and InvalidInput by field."""
+        version = body.version
+        if version is None:
+            version = self.services.models.get(body.model).latest_version
+        self.services.models.version(body.model, version)
+        if body.scoring_script is not None and not self.storage.blobs.has(body.scoring_script):
+            raise NotFound(
+                "The scoring script's content is missing.",
+                field="scoring_script",
+                hint="Put it first.",
+            )
+        if body.python is not None and not os.access(body.python, os.X_OK):
+            raise InvalidInput(
+                f"There is no Python interpreter {body.python!r} here.", field="python"
+            )
+        return {
+            "model": body.model,
+            "version": version,
+            "scoring_script": body.scoring_script,
+            "python": body.python,
+            "tags_json": json.dumps(body.tags),
+        }
+
+
+def _free_port(wanted: int) -> int:
+    """The port, or a free one for 0. Raises Conflict where something listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except PermissionError:
+            raise InvalidInput(
+                f"port: {wanted} is reserved for the system.", field="port", hint="Use 1024 or up."
+            ) from None
+        except OSError:
+            raise Conflict(
+                f"Port {wanted} is taken.", field="port", hint="Name another, or 0 for a free one."
+            ) from None
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _post(port: int, secret: str, body: bytes) -> tuple[int, http.client.HTTPMessage, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCORING_SECONDS)
+    try:
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        connection.request("POST", "/score", body, headers)
+        response = connection.getresponse()
+        raw = response.read()
+        try:
+            answer = json.loads(raw)
+        except ValueError:
+            answer = raw.decode("utf-8", "replace")
+        return response.status, response.headers, answer
+    finally:
+        connection.close()
+
+
+def _hash(key: str | None) -> bytes:
+    # 256 random bits need no slow hash.
+    return hashlib.sha256((key or "").encode()).digest()

@@ -1,0 +1,121 @@
+"""How endpoints are kept."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ml_workspace_lab.endpoints.model import EndpointInfo, EndpointState
+from ml_workspace_lab.errors import NotFound
+from ml_workspace_lab.storage.database import Database, Row, Transaction, now
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An endpoint as it should be; `generation` counts its deployments."""
+
+    info: EndpointInfo
+    generation: int
+    python: str | None
+    primary_hash: bytes
+    secondary_hash: bytes
+
+
+def endpoints(database: Database) -> list[Wanted]:
+    return [_wanted(row) for row in database.all("SELECT * FROM endpoint ORDER BY name")]
+
+
+def find(database: Database, name: str) -> Wanted | None:
+    row = database.one("SELECT * FROM endpoint WHERE name = :name", name=name)
+    return _wanted(row) if row else None
+
+
+def get(database: Database, name: str) -> Wanted:
+    found = find(database, name)
+    if found is None:
+        raise NotFound(
+            f"There is no endpoint {name!r}.",
+            field="name",
+            hint="`ml-workspace endpoint` lists what there is.",
+        )
+    return found
+
+
+def insert(transaction: Transaction, name: str, **values: Any) -> None:
+    transaction.insert(
+        "endpoint",
+        name=name,
+        generation=1,
+        state=EndpointState.CREATING,
+        reason="",
+        created=now(),
+        updated=now(),
+        **values,
+    )
+    transaction.event("endpoint.created", name)
+
+
+def update(transaction: Transaction, name: str, **values: Any) -> None:
+    """Ask for another deployment; its predecessor serves until it is ready."""
+    changes = ", ".join(f'"{column}" = :{column}' for column in values)
+    transaction.execute(
+        f"UPDATE endpoint SET {changes}, generation = generation + 1, state = :state,"
+        " reason = '', restarts = 0, updated = :now WHERE name = :name",
+        name=name,
+        state=EndpointState.CREATING,
+        now=now(),
+        **values,
+    )
+    transaction.event("endpoint.updated", name)
+
+
+def set_state(database: Database, name: str, state: EndpointState, reason: str) -> None:
+    with database.write() as transaction:
+        transaction.execute(
+            "UPDATE endpoint SET state = :state, reason = :reason WHERE name = :name",
+            state=state,
+            reason=reason,
+            name=name,
+        )
+        transaction.event("endpoint.state", name, state=state)
+
+
+def count_restart(database: Database, name: str) -> None:
+    with database.write() as transaction:
+        transaction.execute(
+            "UPDATE endpoint SET restarts = restarts + 1 WHERE name = :name", name=name
+        )
+
+
+def set_key(transaction: Transaction, name: str, column: str, hashed: bytes) -> None:
+    assert column in ("primary_hash", "secondary_hash")
+    transaction.execute(
+        f'UPDATE endpoint SET "{column}" = :hash WHERE name = :name', hash=hashed, name=name
+    )
+
+
+def delete(transaction: Transaction, name: str) -> None:
+    transaction.execute("DELETE FROM endpoint WHERE name = :name", name=name)
+    transaction.event("endpoint.deleted", name)
+
+
+def _wanted(row: Row) -> Wanted:
+    address = f"http://127.0.0.1:{row['port']}"
+    info = EndpointInfo(
+        name=row["name"],
+        model=row["model"],
+        model_version=row["version"],
+        state=EndpointState(row["state"]),
+        reason=row["reason"],
+        port=row["port"],
+        scoring_uri=f"{address}/score",
+        openapi_uri=f"{address}/openapi.json",
+        scoring_script=row["scoring_script"],
+        created=row["created"],
+        updated=row["updated"],
+        user=row["user"],
+        restarts=row["restarts"],
+        tags=json.loads(row["tags_json"]),
+    )
+    return Wanted(
+        info, row["generation"], row["python"], row["primary_hash"], row["secondary_hash"]
+    )

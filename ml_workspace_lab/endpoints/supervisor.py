@@ -1,0 +1,174 @@
+"""Keeps the scoring processes as the endpoints' records want them, step by step.
+
+What it needs to know it reads from rows, locks and files, so another supervisor can go on from
+there: a process is alive while its lock is held, and answers since `ready` is there.
+"""
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from ml_workspace_lab import processes
+from ml_workspace_lab.compute.wake import clean_environment
+from ml_workspace_lab.endpoints import store
+from ml_workspace_lab.endpoints.folder import MARK, Deployment, EndpointFolder, GenerationFolder
+from ml_workspace_lab.endpoints.model import EndpointState
+from ml_workspace_lab.endpoints.store import Wanted
+from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.files import disk_errors, write_atomic
+from ml_workspace_lab.storage.paths import below
+
+FIRST_PAUSE = 0.5
+MAX_CRASHES = 5
+MAX_FAILED_STARTS = 2
+CALM_SECONDS = 60.0
+START_SECONDS = 120.0
+HANG_SECONDS = 30.0
+
+
+@dataclass
+class _Process:
+    """What this supervisor knows of one deployment's process beyond what its folder says."""
+
+    native: str | None = None
+    began: float = field(default_factory=time.monotonic)
+    was_ready: bool = False
+    crashes: int = 0
+    not_before: float = 0.0
+
+
+@dataclass
+class Supervisor:
+    """The supervisor of all endpoints of a workspace."""
+
+    services: Services
+    _seen: dict[str, _Process] = field(default_factory=dict)
+
+    def step(self) -> bool:
+        """Look once at every endpoint. Returns whether there is any."""
+        wanted = {w.info.name: w for w in store.endpoints(self.services.storage.database)}
+        root = self.services.storage.root / "endpoints"
+        for path in list(root.iterdir()) if root.is_dir() else []:
+            if path.name not in wanted:
+                self._remove(EndpointFolder(path))
+        for one in wanted.values():
+            if one.info.state is not EndpointState.FAILED:
+                self._look_after(one)
+        return bool(wanted)
+
+    def _look_after(self, wanted: Wanted) -> None:
+        folder = EndpointFolder(self.services.storage.endpoint(wanted.info.name))
+        generation = folder.generation(wanted.generation)
+        seen = self._seen.setdefault(generation.mark, _Process())
+        if generation.is_alive():
+            self._watch(wanted, generation, seen)
+        elif seen.native is not None and processes.find(seen.native) is not None:
+            return  # It is starting and has not taken its lock yet.
+        elif seen.native is not None or generation.process.exists():
+            self._crashed(wanted, generation, seen)
+        elif time.monotonic() >= seen.not_before:
+            self._start(wanted, generation, seen)
+
+    def _watch(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
+        age = time.monotonic() - seen.began
+        if not generation.ready.exists():
+            if age > START_SECONDS:
+                generation.end()
+                self._set_state(wanted, EndpointState.FAILED, f"Not ready after {age:.0f} s.")
+            return
+        if not seen.was_ready:
+            seen.was_ready, seen.began = True, time.monotonic()
+        elif age > CALM_SECONDS:
+            seen.crashes = 0
+        if time.time() - generation.ready.stat().st_mtime > HANG_SECONDS:
+            generation.end()  # Its loop has stopped turning: the next step starts it again.
+            return
+        self._set_state(wanted, EndpointState.HEALTHY, "")
+        self._retire_others(generation)
+
+    def _crashed(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
+        ending = processes.ending(seen.native) if seen.native else ""
+        reason = generation.read_error() or f"The scoring process ended: {ending or 'lost'}."
+        generation.end()
+        for file in (generation.process, generation.ready, generation.error):
+            file.unlink(missing_ok=True)
+        seen.native = None
+        seen.crashes += 1
+        if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
+            self._set_state(wanted, EndpointState.FAILED, self._last_word(reason, generation))
+            return
+        seen.not_before = time.monotonic() + FIRST_PAUSE * 2 ** (seen.crashes - 1)
+        store.count_restart(self.services.storage.database, wanted.info.name)
+        self._set_state(wanted, EndpointState.UNHEALTHY, reason)
+
+    def _last_word(self, reason: str, failed: GenerationFolder) -> str:
+        others = [g for g in failed.endpoint.generations() if g.number != failed.number]
+        if any(other.is_alive() for other in others):
+            return f"{reason} The deployment before it still serves."
+        return reason
+
+    def _start(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
+        self._lay_out(wanted, generation)
+        python = wanted.python or sys.executable
+        try:
+            seen.native = processes.start(
+                [python, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)],
+                environment={**clean_environment(), MARK: generation.mark},
+                folder=generation.path,
+                log=generation.endpoint.log,
+            )
+        except OSError as error:
+            reason = f"{python} could not be started: {error.strerror}."
+            self._set_state(wanted, EndpointState.FAILED, reason)
+        seen.began = time.monotonic()
+
+    def _lay_out(self, wanted: Wanted, generation: GenerationFolder) -> None:
+        """Everything that the process needs, in its folder; a repeat changes nothing."""
+        self.services.endpoints.write_keys(wanted)
+        if generation.deployment.exists():
+            return
+        blobs = self.services.storage.blobs
+        model = self.services.models.version(wanted.info.model, wanted.info.model_version)
+        generation.remove()
+        with disk_errors():
+            generation.model.mkdir(mode=0o700, parents=True)
+            for file in model.files:
+                target = below(generation.model, file.path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with blobs.open(file.digest) as source, target.open("wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+            if wanted.info.scoring_script is not None:
+                write_atomic(generation.script, blobs.read(wanted.info.scoring_script))
+        deployment = Deployment(
+            endpoint=wanted.info.name,
+            model=wanted.info.model,
+            version=wanted.info.model_version,
+            port=wanted.info.port,
+            has_script=wanted.info.scoring_script is not None,
+        )
+        write_atomic(generation.deployment, msgspec.json.encode(deployment))
+
+    def _retire_others(self, kept: GenerationFolder) -> None:
+        """The deployments before this one finish what they have accepted, and go."""
+        for other in kept.endpoint.generations():
+            if other.number == kept.number:
+                continue
+            if other.is_alive():
+                other.ask_to_end()
+            else:
+                other.end()
+                other.remove()
+                self._seen.pop(other.mark, None)
+
+    def _remove(self, folder: EndpointFolder) -> None:
+        for generation in folder.generations():
+            generation.end()
+            self._seen.pop(generation.mark, None)
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+    def _set_state(self, wanted: Wanted, state: EndpointState, reason: str) -> None:
+        if (wanted.info.state, wanted.info.reason) != (state, reason):
+            store.set_state(self.services.storage.database, wanted.info.name, state, reason)
