@@ -189,8 +189,8 @@ class OperationHandler(ApiHandler):
     def _decode_arguments(self) -> msgspec.Struct:
         values: dict[str, Any] = dict(zip(self.operation.path_names, self.path_args, strict=True))
         for name, given in self.request.query_arguments.items():
-            # What Jupyter itself puts into a query is not an argument of ours.
-            if name in ("token", "no_track_activity") or (name == "_" and not given):
+            # What Jupyter itself puts into a query (a time, against caches) is none of ours.
+            if name in ("token", "no_track_activity") or name.isdecimal():
                 continue
             if name not in self.operation.query_names:
                 known = ", ".join(self.operation.query_names) or "none"

@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
 
 from ml_workspace_lab.experiments.model import Progress, RunState
+from ml_workspace_lab.jobs.parameters import tags_of
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.storage.storage import RunFolder
@@ -22,6 +23,8 @@ SAVE_SECONDS = 0.5
 SAVE_SHARE = 20
 """Saving may take one part in this many of the time: a large notebook is saved less often."""
 PROGRESS_SECONDS = 0.2
+INTERACTIVE = "interactive-only"
+"""Cells with this tag are for the notebook on the screen; a job leaves them out."""
 
 
 class Execution(NotebookClient):
@@ -43,7 +46,7 @@ class Execution(NotebookClient):
         self._code_cells = [
             index
             for index, cell in enumerate(notebook.cells)
-            if cell.cell_type == "code" and cell.source.strip()
+            if cell.cell_type == "code" and cell.source.strip() and INTERACTIVE not in tags_of(cell)
         ]
         self._current = 0
         self._next_save = 0.0

@@ -1,0 +1,106 @@
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { ApiError, part } from '../api/client';
+import type {
+  ErrorBody,
+  LiveRun,
+  MetricSeries,
+  MetricSeriesList,
+  RunInfo,
+  StateChange,
+  StateHistory
+} from '../api/schema';
+import type { WorkspaceModel } from '../workspace/model';
+import { isOver } from '../workspace/state';
+
+/** One run as a view needs it, read again when the workspace says that it has changed. */
+export class RunData {
+  constructor(
+    readonly workspace: WorkspaceModel,
+    readonly runId: string
+  ) {
+    workspace.activity.connect(this.onActivity);
+    void this.refresh();
+  }
+
+  info: RunInfo | null = null;
+  history: StateChange[] = [];
+  series: MetricSeries[] = [];
+  error: ErrorBody | null = null;
+
+  /** The run, its history or its metrics have changed. */
+  get changed(): ISignal<this, void> {
+    return this.changedSignal;
+  }
+
+  /** Its log or its notebook may have grown. */
+  get grown(): ISignal<this, void> {
+    return this.grownSignal;
+  }
+
+  get path(): string {
+    return `/runs/${part(this.runId)}`;
+  }
+
+  get isOver(): boolean {
+    return this.info !== null && isOver(this.info.state);
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    this.workspace.activity.disconnect(this.onActivity);
+    Signal.clearData(this);
+  }
+
+  async refresh(): Promise<void> {
+    // One reading at a time; whatever happens meanwhile is seen by one more.
+    if (this.reading) {
+      this.again = true;
+      return;
+    }
+    this.reading = true;
+    do {
+      this.again = false;
+      await this.read();
+    } while (this.again && !this.disposed);
+    this.reading = false;
+  }
+
+  private async read(): Promise<void> {
+    const { client } = this.workspace;
+    try {
+      const [info, history, series] = await Promise.all([
+        client.get<RunInfo>(this.path),
+        client.get<StateHistory>(`${this.path}/history`),
+        client.get<MetricSeriesList>(`${this.path}/metrics`)
+      ]);
+      this.info = info;
+      this.history = history.items;
+      this.series = series.items;
+      this.error = null;
+    } catch (error) {
+      if (error instanceof ApiError) {
+        this.error = error.body;
+      }
+    }
+    if (!this.disposed) {
+      this.changedSignal.emit();
+      this.grownSignal.emit();
+    }
+  }
+
+  private readonly onActivity = (
+    _: WorkspaceModel,
+    activity: { runId: string; live: LiveRun | null }
+  ): void => {
+    if (activity.runId === this.runId) {
+      void this.refresh();
+    }
+  };
+
+  private readonly changedSignal = new Signal<this, void>(this);
+  private readonly grownSignal = new Signal<this, void>(this);
+  private reading = false;
+  private again = false;
+  private disposed = false;
+}

@@ -1,0 +1,180 @@
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { ApiError, Client, part } from '../api/client';
+import type {
+  ComputeInfo,
+  ComputeList,
+  EndpointInfo,
+  EndpointList,
+  ErrorBody,
+  EventBatch,
+  ExperimentInfo,
+  ExperimentList,
+  LiveRun,
+  ModelInfo,
+  ModelList,
+  RunInfo,
+  RunList,
+  WorkspaceInfo
+} from '../api/schema';
+import { EventStream } from '../api/stream';
+
+const RECENT = 20;
+const GATHER_MS = 100;
+
+export type Status = 'loading' | 'none' | 'ready' | 'error';
+
+/** What the workspace holds, kept true by its event stream. */
+export class WorkspaceModel implements IDisposable {
+  constructor(readonly client = new Client()) {
+    this.stream = new EventStream(client);
+    this.stream.batch.connect((_, batch) => this.onBatch(batch));
+    this.stream.connected.connect((_, connected) => this.onConnected(connected));
+  }
+
+  status: Status = 'loading';
+  connected = true;
+  error: ErrorBody | null = null;
+  info: WorkspaceInfo | null = null;
+  experiments: ExperimentInfo[] = [];
+  recent: RunInfo[] = [];
+  models: ModelInfo[] = [];
+  endpoints: EndpointInfo[] = [];
+  computes: ComputeInfo[] = [];
+  readonly runsOf = new Map<string, RunInfo[]>();
+
+  /** Anything above has changed. */
+  get changed(): ISignal<this, void> {
+    return this.changedSignal;
+  }
+
+  /** A run has changed or has written something: its id, and its sizes while it is active. */
+  get activity(): ISignal<this, { runId: string; live: LiveRun | null }> {
+    return this.activitySignal;
+  }
+
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    clearTimeout(this.timer);
+    this.stream.dispose();
+    Signal.clearData(this);
+  }
+
+  /** Read everything, and stay connected from then on. */
+  async refresh(): Promise<void> {
+    try {
+      this.info = await this.client.get<WorkspaceInfo>('/workspace');
+      this.stream.start();
+      await this.readLists();
+      this.status = 'ready';
+      this.error = null;
+    } catch (error) {
+      this.onError(error);
+    }
+    this.emit();
+  }
+
+  /** Start a workspace in the server's root folder. */
+  async create(name: string): Promise<void> {
+    try {
+      await this.client.post('/workspace', { name });
+    } catch (error) {
+      this.onError(error);
+      this.emit();
+      return;
+    }
+    await this.refresh();
+  }
+
+  /** Read the runs of an experiment, and keep them true from then on. */
+  async expand(experiment: string): Promise<void> {
+    const query = { experiment, limit: 100 };
+    const page = await this.client.get<RunList>('/runs', query);
+    this.runsOf.set(experiment, page.items);
+    this.emit();
+  }
+
+  collapse(experiment: string): void {
+    this.runsOf.delete(experiment);
+  }
+
+  async cancel(runId: string): Promise<void> {
+    await this.client.post(`/runs/${part(runId)}/cancel`);
+  }
+
+  private async readLists(): Promise<void> {
+    const [experiments, runs, models, endpoints, computes] = await Promise.all([
+      this.client.get<ExperimentList>('/experiments'),
+      this.client.get<RunList>('/runs', { limit: RECENT }),
+      this.client.get<ModelList>('/models'),
+      this.client.get<EndpointList>('/endpoints'),
+      this.client.get<ComputeList>('/computes')
+    ]);
+    this.experiments = experiments.items;
+    this.recent = runs.items;
+    this.models = models.items;
+    this.endpoints = endpoints.items;
+    this.computes = computes.items;
+    await Promise.all([...this.runsOf.keys()].map(name => this.expand(name)));
+  }
+
+  private onBatch(batch: EventBatch): void {
+    const live = new Map(batch.live.map(one => [one.run_id, one]));
+    const changed = batch.events.filter(event => event.kind.startsWith('run.'));
+    const ids = new Set([...changed.map(event => event.subject), ...live.keys()]);
+    for (const runId of ids) {
+      this.activitySignal.emit({ runId, live: live.get(runId) ?? null });
+    }
+    if (batch.events.length > 0) {
+      this.gather();
+    }
+  }
+
+  /** Many events may come at once: they are answered by reading once. */
+  private gather(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.refresh();
+    }, GATHER_MS);
+  }
+
+  private onConnected(connected: boolean): void {
+    if (connected !== this.connected) {
+      this.connected = connected;
+      if (connected) {
+        void this.refresh();
+      } else {
+        this.emit();
+      }
+    }
+  }
+
+  private onError(error: unknown): void {
+    if (error instanceof ApiError) {
+      this.status = error.isNoWorkspace ? 'none' : 'error';
+      this.error = error.body;
+    } else {
+      this.connected = false;
+    }
+  }
+
+  private emit(): void {
+    if (!this.disposed) {
+      this.changedSignal.emit();
+    }
+  }
+
+  private readonly stream: EventStream;
+  private readonly changedSignal = new Signal<this, void>(this);
+  private readonly activitySignal = new Signal<
+    this,
+    { runId: string; live: LiveRun | null }
+  >(this);
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private disposed = false;
+}

@@ -1,0 +1,151 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { RunInfo } from '../api/schema';
+import { shortTime } from '../format';
+import type { WorkspaceModel } from './model';
+
+/** One visible line of the tree. */
+export interface IRow {
+  id: string;
+  level: number;
+  label: string;
+  detail: string;
+  title: string;
+  expanded: boolean | null;
+  run: RunInfo | null;
+  state: string | null;
+}
+
+/** The lines of the tree as it is open now, from top to bottom. */
+export function visibleRows(
+  model: WorkspaceModel,
+  open: ReadonlySet<string>,
+  trans: TranslationBundle
+): IRow[] {
+  const rows: IRow[] = [];
+  const section = (id: string, label: string, count: number): boolean => {
+    const expanded = open.has(id);
+    rows.push({ ...plain(id, 1, label), detail: String(count), expanded });
+    return expanded;
+  };
+  if (section('experiments', trans.__('Experiments'), model.experiments.length)) {
+    for (const experiment of model.experiments) {
+      const id = `experiment:${experiment.name}`;
+      const expanded = open.has(id);
+      const detail = trans._n('%1 run', '%1 runs', experiment.run_count);
+      rows.push({ ...plain(id, 2, experiment.name), detail, expanded });
+      for (const run of expanded ? (model.runsOf.get(experiment.name) ?? []) : []) {
+        const label = `#${run.number} ${run.display_name}`;
+        rows.push(runRow(run, `${id}/${run.run_id}`, 3, label));
+      }
+    }
+  }
+  if (section('runs', trans.__('Recent runs'), model.recent.length)) {
+    for (const run of model.recent) {
+      const label = `${run.experiment} #${run.number}`;
+      rows.push(runRow(run, `run:${run.run_id}`, 2, label));
+    }
+  }
+  if (section('models', trans.__('Models'), model.models.length)) {
+    for (const one of model.models) {
+      const detail = trans.__('version %1', one.latest_version);
+      rows.push({ ...plain(`model:${one.name}`, 2, one.name), detail });
+    }
+  }
+  if (section('endpoints', trans.__('Endpoints'), model.endpoints.length)) {
+    for (const one of model.endpoints) {
+      const detail = `${one.model}:${one.model_version}`;
+      const title = `${one.scoring_uri} ${one.reason}`.trim();
+      const row = plain(`endpoint:${one.name}`, 2, one.name);
+      rows.push({ ...row, detail, title, state: one.state });
+    }
+  }
+  if (section('computes', trans.__('Compute'), model.computes.length)) {
+    for (const one of model.computes) {
+      const detail = trans.__(
+        '%1 of %2 busy, %3 waiting',
+        one.running,
+        one.slots,
+        one.queued
+      );
+      rows.push({ ...plain(`compute:${one.name}`, 2, one.name), detail });
+    }
+  }
+  return rows;
+}
+
+function plain(id: string, level: number, label: string): IRow {
+  return {
+    id,
+    level,
+    label,
+    detail: '',
+    title: label,
+    expanded: null,
+    run: null,
+    state: null
+  };
+}
+
+function runRow(run: RunInfo, id: string, level: number, label: string): IRow {
+  return {
+    ...plain(id, level, label),
+    detail: shortTime(run.created),
+    title: `${run.experiment} #${run.number} ${run.display_name} ${run.reason}`.trim(),
+    run,
+    state: run.state
+  };
+}
+
+/** Where a key leads from the line `index`: another line, or a line to open or close. */
+export function navigate(
+  rows: readonly IRow[],
+  index: number,
+  key: string
+): { focus: number } | { toggle: string } | null {
+  const row = rows[index];
+  switch (key) {
+    case 'ArrowDown':
+      return { focus: Math.min(index + 1, rows.length - 1) };
+    case 'ArrowUp':
+      return { focus: Math.max(index - 1, 0) };
+    case 'Home':
+      return { focus: 0 };
+    case 'End':
+      return { focus: rows.length - 1 };
+    case 'ArrowRight':
+      if (row.expanded === false) {
+        return { toggle: row.id };
+      }
+      return row.expanded ? { focus: Math.min(index + 1, rows.length - 1) } : null;
+    case 'ArrowLeft':
+      if (row.expanded) {
+        return { toggle: row.id };
+      }
+      return { focus: parentOf(rows, index) };
+    default:
+      return key.length === 1 && key.trim()
+        ? { focus: startingWith(rows, index, key) }
+        : null;
+  }
+}
+
+function parentOf(rows: readonly IRow[], index: number): number {
+  for (let above = index - 1; above >= 0; above--) {
+    if (rows[above].level < rows[index].level) {
+      return above;
+    }
+  }
+  return index;
+}
+
+/** The next line, round the end, whose label starts with a letter. */
+function startingWith(rows: readonly IRow[], index: number, letter: string): number {
+  for (let step = 1; step <= rows.length; step++) {
+    const next = (index + step) % rows.length;
+    if (rows[next].label.toLowerCase().startsWith(letter.toLowerCase())) {
+      return next;
+    }
+  }
+  return index;
+}
