@@ -38,7 +38,7 @@ class RemoteConnection(Connection):
             )
         self.url = url.rstrip("/")
         self._parts = parts
-        self._base = parts.path.rstrip("/") + API_PATH
+        self._base = quote(parts.path.rstrip("/"), safe="/%@:") + API_PATH
         self._token = token
         self._local = threading.local()
 

@@ -31,8 +31,7 @@ def routes(host: WorkspaceHost) -> list[Route]:
     options = {"host": host}
     found: list[Route] = [
         (API + _pattern(path), _handler(path, methods), options)
-        # The longest first: `/experiments/{experiment}` must not hide a path that continues it.
-        for path, methods in sorted(by_path.items(), key=lambda item: (-len(item[0]), item[0]))
+        for path, methods in sorted(by_path.items(), key=lambda item: _precedence(item[0]))
     ]
     found.append((f"{API}/openapi\\.json", OpenApiHandler, options))
     found.append((f"{NAMESPACE}/.*", UnknownPathHandler, options))
@@ -53,6 +52,11 @@ def check(handlers: list[Any]) -> None:
                 f"{handler.__name__} serves {pattern} without a declared operation."
                 " Declare it with @operation on a service."
             )
+
+
+def _precedence(path: str) -> list[str]:
+    """Words before arguments, so that `/blobs/missing` is not taken for a blob called missing."""
+    return [("1" if part.startswith("{") else "0") + part for part in path.split("/")]
 
 
 def _handler(path: str, methods: dict[str, Any]) -> type[ApiHandler]:

@@ -1,0 +1,80 @@
+"""What other parsers bend or drop is refused, with the field and the reason."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_workspace_lab.api.strict_json import decode, loads
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.experiments.model import LogMetrics, StartRun
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not JSON"),
+        (b'{"a": 1e999}', "beyond what a double"),
+        (b'{"a": 1, "a": 2}', "stands twice"),
+        (b'{"a": "\\ud800"}', "surrogate"),
+        (b'{"\\udfff": 1}', "surrogate"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"{", "not JSON"),
+        (b"", "not JSON"),
+        (b"[" * 100_000, "nested deeper"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "too many digits"),
+    ],
+)
+def test_what_is_not_strict_json_is_refused(raw: bytes, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        loads(raw)
+
+
+def test_brackets_in_text_are_not_nesting() -> None:
+    text = "[" * 200 + '\\"'
+    assert loads(json.dumps({"a": text}).encode()) == {"a": text}
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
+    lambda inner: st.lists(inner) | st.dictionaries(text, inner),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_what_is_json_comes_through_whole(value: Any) -> None:
+    assert loads(json.dumps(value).encode()) == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
+    with suppress(InvalidInput):
+        loads(raw)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "field"),
+    [
+        (b'{"points": [{"name": "a"}]}', LogMetrics, "points[0].value"),
+        (b'{"points": [{"name": "", "value": 1}]}', LogMetrics, "points[0].name"),
+        (b'{"points": 3}', LogMetrics, "points"),
+        (b'{"tags": {"a": 1}}', StartRun, "tags[...]"),
+        (b'{"nme": "a"}', StartRun, "nme"),
+        (b'{"run_id": "../../etc"}', StartRun, "run_id"),
+    ],
+)
+def test_a_refusal_names_the_field(raw: bytes, kind: type, field: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        decode(raw, kind)
+    assert refusal.value.field == field

@@ -1,0 +1,139 @@
+"""What all tests share: workspaces here and behind a real server, and waiting for conditions."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.access.model import CreateToken
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+# Background processes of tests leave soon after their work is done.
+os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
+for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSION_NAME"):
+    os.environ.pop(name, None)
+
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+    """The first true answer of `condition`; fails the test when it takes too long."""
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, f"not within {seconds} s: {what or condition}"
+        time.sleep(0.05)
+    return found
+
+
+def agents(root: Path) -> list[psutil.Process]:
+    """The background processes of the workspace in `root`."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if _arguments(process)[1:4] == ["-m", "ml_workspace_lab.agent", str(root)]
+    ]
+
+
+def of_workspace(root: Path) -> list[psutil.Process]:
+    """Every process that was started for the workspace in `root`, its agent left out."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if any(str(root) in word for word in _arguments(process))
+        and "ml_workspace_lab.agent" not in _arguments(process)
+    ]
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def end_agents(root: Path) -> None:
+    for process in agents(root):
+        process.kill()
+    psutil.wait_procs(agents(root), timeout=5)
+
+
+@pytest.fixture
+def ws(tmp_path: Path) -> Iterator[Workspace]:
+    """A new workspace in a folder."""
+    root = tmp_path / "store"
+    workspace = Workspace.create("lab", root)
+    yield workspace
+    for endpoint in workspace.endpoints.values():
+        endpoint.delete()
+    eventually(lambda: not of_workspace(root), what="the endpoints' processes end")
+    end_agents(root)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Jupyter server of its own process that serves a workspace."""
+
+    url: str
+    root: Path
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def local(self) -> Workspace:
+        return Workspace.open(self.root)
+
+    def connect(self, actions: tuple[str, ...] = ("*",)) -> Workspace:
+        token = self.local.connection.tokens.create(CreateToken("test", list(actions)))
+        return Workspace.connect(self.url, token.token)
+
+
+def start_server(folder: Path, workspace: Path | None, *options: str) -> Server:
+    """A Jupyter server on a free port, answering."""
+    log = (folder / "server.log").open("wb")
+    words = [
+        sys.executable, "-m", "jupyter", "server", "--allow-root", "--no-browser",
+        "--ServerApp.port=0", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}",
+        "--ServerApp.jpserver_extensions=ml_workspace_lab=True", "--ServerApp.base_url=/a%40b/",
+        *options,
+    ]  # fmt: skip
+    if workspace is not None:
+        words.append(f"--MLWorkspaceLab.workspace={workspace}")
+    process = subprocess.Popen(words, stdout=log, stderr=log)
+    runtime = subprocess.run(
+        [sys.executable, "-m", "jupyter", "--runtime-dir"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    info = Path(runtime) / f"jpserver-{process.pid}.json"
+    eventually(info.exists, 60, f"server: {(folder / 'server.log').read_text()}")
+    url = eventually(lambda: json.loads(info.read_text() or "{}").get("url"))
+    return Server(url, workspace or folder, process)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    Workspace.create("served", folder / "store")
+    running = start_server(folder, folder / "store")
+    yield running
+    running.process.terminate()
+    running.process.wait(20)
+    for endpoint in running.local.endpoints.values():
+        endpoint.delete()
+    eventually(lambda: not of_workspace(running.root))
+    end_agents(running.root)
+
+
+@pytest.fixture(params=["open", "connect"])
+def either(request: pytest.FixtureRequest, server: Server) -> Workspace:
+    """The same workspace through its folder and through its server."""
+    return server.local if request.param == "open" else server.connect()
