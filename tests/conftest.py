@@ -134,6 +134,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(params=["open", "connect"])
-def either(request: pytest.FixtureRequest, server: Server) -> Workspace:
+def either(request: pytest.FixtureRequest, server: Server) -> Iterator[Workspace]:
     """The same workspace through its folder and through its server."""
-    return server.local if request.param == "open" else server.connect()
+    workspace = server.local if request.param == "open" else server.connect()
+    yield workspace
+    workspace.close()

@@ -49,6 +49,10 @@ class Connection(ByName):
         """Say that this process does the work of a run."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Let go of what this thread holds open; a later call opens it again."""
+        raise NotImplementedError
+
 
 class Proxy:
     """A service as its users see it: its operations and nothing else."""
@@ -108,3 +112,6 @@ class LocalConnection(Connection):
         lock = FileLock(self.storage.run(run_id).lock)
         lock.acquire()
         return lock
+
+    def close(self) -> None:
+        self.storage.database.close()

@@ -83,11 +83,11 @@ class RemoteConnection(Connection):
                 return connection.getresponse()
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
                 # A kept connection may have been closed meanwhile; only a read is safe to repeat.
-                self._drop()
+                self.close()
                 if attempt == 2 or operation.method != "GET":
                     raise self._unreachable(error) from error
             except (OSError, http.client.HTTPException) as error:
-                self._drop()
+                self.close()
                 raise self._unreachable(error) from error
         raise AssertionError("unreachable")
 
@@ -108,7 +108,7 @@ class RemoteConnection(Connection):
             kept = self._local.connection = made
         return kept
 
-    def _drop(self) -> None:
+    def close(self) -> None:
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if kept is not None:
             kept.close()

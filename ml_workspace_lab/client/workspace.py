@@ -212,6 +212,10 @@ class Workspace:
     def compute_targets(self) -> "dict[str, ComputeInfo]":
         return {info.name: info for info in self.connection.computes.list().items}
 
+    def close(self) -> None:
+        """Let go of files and connections; the object may be used again."""
+        self.connection.close()
+
     def __repr__(self) -> str:
         return f"Workspace({self.name!r}, {self.location!r})"
 

@@ -1,7 +1,6 @@
 """One notebook being executed: its cells, and what others see of it meanwhile."""
 
 import asyncio
-import os
 import time
 from queue import Empty
 from typing import Any
@@ -12,17 +11,17 @@ from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete
 
+from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs.parameters import tags_of
 from ml_workspace_lab.services import Services
-from ml_workspace_lab.storage.files import write_atomic
+from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.storage import RunFolder
 
 INTERRUPT_SECONDS = 5.0
-SAVE_SECONDS = 0.5
+PUBLISH_SECONDS = 0.2
 SAVE_SHARE = 20
 """Saving may take one part in this many of the time: a large notebook is saved less often."""
-PROGRESS_SECONDS = 0.2
 INTERACTIVE = "interactive-only"
 """Cells with this tag are for the notebook on the screen; a job leaves them out."""
 
@@ -42,15 +41,15 @@ class Execution(NotebookClient):
         self._services = services
         self._run_id = run_id
         self._files = files
-        self._log = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log = files.log.open("ab", buffering=0)
         self._code_cells = [
             index
             for index, cell in enumerate(notebook.cells)
             if cell.cell_type == "code" and cell.source.strip() and INTERACTIVE not in tags_of(cell)
         ]
         self._current = 0
-        self._next_save = 0.0
-        self._next_progress = 0.0
+        self._done = 0
+        self._changed = True
 
     @property
     def where(self) -> str:
@@ -63,14 +62,32 @@ class Execution(NotebookClient):
         self.reset_execution_trackers()
         await self.async_start_new_kernel_client()
         self._services.runs.move(self._run_id, RunState.RUNNING)
-        self._save()
-        for done, index in enumerate(self._code_cells):
-            self._current = index
-            self._report(done)
-            await self.async_execute_cell(self.nb.cells[index], index)
-            self._save()
-        self._report(len(self._code_cells), last=True)
+        publishing = asyncio.create_task(self._publish())
+        try:
+            for index in self._code_cells:
+                self._current = index
+                self._changed = True
+                await self.async_execute_cell(self.nb.cells[index], index)
+                self._done += 1
+        finally:
+            publishing.cancel()
+        self._report()
         self.set_widgets_metadata()
+
+    async def _publish(self) -> None:
+        """Show others what has changed, soon after it did, however long the cell still takes."""
+        pause = 0.0
+        while True:
+            await asyncio.sleep(pause)
+            began = time.monotonic()
+            if self._changed:
+                self._changed = False
+                try:
+                    self._report()
+                    self._save()
+                except WorkspaceError:  # A full disk, a busy database: the next time may do.
+                    self._changed = True
+            pause = max(PUBLISH_SECONDS, (time.monotonic() - began) * SAVE_SHARE)
 
     async def interrupt(self) -> None:
         """Interrupt the cell that is being executed, and keep what it says to that."""
@@ -88,33 +105,29 @@ class Execution(NotebookClient):
 
     def close(self) -> None:
         """Keep the notebook as it is now and let go of the kernel's channels."""
-        self._save(last=True)
+        self._save(durable=True)
         if self.kc is not None:
             self.kc.stop_channels()
-        os.close(self._log)
+        self._log.close()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """As nbclient does it, and what the cell prints goes to the log as it comes."""
         content = msg["content"]
         if msg["msg_type"] == "stream":
-            os.write(self._log, content["text"].encode("utf-8", "replace"))
+            self._print(content["text"])
         elif msg["msg_type"] == "error":
-            text = "\n".join(content["traceback"]) + "\n"
-            os.write(self._log, text.encode("utf-8", "replace"))
-        output = super().process_message(msg, cell, cell_index)
-        if output is not None and time.monotonic() >= self._next_save:
-            self._save()
-        return output
+            self._print("\n".join(content["traceback"]) + "\n")
+        self._changed = True
+        return super().process_message(msg, cell, cell_index)
 
-    def _save(self, *, last: bool = False) -> None:
-        began = time.monotonic()
+    def _print(self, text: str) -> None:
+        with disk_errors():
+            self._log.write(text.encode("utf-8", "replace"))
+
+    def _save(self, *, durable: bool = False) -> None:
         content = nbformat.writes(self.nb, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
-        write_atomic(self._files.notebook, content.encode("utf-8", "replace"), durable=last)
-        took = time.monotonic() - began
-        self._next_save = time.monotonic() + max(SAVE_SECONDS, took * SAVE_SHARE)
+        write_atomic(self._files.notebook, content.encode("utf-8", "replace"), durable=durable)
 
-    def _report(self, done: int, *, last: bool = False) -> None:
-        if last or time.monotonic() >= self._next_progress:
-            self._next_progress = time.monotonic() + PROGRESS_SECONDS
-            progress = Progress(done, len(self._code_cells), self.where)
-            self._services.runs.report_progress(self._run_id, progress)
+    def _report(self) -> None:
+        progress = Progress(self._done, len(self._code_cells), self.where)
+        self._services.runs.report_progress(self._run_id, progress)

@@ -1,0 +1,82 @@
+# Each target sets up what it needs and is missing, so that `make demo` and `make test` work on a
+# fresh clone with nothing but Python (3.11 or newer), Node (20 or newer), make and git.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+# What the user's own shell is set to must not leak into a demo or a test.
+unexport ML_WORKSPACE PYTHONPATH JUPYTER_CONFIG_DIR
+
+BUILT := ml_workspace_lab/labextension/package.json
+FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -not -path '*/__tests__/*')
+
+.PHONY: demo lab test lint format docs bench api wheel clean
+
+demo: $(VENV)/run.stamp $(VENV)/linked.stamp
+	python scripts/demo.py
+
+lab: $(VENV)/run.stamp $(VENV)/linked.stamp
+	python scripts/demo.py --lab
+
+test: $(VENV)/all.stamp $(VENV)/linked.stamp
+	scripts/install_chromium
+	jlpm test
+	pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/all.stamp node_modules/.stamp
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	jlpm typecheck
+	jlpm lint:check
+
+format: $(VENV)/all.stamp node_modules/.stamp
+	ruff check --fix .
+	ruff format .
+	jlpm lint
+
+docs: $(VENV)/all.stamp
+	python scripts/docs.py
+
+bench: $(VENV)/all.stamp
+	python benchmarks/import_time.py
+	python benchmarks/first_cell.py
+
+# What is generated from the declarations: the SQL, the OpenAPI document and its TypeScript types.
+api: $(VENV)/all.stamp node_modules/.stamp
+	python -m ml_workspace_lab.storage.schema
+	python -m ml_workspace_lab.api
+	jlpm api
+
+wheel: $(VENV)/all.stamp
+	python -m build
+
+clean:
+	rm -rf $(VENV) node_modules lib dist build ml_workspace_lab/labextension .demo
+
+$(BIN)/jlpm:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet 'jupyter-builder>=1.2,<2'
+
+node_modules/.stamp: package.json yarn.lock | $(BIN)/jlpm
+	jlpm install --immutable
+	@touch $@
+
+$(BUILT): $(FRONT) node_modules/.stamp
+	jlpm build
+	@touch $@
+
+# The Python side alone: the front end is built beside it, by the Node modules of this checkout.
+$(VENV)/run.stamp: pyproject.toml | $(BIN)/jlpm
+	SKIP_JUPYTER_BUILDER=1 python -m pip install --quiet --editable '.[lab,demo]'
+	@touch $@
+
+$(VENV)/all.stamp: pyproject.toml | $(BIN)/jlpm
+	SKIP_JUPYTER_BUILDER=1 python -m pip install --quiet --editable '.[lab,demo,test,dev]'
+	@touch $@ $(VENV)/run.stamp
+
+$(VENV)/linked.stamp: $(BUILT) $(VENV)/run.stamp
+	jupyter-builder develop --overwrite .
+	@touch $@
