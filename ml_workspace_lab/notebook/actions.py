@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from ml_workspace_lab.client.endpoint import Endpoint, preflight
 from ml_workspace_lab.client.model import Model
 from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.client.workspace import Workspace, start_here
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.compute.wake import wake
+from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.notebook import document as documents
 from ml_workspace_lab.notebook.document import Document
 from ml_workspace_lab.pairs import pairs, typed_pairs
+from ml_workspace_lab.workspace import folder
+from ml_workspace_lab.workspace.locate import locate
 
 
 class Session:
@@ -34,6 +38,13 @@ class Session:
 
     def workspace(self) -> Workspace:
         return Workspace.from_config()
+
+    def warm_up(self) -> None:
+        """Have the workspace's background process there before the first run is submitted."""
+        with suppress(WorkspaceError, OSError):
+            location = locate()
+            if location.folder is not None and not self.in_job:
+                wake(folder.open_(location.folder).root)
 
     def init(self, options: Any) -> Workspace:
         """Start a workspace in this folder."""

@@ -95,7 +95,9 @@ class WorkspaceMagics(Magics):
 
 def load(shell: Any) -> None:
     """Register the magics and their completion with an IPython shell."""
-    shell.register_magics(WorkspaceMagics)
+    magics = WorkspaceMagics(shell)
+    shell.register_magics(magics)
+    magics.session.warm_up()
     for magic in PARSERS:
         for prefix in ("%", "%%"):
             shell.set_hook("complete_command", _completer(magic), str_key=prefix + magic)

@@ -5,5 +5,12 @@ from pathlib import Path
 
 from ml_workspace_lab.jobs.runner.lifecycle import run
 
+# Formats of web addresses and durations, which no notebook's schema has. Where they are installed,
+# jsonschema imports them for nbformat, and the first compiles a grammar at every import: seconds
+# before the first cell. None makes such an import fail, which jsonschema takes for "not installed".
+UNUSED_FORMATS = ("rfc3987_syntax", "rfc3986_validator", "isoduration")
+
 if __name__ == "__main__":
+    for name in UNUSED_FORMATS:
+        sys.modules[name] = None  # type: ignore[assignment]
     sys.exit(run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -1,6 +1,8 @@
 """One notebook being executed: its cells, and what others see of it meanwhile."""
 
 import asyncio
+import json
+import signal
 import time
 from queue import Empty
 from typing import Any
@@ -9,11 +11,12 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionComplete
+from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadKernelError
 
-from ml_workspace_lab.errors import WorkspaceError
+from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs.parameters import tags_of
+from ml_workspace_lab.jobs.runner.outcome import COMPLETED, Limits, Outcome
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.storage import RunFolder
@@ -24,6 +27,17 @@ SAVE_SHARE = 20
 """Saving may take one part in this many of the time: a large notebook is saved less often."""
 INTERACTIVE = "interactive-only"
 """Cells with this tag are for the notebook on the screen; a job leaves them out."""
+
+
+def read(content: dict[str, Any]) -> Any:
+    """The notebook of a file's content. Raises InvalidInput where it is none."""
+    try:
+        # Read from text: that joins the lines that a file keeps apart, and gives ids to old cells.
+        notebook = nbformat.reads(json.dumps(content), as_version=4)  # type: ignore[no-untyped-call]
+        nbformat.validate(notebook)
+    except nbformat.ValidationError as error:
+        raise InvalidInput(f"This is not a notebook: {error.message}.", field="notebook") from None
+    return notebook
 
 
 class Execution(NotebookClient):
@@ -51,13 +65,27 @@ class Execution(NotebookClient):
         self._done = 0
         self._changed = True
 
-    @property
-    def where(self) -> str:
-        """The cell that is being executed, in words."""
-        number = self._code_cells.index(self._current) + 1 if self._code_cells else 0
-        return f"Cell {number} of {len(self._code_cells)}"
+    async def outcome(self, limits: Limits) -> Outcome:
+        """Execute the notebook; how that ended."""
+        task = asyncio.create_task(self._run())
+        with limits.cancelling(task) as cut:
+            try:
+                await task
+                return COMPLETED
+            except CellExecutionError as error:
+                return Outcome(RunState.FAILED, f"{self._where}: {_brief(error)}")
+            except (DeadKernelError, asyncio.CancelledError) as error:
+                # nbclient takes a cancelled wait for a dead kernel.
+                if cut:
+                    await self._interrupt()
+                    return cut[0]
+                if isinstance(error, DeadKernelError):
+                    return Outcome(RunState.FAILED, f"{self._where}: {_death(self.km)}")
+                raise
+            finally:
+                self._close()
 
-    async def run(self) -> None:
+    async def _run(self) -> None:
         """Execute every cell in order. Raises what the first failing cell or the kernel raises."""
         self.reset_execution_trackers()
         await self.async_start_new_kernel_client()
@@ -89,7 +117,7 @@ class Execution(NotebookClient):
                     self._changed = True
             pause = max(PUBLISH_SECONDS, (time.monotonic() - began) * SAVE_SHARE)
 
-    async def interrupt(self) -> None:
+    async def _interrupt(self) -> None:
         """Interrupt the cell that is being executed, and keep what it says to that."""
         if self.kc is None or self.km is None:
             return
@@ -103,7 +131,7 @@ class Execution(NotebookClient):
             except (CellExecutionComplete, Empty, asyncio.CancelledError):
                 return
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Keep the notebook as it is now and let go of the kernel's channels."""
         self._save(durable=True)
         if self.kc is not None:
@@ -129,5 +157,29 @@ class Execution(NotebookClient):
         write_atomic(self._files.notebook, content.encode("utf-8", "replace"), durable=durable)
 
     def _report(self) -> None:
-        progress = Progress(self._done, len(self._code_cells), self.where)
+        progress = Progress(self._done, len(self._code_cells), self._where)
         self._services.runs.report_progress(self._run_id, progress)
+
+    @property
+    def _where(self) -> str:
+        """The cell that is being executed, in words."""
+        number = self._code_cells.index(self._current) + 1 if self._code_cells else 0
+        return f"Cell {number} of {len(self._code_cells)}"
+
+
+def _brief(error: CellExecutionError) -> str:
+    text = f"{error.ename}: {error.evalue}".strip()
+    return text if len(text) <= 500 else f"{text[:500]}… (the log has all of it)"
+
+
+def _death(manager: Any) -> str:
+    """What is known of the end of a kernel that was not asked to end."""
+    process = getattr(manager.provisioner, "process", None)
+    code = process.poll() if process else None
+    if code is None:
+        return "the kernel does not answer any more."
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"the kernel died: killed by signal {-code} ({name}){hint}."
+    return f"the kernel died: exit code {code}."
