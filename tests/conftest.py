@@ -74,10 +74,22 @@ def ws(tmp_path: Path) -> Iterator[Workspace]:
     root = tmp_path / "store"
     workspace = Workspace.create("lab", root)
     yield workspace
+    try:
+        if (root / "workspace.db").exists():
+            end_work(Workspace.open(root))
+        eventually(lambda: not of_workspace(root), what="all processes end")
+    finally:
+        end_agents(root)
+        for process in of_workspace(root):
+            process.kill()
+
+
+def end_work(workspace: Workspace) -> None:
+    """Cancel the runs that a failed test left and delete the endpoints."""
+    for run in workspace.runs(active=True):
+        run.cancel()
     for endpoint in workspace.endpoints.values():
         endpoint.delete()
-    eventually(lambda: not of_workspace(root), what="the endpoints' processes end")
-    end_agents(root)
 
 
 @dataclass(frozen=True)
@@ -127,8 +139,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield running
     running.process.terminate()
     running.process.wait(20)
-    for endpoint in running.local.endpoints.values():
-        endpoint.delete()
+    end_work(running.local)
     eventually(lambda: not of_workspace(running.root))
     end_agents(running.root)
 

@@ -63,7 +63,7 @@ def _loop(storage: Storage, parts: Sequence[Part]) -> None:
     patience = float(os.environ.get(IDLE_VARIABLE, IDLE_SECONDS))
     pipe = _open_pipe(storage.root)
     last_busy = time.monotonic()
-    while storage.database.path.exists():
+    while storage.database.is_there():
         busy = _step(parts)
         moment = time.monotonic()
         if busy:

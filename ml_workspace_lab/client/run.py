@@ -27,6 +27,7 @@ from ml_workspace_lab.experiments.model import (
 from ml_workspace_lab.experiments.service import new_id
 
 if TYPE_CHECKING:
+    from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.workspace import Workspace
 
@@ -65,8 +66,8 @@ class Run:
         return self._info.number
 
     @property
-    def experiment_name(self) -> str:
-        return self._info.experiment
+    def experiment(self) -> "Experiment":
+        return self.workspace.experiment(self._info.experiment)
 
     @property
     def display_name(self) -> str:
@@ -213,7 +214,7 @@ class Run:
     def child_run(self, name: str | None = None) -> "Run":
         """An interactive run below this one; use it as a context manager."""
         return start_interactive(
-            self.workspace, self.experiment_name, display_name=name, parent=self.id
+            self.workspace, self.experiment.name, display_name=name, parent=self.id
         )
 
     def get_children(self) -> list["Run"]:
@@ -303,7 +304,7 @@ class Run:
             self.fail(f"{type(error).__name__}: {error}")
 
     def __repr__(self) -> str:
-        return f"Run({self.experiment_name!r} #{self.number}, {self._info.state}, id={self.id!r})"
+        return f"Run({self.experiment.name!r} #{self.number}, {self._info.state}, id={self.id!r})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from ml_workspace_lab.notebook.card import run_bundle

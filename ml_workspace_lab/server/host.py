@@ -27,7 +27,7 @@ class WorkspaceHost:
 
     def services(self) -> Services | None:
         """The services of the workspace, None while there is none."""
-        if self._services is not None and self._services.storage.database.path.exists():
+        if self._services is not None and self._services.storage.database.is_there():
             return self._services
         self._services = None
         try:

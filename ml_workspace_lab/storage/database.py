@@ -64,6 +64,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._identity: tuple[int, int] | None = None
         self._local = threading.local()
         self._write_lock = threading.RLock()
 
@@ -125,6 +126,17 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
+    def is_there(self) -> bool:
+        """Whether the file is still the one that was first opened here: neither removed nor
+        replaced by that of a new workspace in the same folder."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return False
+        found = status.st_dev, status.st_ino
+        self._identity = self._identity or found
+        return found == self._identity
+
     def close(self) -> None:
         """Close this thread's connections; the others go with their threads."""
         for name in ("reader", "writer"):
@@ -140,6 +152,12 @@ class Database:
         return self._connection("writer")
 
     def _connection(self, name: str) -> sqlite3.Connection:
+        if not self.is_there():
+            # An open connection would go on writing into a file that no name leads to.
+            raise Unavailable(
+                f"The workspace's database {self.path} was removed or replaced.",
+                hint="Open the workspace anew, if there is one.",
+            )
         # A connection must not cross a fork: the child opens its own.
         entry = getattr(self._local, name, None)
         if entry is None or entry[0] != os.getpid():
@@ -149,7 +167,9 @@ class Database:
         return connection
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        # "rw": a database that has just been removed is not made again, empty.
+        address = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
         connection.row_factory = sqlite3.Row
         # FULL: an answer that says "done" survives a power cut.
         connection.execute("PRAGMA synchronous=FULL")
