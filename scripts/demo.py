@@ -68,9 +68,7 @@ def main() -> int:
     with jupyter_lab(steps) as url, Kernel(url) as kernel:
         trip(steps, workspace, kernel)
         print(f"The trip took {time.monotonic() - steps.began:.1f} s.")
-    print(
-        "The endpoint goes on answering. `make lab` shows all of it in JupyterLab, and this ends it:"
-    )
+    print("The endpoint goes on answering; `make lab` shows all of it. This ends the endpoint:")
     print(f"(cd {FOLDER.name} && ../.venv/bin/ml-workspace endpoint delete wine)")
     return 0
 

@@ -77,6 +77,19 @@ class Audit(Service):
         """The newest entries, or those older than the entry `before`."""
         return AuditList(store.audit(self.storage.database, before, limit))
 
+    def record(
+        self, *, principal: str, action: str, target: str, outcome: str, request_id: str
+    ) -> None:
+        """Add an entry."""
+        store.add_audit(
+            self.storage.database,
+            principal=principal,
+            action=action,
+            target=target,
+            outcome=outcome,
+            request_id=request_id,
+        )
+
 
 def _hash(secret: str) -> bytes:
     # 256 random bits need no slow hash.

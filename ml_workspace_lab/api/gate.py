@@ -8,7 +8,6 @@ import msgspec
 from ml_workspace_lab.access.authorize import authorize
 from ml_workspace_lab.access.caller import acting_as
 from ml_workspace_lab.access.model import Principal
-from ml_workspace_lab.access.store import add_audit
 from ml_workspace_lab.api.operation import Operation
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.services import Services
@@ -58,8 +57,7 @@ class Gate:
 
     def _audit(self, operation: Operation, arguments: msgspec.Struct, outcome: str) -> None:
         if operation.audited and self.services is not None:
-            add_audit(
-                self.services.storage.database,
+            self.services.audit.record(
                 principal=self.principal.name,
                 action=operation.action,
                 target=target_of(operation, arguments),

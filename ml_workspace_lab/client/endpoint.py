@@ -133,7 +133,7 @@ class Endpoint:
         return f"Endpoint({self.name!r}, {self._info.state}, {self.scoring_uri!r})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from ml_workspace_lab.notebook.card import endpoint_bundle
+        from ml_workspace_lab.client.card import endpoint_bundle
 
         return endpoint_bundle(self.info(), self.keys)
 

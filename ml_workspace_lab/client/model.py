@@ -125,7 +125,7 @@ class Model:
         return f"Model({self.id!r})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from ml_workspace_lab.notebook.card import model_bundle
+        from ml_workspace_lab.client.card import model_bundle
 
         return model_bundle(self._info)
 

@@ -307,7 +307,7 @@ class Run:
         return f"Run({self.experiment.name!r} #{self.number}, {self._info.state}, id={self.id!r})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        from ml_workspace_lab.notebook.card import run_bundle
+        from ml_workspace_lab.client.card import run_bundle
 
         return run_bundle(self.workspace.name, self.info())
 

@@ -3,9 +3,9 @@
 import threading
 from typing import Any
 
+from ml_workspace_lab.client.card import run_bundle
 from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.errors import WorkspaceError
-from ml_workspace_lab.notebook.card import run_bundle
 
 INTERVAL = 0.5
 

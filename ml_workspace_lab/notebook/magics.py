@@ -7,11 +7,11 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
+from ml_workspace_lab.client.card import runs_bundle
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.notebook import arguments
 from ml_workspace_lab.notebook.actions import Session
 from ml_workspace_lab.notebook.arguments import Help
-from ml_workspace_lab.notebook.card import runs_bundle
 from ml_workspace_lab.notebook.completion import complete
 from ml_workspace_lab.notebook.live_card import show
 
