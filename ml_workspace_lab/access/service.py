@@ -17,7 +17,7 @@ from ml_workspace_lab.access.model import (
     TokenList,
 )
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Limit, Nothing
+from ml_workspace_lab.api.types import Int64, Limit, Nothing
 from ml_workspace_lab.errors import Denied, InvalidInput, NotFound
 from ml_workspace_lab.storage.database import now
 
@@ -73,7 +73,7 @@ class Audit(Service):
     """Who did what to what, when, and how it ended."""
 
     @operation("GET", "/audit", action="audit/read")
-    def list(self, before: int | None = None, limit: Limit = 100) -> AuditList:
+    def list(self, before: Int64 | None = None, limit: Limit = 100) -> AuditList:
         """The newest entries, or those older than the entry `before`."""
         return AuditList(store.audit(self.storage.database, before, limit))
 

@@ -100,15 +100,18 @@ class LocalConnection(Connection):
         body: msgspec.Struct | None,
         content: BinaryIO | None,
     ) -> Any:
+        self.storage.database.require()
         instance = getattr(self._services, service)
         return self._gate.call(instance, operation, arguments, body=body, content=content)
 
     def metric_writer(self, run_id: str) -> "MetricWriter":
+        self.storage.database.require()
         operation = service_class("metrics").operations["log"]
         self._gate.check(operation, convert({"run_id": run_id}, operation.arguments))
         return self._services.metrics.writer(run_id)
 
     def own(self, run_id: str) -> Ownership:
+        self.storage.database.require()
         lock = FileLock(self.storage.run(run_id).lock)
         lock.acquire()
         return lock

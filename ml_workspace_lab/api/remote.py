@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from io import BytesIO
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
@@ -29,8 +29,8 @@ class RemoteConnection(Connection):
     """The services of the workspace that the Jupyter server at `url` serves."""
 
     def __init__(self, url: str, token: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = _address(url)
+        if parts is None:
             raise InvalidInput(
                 f"{url!r} is not the address of a server.",
                 field="url",
@@ -157,6 +157,15 @@ class Heartbeat:
             # A server that is away for a while, or a run that has ended, is no fault of the work.
             with suppress(WorkspaceError):
                 connection.runs.heartbeat(run_id)
+
+
+def _address(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if sound else None
 
 
 def path_of(operation: Operation, arguments: msgspec.Struct) -> str:

@@ -9,15 +9,18 @@ from msgspec import Meta, Struct
 
 PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
 
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^(?! )[^\x00-\x1f\x7f]+(?<! )$")]
+# In patterns: `$` alone would let a line break pass that is a text's last character.
+Name = Annotated[
+    str, Meta(min_length=1, max_length=255, pattern=r"^(?! )[^\x00-\x1f\x7f]+(?<! )$(?!\n)")
+]
 """A name: 1 to 255 characters, no control characters, no space at either end."""
 
-Key = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Key = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 """The name of a metric, parameter, tag or property."""
 
 Text = Annotated[str, Meta(max_length=1_000_000)]
-RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 """The SHA-256 of some content in lower-case hex: its address in the blob store."""
 
 RelativePath = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -27,6 +30,8 @@ Millis = int
 """A moment: milliseconds since 1970-01-01 UTC."""
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Scalar = bool | int | float | str | None
 Number = float | Literal["NaN", "Infinity", "-Infinity"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, BinaryIO
 from msgspec import Meta
 
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Content, LogChunk, RelativePath, RunId
+from ml_workspace_lab.api.types import Content, LogChunk, Offset, RelativePath, RunId
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.experiments import store
 from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList
@@ -77,7 +77,7 @@ class Artifacts(Service):
     def log(
         self,
         run_id: RunId,
-        offset: Annotated[int, Meta(ge=0)] = 0,
+        offset: Offset = 0,
         limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
     ) -> LogChunk:
         """The part of the run's log from byte `offset` on, at most `limit` bytes of it."""

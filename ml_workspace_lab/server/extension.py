@@ -10,7 +10,7 @@ from traitlets import Unicode
 from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.server.host import WorkspaceHost
-from ml_workspace_lab.server.routes import NAMESPACE, check, routes
+from ml_workspace_lab.server.routes import NAMESPACE, UndeclaredRoute, check, routes
 
 LOOK_AFTER_SECONDS = 15.0
 
@@ -40,14 +40,11 @@ class MLWorkspaceLab(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, _: Any) -> None:
         assert self.serverapp is not None
-        rules = self.serverapp.web_app.wildcard_router.rules
-        check(
-            [
-                (rule.matcher.regex.pattern, rule.target)
-                for rule in rules
-                if hasattr(rule.matcher, "regex")
-            ]
-        )
+        try:
+            check(self.serverapp.web_app.default_router)
+        except UndeclaredRoute as error:
+            # Jupyter only logs what an extension raises here, and would serve the route.
+            raise SystemExit(str(error)) from None
         self._watch = asyncio.create_task(self._look_after())
 
     async def stop_extension(self) -> None:

@@ -30,6 +30,7 @@ from ml_workspace_lab.server.stream import EventStream
 OWN_TOKEN = re.compile(r"^bearer\s+(mlws_\S+)$", re.IGNORECASE)
 SANDBOX = "sandbox; default-src 'none'"
 IN_MEMORY = 1024 * 1024
+DISCARDED = 64 * 1024 * 1024
 
 # The loop carries every kernel's traffic: what touches a disk happens in these threads.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="ml-workspace")
@@ -125,9 +126,7 @@ class OperationHandler(ApiHandler):
         if self._finished:
             return
         if self.request.method not in self.operations:
-            allowed = ", ".join(sorted(self.operations))
-            self.set_header("Allow", allowed)
-            raise web.HTTPError(405, reason=f"This path takes {allowed}")
+            raise web.HTTPError(405, reason=f"This path takes {', '.join(sorted(self.operations))}")
         self.service, self.operation = self.operations[self.request.method]
         self._track_activity = not self.operation.streams_events
         self.gate = Gate(self.principal, await in_thread(self.host.services), self.request_id)
@@ -136,11 +135,18 @@ class OperationHandler(ApiHandler):
         self._limit_body()
 
     def _limit_body(self) -> None:
-        limit = self.operation.body_limit
-        self.request.connection.set_max_body_size(limit + 1)  # type: ignore[union-attr]
+        """Refuse a body that is far too large at once; one that is a little too large is let come
+        and thrown away, since a client that is still sending would not see the answer."""
+        longest = self.operation.body_limit + DISCARDED
+        self.request.connection.set_max_body_size(longest)  # type: ignore[union-attr]
         length = self.request.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > limit:
+        if length.isdecimal() and int(length) > longest:
             raise self._too_large()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(sorted(self.operations)))
+        super().write_error(status_code, **kwargs)
 
     def data_received(self, chunk: bytes) -> None:
         self._received += len(chunk)

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from tornado.routing import PathMatches, Rule, RuleRouter
+
 from ml_workspace_lab.api.openapi import all_operations, text
 from ml_workspace_lab.server.handlers import ApiHandler, OperationHandler, UnknownPathHandler
 from ml_workspace_lab.server.host import WorkspaceHost
@@ -38,20 +40,32 @@ def routes(host: WorkspaceHost) -> list[Route]:
     return found
 
 
-def check(handlers: list[Any]) -> None:
-    """Raise where a handler below our namespace is not derived from a declaration.
+class UndeclaredRoute(Exception):
+    """A handler below our namespace that no operation was declared for."""
 
-    `handlers` are the rules of the whole server, so that a later extension of ours, too, can't
-    add a route that no permission stands before.
+
+def check(router: RuleRouter) -> None:
+    """Raise UndeclaredRoute where a handler below our namespace is not derived from a declaration.
+
+    `router` is that of the whole server, so that no other extension, too, can add a route that no
+    permission stands before.
     """
-    for pattern, handler in handlers:
-        if NAMESPACE + "/" in pattern and not issubclass(
-            handler, (OperationHandler, OpenApiHandler, UnknownPathHandler)
-        ):
-            raise RuntimeError(
-                f"{handler.__name__} serves {pattern} without a declared operation."
+    for rule in router.rules:
+        if isinstance(rule.target, RuleRouter):
+            check(rule.target)
+        elif isinstance(rule.matcher, PathMatches) and not _is_declared(rule):
+            raise UndeclaredRoute(
+                f"{rule.target} serves {rule.matcher.regex.pattern} without a declared operation."
                 " Declare it with @operation on a service."
             )
+
+
+def _is_declared(rule: Rule) -> bool:
+    assert isinstance(rule.matcher, PathMatches)
+    if f"{NAMESPACE}/" not in rule.matcher.regex.pattern.replace("\\", ""):
+        return True
+    derived = (OperationHandler, OpenApiHandler, UnknownPathHandler)
+    return isinstance(rule.target, type) and issubclass(rule.target, derived)
 
 
 def _precedence(path: str) -> list[str]:

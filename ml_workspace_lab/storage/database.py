@@ -137,6 +137,15 @@ class Database:
         self._identity = self._identity or found
         return found == self._identity
 
+    def require(self) -> None:
+        """Raise Unavailable where the file isn't there any more. An open connection would go on
+        writing into one that no name leads to."""
+        if not self.is_there():
+            raise Unavailable(
+                f"The workspace's database {self.path} was removed or replaced.",
+                hint="Open the workspace anew, if there is one.",
+            )
+
     def close(self) -> None:
         """Close this thread's connections; the others go with their threads."""
         for name in ("reader", "writer"):
@@ -152,12 +161,7 @@ class Database:
         return self._connection("writer")
 
     def _connection(self, name: str) -> sqlite3.Connection:
-        if not self.is_there():
-            # An open connection would go on writing into a file that no name leads to.
-            raise Unavailable(
-                f"The workspace's database {self.path} was removed or replaced.",
-                hint="Open the workspace anew, if there is one.",
-            )
+        self.require()
         # A connection must not cross a fork: the child opens its own.
         entry = getattr(self._local, name, None)
         if entry is None or entry[0] != os.getpid():

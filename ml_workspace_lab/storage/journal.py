@@ -5,6 +5,7 @@ get their numbers from a file of names beside it. One `write` a record: a proces
 loses nothing that `append` returned from, and a torn last record has no whole length.
 """
 
+import errno
 import json
 import os
 import secrets
@@ -45,8 +46,8 @@ class JournalWriter:
                 number = self._add_key(key)
             if step is None:
                 step = self._next_step.get(number, 0)
+            _append(self._records, _RECORD.pack(_MARK, number, step, time, value))
             self._next_step[number] = step + 1
-            os.write(self._records, _RECORD.pack(_MARK, number, step, time, value))
 
     def close(self) -> None:
         with self._lock:
@@ -76,9 +77,17 @@ class JournalWriter:
 
     def _add_key(self, key: str) -> int:
         number = len(self._keys)
-        os.write(self._names, json.dumps(key).encode() + b"\n")
+        _append(self._names, json.dumps(key).encode() + b"\n")
         self._keys[key] = number
         return number
+
+
+def _append(descriptor: int, record: bytes) -> None:
+    """Write all of the record or nothing: a part would put every later one out of place."""
+    written = os.write(descriptor, record)
+    if written < len(record):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 _writers: "WeakSet[JournalWriter]" = WeakSet()

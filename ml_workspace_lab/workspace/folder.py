@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shutil
 import uuid
 from pathlib import Path
@@ -77,8 +78,10 @@ def open_(root: Path) -> Storage:
 def delete(storage: Storage) -> None:
     """Remove the workspace and everything in it, for good."""
     storage.database.close()
-    (storage.root / _READY).unlink(missing_ok=True)
-    shutil.rmtree(storage.root, ignore_errors=False)
+    # Renamed first: it is gone at once, and no process can put a file into what is being removed.
+    going = storage.root.with_name(f".{storage.root.name}.{secrets.token_hex(4)}")
+    storage.root.rename(going)
+    shutil.rmtree(going)
 
 
 def suggest_name(folder: Path) -> str:

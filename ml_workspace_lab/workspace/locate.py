@@ -52,7 +52,7 @@ def read_config(config: Path) -> Location:
     try:
         content: Any = json.loads(config.read_text(encoding="utf-8"))
         return parse(content["location"], config.parent)
-    except (ValueError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidInput(
             f"{config} is not a workspace's config file: {error!r}.",
             field="location",

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from ml_workspace_lab.api.types import Key, Millis, Text
 
 WorkspaceName = Annotated[
-    str, Meta(min_length=2, max_length=32, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    str, Meta(min_length=2, max_length=32, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)")
 ]
 """Azure Machine Learning's rule: 2 to 32 letters, digits, `-` or `_`, the first alphanumeric."""
 

@@ -1,11 +1,9 @@
 """The workspace itself: what it is, whether it is well, and what happens in it."""
 
 from pathlib import Path
-from typing import Annotated
-
-from msgspec import Meta
 
 from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.types import Offset
 from ml_workspace_lab.storage import journal
 from ml_workspace_lab.storage.storage import RunFolder
 from ml_workspace_lab.workspace import diagnose, store
@@ -31,7 +29,7 @@ class Events(Service):
     """Every change of state, in order."""
 
     @operation("GET", "/events", action="events/read", streams_events=True)
-    def list(self, after: Annotated[int, Meta(ge=0)] | None = None) -> EventBatch:
+    def list(self, after: Offset | None = None) -> EventBatch:
         """Events after the id `after` (None: from now on), and how much active runs have written.
 
         With `Accept: text/event-stream` the answer is a stream of such batches.

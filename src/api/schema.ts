@@ -801,7 +801,7 @@ export interface components {
     };
     /**
      * DeployedEndpoint
-     * @description A deployment that was accepted; `keys` is None where the endpoint existed and keeps its own.
+     * @description A deployment that was accepted; `keys` is None where the endpoint keeps those it had.
      */
     DeployedEndpoint: {
       endpoint: components['schemas']['EndpointInfo'];
@@ -823,7 +823,7 @@ export interface components {
     };
     /**
      * EndpointInfo
-     * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`; `state` is the supervisor's word.
+     * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`.
      */
     EndpointInfo: {
       name: string;

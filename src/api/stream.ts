@@ -22,7 +22,7 @@ export class EventStream implements IDisposable {
     return this.batchSignal;
   }
 
-  /** The stream is (true) or is no longer (false) connected. */
+  /** The server has answered (true) or is no longer there (false). */
   get connected(): ISignal<this, boolean> {
     return this.connectedSignal;
   }
@@ -53,7 +53,9 @@ export class EventStream implements IDisposable {
         await this.read(abort.signal, () => (pause = FIRST_PAUSE));
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) {
-          break; // No workspace (any more): whoever starts one starts the stream again.
+          // No workspace (any more): whoever starts one starts the stream again.
+          this.connectedSignal.emit(true);
+          break;
         }
       }
       this.connectedSignal.emit(false);

@@ -1,0 +1,113 @@
+"""Every route asks who is there and whether they may, before it looks at anything else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.api.openapi import all_operations
+from ml_workspace_lab.api.operation import Operation
+from tests.conftest import Server
+from tests.server.conftest import client
+from tests.server.http import Client
+
+OPERATIONS = [
+    pytest.param(operation, id=f"{service}.{operation.name}")
+    for service, operation in all_operations()
+]
+VALUES = {
+    "run_id": "0" * 32,
+    "digest": "0" * 64,
+    "snapshot_id": "0" * 64,
+    "version": "1",
+    "path": "x",
+}
+
+
+def url(operation: Operation) -> str:
+    names = {name: VALUES.get(name, "nothing") for name in operation.path_names}
+    return operation.path.format(**names)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_without_a_login_nothing_is_answered(server: Server, operation: Operation) -> None:
+    answer = Client(server.url)(operation.method, url(operation), {})
+    assert answer.status == 403
+    wrong = Client(server.url, "Bearer mlws_user_0_0_00000000")
+    assert wrong(operation.method, url(operation), {}).status == 403
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_right_that_a_token_lacks_is_refused(server: Server, operation: Operation) -> None:
+    area = operation.action.rpartition("/")[0]
+    reader = client(server, f"{area}/read")
+    nobody = client(server, "nothing/read")
+    answer = nobody(operation.method, url(operation), {})
+    assert (answer.status, answer.json["error_code"]) == (404, "NotFound")
+    if not operation.action.endswith("/read"):
+        answer = reader(operation.method, url(operation), {})
+        # An action below an object (`…/cancel/action`) has a `read` of its own, which nobody has.
+        assert answer.status in (403, 404)
+        assert operation.action in answer.json["message"] or answer.status == 404
+
+
+def test_no_token_can_be_given_more_than_its_maker_has(server: Server) -> None:
+    maker = client(server, "tokens/*", "experiments/read")
+    fine = maker("POST", "/tokens", {"name": "t", "actions": ["experiments/read"]})
+    assert fine.status == 200
+    more = maker("POST", "/tokens", {"name": "t", "actions": ["models/write"]})
+    assert (more.status, more.json["error_code"]) == (403, "Denied")
+    assert maker("POST", "/tokens", {"name": "t", "actions": ["*"]}).status == 403
+    assert maker("POST", "/tokens", {"name": "t", "actions": ["experiments/*"]}).status == 403
+
+
+def test_a_revoked_token_stops_at_once(server: Server) -> None:
+    created = server.local.connection.tokens.create(CreateToken("short"))
+    ask = Client(server.url, f"Bearer {created.token}")
+    assert ask("GET", "/experiments").status == 200
+    server.local.connection.tokens.revoke(created.info.token_id)
+    assert ask("GET", "/experiments").status == 403
+    assert created.token not in (server.root / "workspace.db").read_bytes().decode("latin-1")
+
+
+def test_a_refusal_and_a_deed_are_both_in_the_audit_trail(server: Server) -> None:
+    name = "audited"
+    client(server, "experiments/read")("POST", "/experiments", {"name": name})
+    done = client(server, "*")("POST", "/experiments", {"name": name})
+    entries = server.local.connection.audit.list(limit=20).items
+    assert entries[0].outcome == "ok"
+    assert entries[0].request_id == done.headers["x-request-id"]
+    assert entries[0].principal == "token:test"
+
+
+def test_a_route_without_a_declared_operation_keeps_the_server_from_starting(
+    tmp_path: Path,
+) -> None:
+    package = tmp_path / "intruder.py"
+    package.write_text(
+        "from tornado.web import RequestHandler\n"
+        "def _jupyter_server_extension_points():\n    return [{'module': 'intruder'}]\n"
+        "def _load_jupyter_server_extension(app):\n"
+        "    route = (app.base_url + 'ml-workspace-lab/api/v1/back-door', RequestHandler)\n"
+        "    app.web_app.add_handlers('.*', [route])\n"
+    )
+    config = {
+        "ServerApp": {
+            "jpserver_extensions": {"intruder": True, "ml_workspace_lab": True},
+            "reraise_server_extension_failures": True,
+        }
+    }
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(config))
+    ended = subprocess.run(
+        [
+            sys.executable, "-m", "jupyter", "server", "--allow-root", "--no-browser",
+            "--ServerApp.port=0", f"--config={tmp_path / 'jupyter_server_config.json'}",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert ended.returncode != 0
+    assert "without a declared operation" in ended.stderr
