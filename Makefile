@@ -18,7 +18,7 @@ demo: $(VENV)/run.stamp $(VENV)/linked.stamp
 lab: $(VENV)/run.stamp $(VENV)/linked.stamp
 	python scripts/demo.py --lab
 
-test: $(VENV)/all.stamp $(VENV)/linked.stamp
+test: $(VENV)/all.stamp $(VENV)/linked.stamp dist/.stamp
 	scripts/install_chromium
 	jlpm test
 	pytest -n 2 --dist loadgroup
@@ -49,8 +49,13 @@ api: $(VENV)/all.stamp node_modules/.stamp
 	python -m ml_workspace_lab.api
 	jlpm api
 
-wheel: $(VENV)/all.stamp
-	python -m build
+wheel: dist/.stamp
+
+dist/.stamp: $(BUILT) $(VENV)/all.stamp $(shell git ls-files ml_workspace_lab jupyter-config) pyproject.toml
+	rm -rf dist
+	jlpm build:prod
+	python -m build --quiet
+	@touch $@
 
 clean:
 	rm -rf $(VENV) node_modules lib dist build ml_workspace_lab/labextension .demo
@@ -65,7 +70,7 @@ node_modules/.stamp: package.json yarn.lock | $(BIN)/jlpm
 	@touch $@
 
 $(BUILT): $(FRONT) node_modules/.stamp
-	jlpm build
+	jlpm build:prod
 	@touch $@
 
 # The Python side alone: the front end is built beside it, by the Node modules of this checkout.
