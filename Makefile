@@ -1,5 +1,6 @@
 # Each target sets up what it needs and is missing, so that `make demo` and `make test` work on a
 # fresh clone with nothing but Python (3.11 or newer), Node (20 or newer), make and git.
+MAKEFLAGS += --jobs=2
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -9,21 +10,23 @@ unexport ML_WORKSPACE PYTHONPATH JUPYTER_CONFIG_DIR
 
 BUILT := ml_workspace_lab/labextension/package.json
 FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -not -path '*/__tests__/*')
+# To look at the demo nobody needs the developers' tools.
+INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
 .PHONY: demo lab test lint format docs bench api wheel clean
 
-demo: $(VENV)/run.stamp $(VENV)/linked.stamp
+demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
 
-lab: $(VENV)/run.stamp $(VENV)/linked.stamp
+lab: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py --lab
 
-test: $(VENV)/all.stamp $(VENV)/linked.stamp dist/.stamp
+test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_chromium
 	jlpm test
-	pytest -n 2 --dist loadgroup
+	pytest --numprocesses=2 --dist=loadgroup
 
-lint: $(VENV)/all.stamp node_modules/.stamp
+lint: $(INSTALLED) node_modules/.stamp
 	ruff check .
 	ruff format --check .
 	mypy
@@ -31,31 +34,25 @@ lint: $(VENV)/all.stamp node_modules/.stamp
 	jlpm typecheck
 	jlpm lint:check
 
-format: $(VENV)/all.stamp node_modules/.stamp
+format: $(INSTALLED) node_modules/.stamp
 	ruff check --fix .
 	ruff format .
 	jlpm lint
 
-docs: $(VENV)/all.stamp
-	python scripts/docs.py
+docs: $(INSTALLED)
+	sphinx-build --quiet --fail-on-warning docs build/docs
 
-bench: $(VENV)/all.stamp
+bench: $(INSTALLED)
 	python benchmarks/import_time.py
 	python benchmarks/first_cell.py
 
 # What is generated from the declarations: the SQL, the OpenAPI document and its TypeScript types.
-api: $(VENV)/all.stamp node_modules/.stamp
+api: $(INSTALLED) node_modules/.stamp
 	python -m ml_workspace_lab.storage.schema
 	python -m ml_workspace_lab.api
 	jlpm api
 
 wheel: dist/.stamp
-
-dist/.stamp: $(BUILT) $(VENV)/all.stamp $(shell git ls-files ml_workspace_lab jupyter-config) pyproject.toml
-	rm -rf dist
-	jlpm build:prod
-	python -m build --quiet
-	@touch $@
 
 clean:
 	rm -rf $(VENV) node_modules lib dist build ml_workspace_lab/labextension .demo
@@ -82,6 +79,11 @@ $(VENV)/all.stamp: pyproject.toml | $(BIN)/jlpm
 	SKIP_JUPYTER_BUILDER=1 python -m pip install --quiet --editable '.[lab,demo,test,dev]'
 	@touch $@ $(VENV)/run.stamp
 
-$(VENV)/linked.stamp: $(BUILT) $(VENV)/run.stamp
+$(VENV)/linked.stamp: $(BUILT) $(INSTALLED)
 	jupyter-builder develop --overwrite .
+	@touch $@
+
+dist/.stamp: $(VENV)/linked.stamp $(shell git ls-files ml_workspace_lab jupyter-config) README.md
+	rm -rf dist
+	python -m build --quiet
 	@touch $@
