@@ -47,14 +47,13 @@ def test_every_command_of_the_tutorial_is_one(tmp_path: Path) -> None:
         assert ended.returncode == 0, words
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", *(p.name for p in (ROOT / "docs").glob("*.md"))]
-)
-def test_every_file_that_is_named_exists(page: str) -> None:
-    path = ROOT / page if (ROOT / page).exists() else ROOT / "docs" / page
-    for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert (page.parent / target).exists(), target
-    for target in re.findall(
-        r"`((?:ml_workspace_lab|src|docs|binder)/[\w./]*)`", page.read_text(encoding="utf-8")
-    ):
+    for target in re.findall(r"`((?:ml_workspace_lab|src|docs|binder)/[\w./]*)`", text):
         assert (ROOT / target).exists(), target
