@@ -218,7 +218,7 @@ class Run:
         )
 
     def get_children(self) -> list["Run"]:
-        return self.workspace.runs(parent=self.id, limit=1000)
+        return self.workspace.runs(parent=self.id, limit=None)
 
     @property
     def parent(self) -> "Run | None":

@@ -171,21 +171,21 @@ class Workspace:
         state: "RunState | None" = None,
         active: bool = False,
         parent: str | None = None,
-        limit: int = 100,
+        limit: int | None = 100,
     ) -> "list[Run]":
-        """The newest runs, at most `limit`."""
+        """The newest runs, at most `limit`; None for all of them."""
         from ml_workspace_lab.client.run import Run
 
         found: list[Run] = []
         after: str | None = None
-        while len(found) < limit:
+        while limit is None or len(found) < limit:
             page = self.connection.runs.list(
                 experiment=experiment,
                 state=state,
                 active=active,
                 parent=parent,
                 after=after,
-                limit=min(limit - len(found), 1000),
+                limit=1000 if limit is None else min(limit - len(found), 1000),
             )
             found.extend(Run(self, info) for info in page.items)
             after = page.next

@@ -80,7 +80,7 @@ class Runs(Service):
     ) -> RunList:
         """Runs, newest first; `active` leaves those that have ended out, `after` is the `next` of
         the page before."""
-        if after is not None and not after.isdecimal():
+        if after is not None and not (after.isdecimal() and len(after) < 19):
             raise InvalidInput("after: is not the `next` of an earlier page.", field="after")
         wanted = [s for s in RunState if s == (state or s) and not (active and s.is_terminal)]
         found, following = store.runs(

@@ -64,7 +64,7 @@ def test_queries_that_no_operation_has(ask: Client, operation: Operation) -> Non
     path = operation.path.format(**values)
     assert_refused(ask(operation.method, f"{path}?nonsense=1", {}))
     for name in operation.query_names:
-        for value in ("%00", "-1", "x" * 5000, "NaN", "1e400", "%ff"):
+        for value in ("%00", "-1", "x" * 5000, "NaN", "1e400", "%ff", "9" * 20):
             answer = ask(operation.method, f"{path}?{name}={value}", {})
             assert answer.status < 500, (name, value, answer)
 
