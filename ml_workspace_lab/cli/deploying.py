@@ -83,7 +83,8 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
 
 def _score(options: argparse.Namespace) -> dict[str, Any]:
     text = sys.stdin.read() if options.data == "-" else options.data
-    return {"answer": Endpoint(workspace(options), options.name).run(_json(text, "data"))}
+    data = _json(text, "data")
+    return {"answer": Endpoint(workspace(options), options.name).run(data)}
 
 
 def _json(text: str, field: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ml_workspace_lab.cli import deploying, derived, running, start
 from ml_workspace_lab.cli.output import print_error, print_result
+from ml_workspace_lab.client.files import shown
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 
 INTERRUPTED = 130
@@ -56,6 +57,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has left, which is its right
+    except OSError as error:
+        refusal = InvalidInput(f"{shown(error.filename or '')}: {error.strerror}.", field="path")
+        print_error(refusal, options.output)
+        return refusal.exit_code
     return 0
 
 

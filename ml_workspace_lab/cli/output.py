@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ml_workspace_lab.api.types import LogChunk
 from ml_workspace_lab.errors import WorkspaceError
 
 TIMES = ("created", "started", "ended", "updated", "time", "last_run", "expires", "last_used")
@@ -15,15 +16,16 @@ CELL_WIDTH = 60
 
 
 def print_result(result: Any, style: str) -> None:
-    """Print what a command found; nothing for None or an empty answer."""
-    if isinstance(result, str):
-        sys.stdout.write(result if style == "text" else json.dumps(result) + "\n")
-        return
+    """Print what a command found; as text, None and an empty answer are nothing."""
     value = msgspec.to_builtins(result)
-    if value is None or value == {}:
-        return
     if style == "json":
         print(json.dumps(value, indent=2, ensure_ascii=False))
+    elif isinstance(result, LogChunk):
+        sys.stdout.write(result.text)
+        if result.next < result.size:
+            print(f"More: --offset {result.next}", file=sys.stderr)
+    elif value is None or value == {}:
+        return
     elif isinstance(value, dict) and isinstance(value.get("items"), list):
         print_table(value["items"])
         if value.get("next"):

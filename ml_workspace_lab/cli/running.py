@@ -46,7 +46,13 @@ def run(options: argparse.Namespace) -> RunInfo | None:
         return submitted.info()
     # With -o json the result is the one thing on the output stream.
     stream = sys.stderr if options.output == "json" else sys.stdout
-    info = submitted.wait_for_completion(show_output=True, stream=stream)
+    try:
+        info = submitted.wait_for_completion(show_output=True, stream=stream)
+    except KeyboardInterrupt:
+        print(
+            f"The run goes on. `ml-workspace runs cancel {submitted.id}` ends it.", file=sys.stderr
+        )
+        raise
     return info if options.output == "json" else None
 
 
@@ -60,6 +66,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
     if options.command_line:
         if options.file:
             raise InvalidInput("Give a file or a command, not both.", field="file")
+        _only_for_notebooks(options)
         return CommandConfig(Path(), options.command_line, **shared)
     if not options.file:
         raise InvalidInput(
@@ -69,7 +76,12 @@ def _config(options: argparse.Namespace) -> RunConfig:
         )
     path = Path(options.file)
     if path.suffix != ".ipynb":
+        _only_for_notebooks(options)
         return ScriptRunConfig(path.parent, path.name, options.arguments, **shared)
+    if options.arguments:
+        raise InvalidInput(
+            "arguments: a notebook takes none.", field="arguments", hint="Use -p NAME=VALUE."
+        )
     return NotebookRunConfig(
         path.parent,
         path.name,
@@ -77,3 +89,9 @@ def _config(options: argparse.Namespace) -> RunConfig:
         kernel_name=options.kernel,
         **shared,
     )
+
+
+def _only_for_notebooks(options: argparse.Namespace) -> None:
+    for field, given in (("param", options.param), ("kernel", options.kernel)):
+        if given:
+            raise InvalidInput(f"{field}: is for notebooks only.", field=field)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_workspace_lab.api.types import Scalar
+from ml_workspace_lab.client.files import is_file, shown
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.jobs.model import CommandJob, Job, NotebookJob, ScriptJob
 
@@ -96,5 +97,5 @@ class CommandConfig(RunConfig):
 
 
 def _check_there(path: Path, field_name: str, given: bool = False) -> None:
-    if not given and not path.is_file():
-        raise InvalidInput(f"There is no file {str(path)!r}.", field=field_name)
+    if not given and not is_file(path):
+        raise InvalidInput(f"There is no file {shown(path)}.", field=field_name)

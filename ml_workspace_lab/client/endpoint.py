@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.client.files import is_file, shown
 from ml_workspace_lab.client.snapshot import put_file
 from ml_workspace_lab.endpoints.model import (
     DeployEndpoint,
@@ -149,6 +150,6 @@ def preflight(model: "Model", scoring_script: str | Path | None, sample: Any) ->
 
 def _script(path: str | Path) -> Path:
     path = Path(path)
-    if not path.is_file():
-        raise InvalidInput(f"There is no scoring script {str(path)!r}.", field="scoring_script")
+    if not is_file(path):
+        raise InvalidInput(f"There is no scoring script {shown(path)}.", field="scoring_script")
     return path

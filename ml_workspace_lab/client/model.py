@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ml_workspace_lab.client.files import is_file, is_folder, shown
 from ml_workspace_lab.client.snapshot import put_file
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.models.model import ModelFile, ModelVersion, RegisterModel
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.endpoint import Endpoint
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.workspace import Workspace
+
+MAX_DIGITS = 10
 
 
 class Model:
@@ -32,9 +35,9 @@ class Model:
     def parse(cls, workspace: "Workspace", text: str) -> "Model":
         """The model that `NAME` or `NAME:VERSION` names."""
         name, colon, version = text.partition(":")
-        if colon and not version.isdecimal():
+        if colon and not (version.isdecimal() and len(version) <= MAX_DIGITS):
             raise InvalidInput(
-                f"model: {text!r} does not name a version.",
+                f"model: {shown(text)} does not name a version.",
                 field="model",
                 hint="Write NAME for the newest, or NAME:NUMBER.",
             )
@@ -131,11 +134,13 @@ class Model:
 
 
 def _put_files(workspace: "Workspace", path: Path) -> list[ModelFile]:
-    if path.is_file():
+    if is_file(path):
         found = {path.name: path}
-    elif path.is_dir():
+    elif is_folder(path):
         files = sorted(file for file in path.rglob("*") if file.is_file())
         found = {file.relative_to(path).as_posix(): file for file in files}
     else:
-        raise NotFound(f"There is no file or folder {str(path)!r}.", field="model_path")
+        raise NotFound(f"There is no file or folder {shown(path)}.", field="model_path")
+    if not found:
+        raise InvalidInput(f"The folder {shown(path)} has no files.", field="model_path")
     return [ModelFile(name, *put_file(workspace.connection, file)) for name, file in found.items()]

@@ -7,7 +7,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from ml_workspace_lab.api.connection import Connection
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.snapshots.capture import Capture, capture
 from ml_workspace_lab.snapshots.model import (
     CreateSnapshot,
@@ -29,17 +32,37 @@ def take_snapshot(
     """A snapshot of `folder`, with `overrides` in place of files or beside them."""
     captured = capture(folder, overrides)
     captured.notes.extend(notes)
-    files = _files(captured)
+    found = _files(captured)
     missing = connection.snapshots.missing_blobs(
-        MissingBlobs(sorted({file.digest for file in files}))
+        MissingBlobs(sorted({file.digest for file in found}))
     )
     wanted = set(missing.digests)
-    for file in files:
+    files = []
+    for file in found:
         if file.digest in wanted:
-            with _open(captured.sources[file.path]) as content:
-                connection.snapshots.put_blob(file.digest, content)
-            wanted.discard(file.digest)
+            try:
+                sent = _put(connection, file, captured.sources[file.path])
+            except OSError as error:
+                captured.omitted.append(_unreadable(file.path, error))
+                continue
+            files.append(sent)
+            wanted.discard(sent.digest)
+        else:
+            files.append(file)
     return connection.snapshots.create(CreateSnapshot(files, captured.omitted, captured.notes))
+
+
+def _put(connection: Connection, file: SnapshotFile, source: Path | bytes) -> SnapshotFile:
+    """Send the content; of a file that has changed since it was looked at, what it holds now."""
+    try:
+        with _open(source) as content:
+            connection.snapshots.put_blob(file.digest, content)
+        return file
+    except InvalidInput as refusal:
+        if refusal.field != "digest" or isinstance(source, bytes):
+            raise
+        digest, size = put_file(connection, source.read_bytes())
+        return msgspec.structs.replace(file, digest=digest, size=size)
 
 
 def put_file(connection: Connection, content: Path | bytes) -> tuple[str, int]:
@@ -58,11 +81,15 @@ def _files(captured: Capture) -> list[SnapshotFile]:
         try:
             digest, size = _digest(source)
         except OSError as error:
-            captured.omitted.append(OmittedFile(path, error.strerror or "can't be read"))
+            captured.omitted.append(_unreadable(path, error))
             continue
         executable = isinstance(source, Path) and os.access(source, os.X_OK)
         files.append(SnapshotFile(path, digest, size, executable))
     return files
+
+
+def _unreadable(path: str, error: OSError) -> OmittedFile:
+    return OmittedFile(path, error.strerror or "can't be read")
 
 
 def _digest(source: Path | bytes) -> tuple[str, int]:

@@ -176,6 +176,8 @@ class Workspace:
         """The newest runs, at most `limit`; None for all of them."""
         from ml_workspace_lab.client.run import Run
 
+        if limit is not None and limit < 1:
+            raise InvalidInput(f"limit: must be 1 or more, not {limit}.", field="limit")
         found: list[Run] = []
         after: str | None = None
         while limit is None or len(found) < limit:

@@ -8,6 +8,7 @@ endpoints/NAME/GENERATION/          one deployment: its model, script, and the p
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import msgspec
@@ -28,13 +29,14 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Deployment(msgspec.Struct, frozen=True):
-    """What a scoring process is told. `sample` is an example body for its documentation."""
+    """What a scoring process is told, and the interpreter that it runs in."""
 
     endpoint: str
     model: str
     version: int
     port: int
     has_script: bool
+    python: str
 
 
 class EndpointFolder:
@@ -102,8 +104,14 @@ class GenerationFolder:
 
     @property
     def ready(self) -> Path:
-        """Written when it answers, then touched again and again by its event loop."""
+        """Written when it answers, then touched again and again by its event loop; removed when it
+        takes no more requests."""
         return self.path / "ready"
+
+    @property
+    def served(self) -> Path:
+        """Written when it answers for the first time."""
+        return self.path / "served"
 
     @property
     def process(self) -> Path:
@@ -120,6 +128,13 @@ class GenerationFolder:
 
     def is_alive(self) -> bool:
         return is_held(self.lock)
+
+    def silent_seconds(self) -> float | None:
+        """How long ago its event loop last turned; None while it takes no requests."""
+        try:
+            return time.time() - self.ready.stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     def ask_to_end(self) -> None:
         """Let it answer what it has accepted, and leave."""

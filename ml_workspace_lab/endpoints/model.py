@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Digest, Key, Millis, Text
+from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Version
 from ml_workspace_lab.models.model import ModelName
 
 EndpointName = Annotated[
-    str, Meta(min_length=3, max_length=32, pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")
+    str, Meta(min_length=3, max_length=32, pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$(?!\n)")
 ]
 """Azure Machine Learning's rule: 3 to 32 lower-case letters, digits or `-`, a letter first."""
 
@@ -49,7 +49,7 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     `run(data)`, None to score a scikit-learn model as it is; port 0 takes a free one."""
 
     model: ModelName
-    version: int | None = None
+    version: Version | None = None
     scoring_script: Digest | None = None
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     python: Text | None = None

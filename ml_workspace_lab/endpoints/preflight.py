@@ -1,7 +1,7 @@
 """Trying scoring code before it is deployed: `init()` and `run(sample)` in a fresh process."""
 
 import json
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.errors import InvalidInput, ScoringFailed
 
 LIMIT_SECONDS = 120.0
@@ -20,24 +21,34 @@ def try_scoring(model: Path, script: Path | None, sample: Any) -> Any:
     Raises ScoringFailed with the traceback of the script, InvalidInput where the sample is not
     what the model takes.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as printed:
+        # As it will be served: the script alone, without the files that lie beside it here.
+        alone = shutil.copy(script, Path(folder) / "score.py") if script else None
         result = Path(folder) / "result.json"
-        request = {
+        request = Path(folder) / "request.json"
+        content = {
             "model": str(model.absolute()),
-            "script": str(script.absolute()) if script else None,
+            "script": str(alone) if alone else None,
             "sample": None if sample is None else json.dumps(sample),
             "result": str(result),
         }
+        request.write_text(json.dumps(content), encoding="utf-8")
         try:
             subprocess.run(
-                [sys.executable, "-m", "ml_workspace_lab.endpoints.preflight"],
-                input=json.dumps(request).encode(),
+                [sys.executable, "-m", "ml_workspace_lab.endpoints.preflight", str(request)],
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
                 timeout=LIMIT_SECONDS,
                 check=False,
-                env={**os.environ},
+                cwd=folder,
+                env=clean_environment(),
             )
         except subprocess.TimeoutExpired:
             raise ScoringFailed(f"init() and run() took more than {LIMIT_SECONDS:.0f} s.") from None
+        finally:
+            printed.seek(0)
+            sys.stderr.write(printed.read().decode("utf-8", "replace"))
         if not result.exists():
             raise ScoringFailed("The process that tried the scoring code was killed.")
         return _read(json.loads(result.read_text(encoding="utf-8")))
@@ -52,7 +63,7 @@ def _read(found: dict[str, Any]) -> Any:
 
 
 def _main() -> None:
-    request = json.load(sys.stdin)
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     script = Path(request["script"]) if request["script"] else None
     found = _attempt(Path(request["model"]), script, request["sample"])
     Path(request["result"]).write_text(json.dumps(found), encoding="utf-8")

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import LogChunk, Nothing
+from ml_workspace_lab.api.types import LogChunk, Nothing, Offset
 from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.endpoints.folder import EndpointFolder, Keys
 from ml_workspace_lab.endpoints.model import (
@@ -65,7 +65,7 @@ class Endpoints(Service):
                 store.insert(
                     transaction,
                     name,
-                    port=_free_port(body.port),
+                    port=self._port(body.port),
                     primary_hash=_hash(keys.primary),
                     secondary_hash=_hash(keys.secondary),
                     user=caller().name,
@@ -90,8 +90,7 @@ class Endpoints(Service):
         made = secrets.token_urlsafe(32)
         with self.storage.database.write() as transaction:
             store.set_key(transaction, name, f"{body.key}_hash", _hash(made))
-        wanted = store.get(self.storage.database, name)
-        self.write_keys(wanted)
+        self.write_keys(name)
         return EndpointKeys(**{"primary": None, "secondary": None, body.key: made})
 
     @operation(
@@ -122,7 +121,7 @@ class Endpoints(Service):
     def log(
         self,
         name: EndpointName,
-        offset: Annotated[int, Meta(ge=0)] = 0,
+        offset: Offset = 0,
         limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
     ) -> LogChunk:
         """The part of the endpoint's log from byte `offset` on, at most `limit` bytes of it."""
@@ -130,15 +129,31 @@ class Endpoints(Service):
         path = EndpointFolder(self.storage.endpoint(name)).log
         return read_log(path, offset, limit, ended=False)
 
-    def write_keys(self, wanted: store.Wanted) -> None:
+    def write_keys(self, name: str) -> None:
         """Tell the scoring processes which keys open the endpoint, and keep the workspace's own."""
-        folder = EndpointFolder(self.storage.endpoint(wanted.info.name))
-        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not folder.secret.exists():
-            write_atomic(folder.secret, secrets.token_urlsafe(32).encode())
-        own = _hash(folder.secret.read_text()).hex()
-        keys = Keys(wanted.primary_hash.hex(), wanted.secondary_hash.hex(), own)
-        folder.write_keys(keys)
+        folder = EndpointFolder(self.storage.endpoint(name))
+        # One writer at a time: a key just replaced must not come back with another's older view.
+        with self.storage.database.write():
+            wanted = store.get(self.storage.database, name)
+            folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not folder.secret.exists():
+                write_atomic(folder.secret, secrets.token_urlsafe(32).encode())
+            own = _hash(folder.secret.read_text()).hex()
+            folder.write_keys(Keys(wanted.primary_hash.hex(), wanted.secondary_hash.hex(), own))
+
+    def _port(self, wanted: int) -> int:
+        """The port, or a free one for 0. Raises Conflict where it is another endpoint's: that one
+        may be between two processes, when the port only looks free."""
+        owners = {w.info.port: w.info.name for w in store.endpoints(self.storage.database)}
+        if wanted in owners:
+            raise Conflict(
+                f"Port {wanted} is that of the endpoint {owners[wanted]}.",
+                field="port",
+                hint="Name another, or 0 for a free one.",
+            )
+        while (port := _free_port(wanted)) in owners:
+            pass
+        return port
 
     def _values(self, body: DeployEndpoint) -> dict[str, Any]:
         """What a deployment is made of, checked. Raises NotFound and InvalidInput by field."""

@@ -1,6 +1,7 @@
 """How endpoints are kept."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from ml_workspace_lab.storage.database import Database, Row, Transaction, now
 
 @dataclass(frozen=True)
 class Wanted:
-    """An endpoint as it should be; `generation` counts its deployments."""
+    """An endpoint as it should be; `generation` grows with each deployment. It starts anywhere, so
+    that processes of a deleted endpoint or workspace are not taken for those of its successor."""
 
     info: EndpointInfo
     generation: int
@@ -44,7 +46,7 @@ def insert(transaction: Transaction, name: str, **values: Any) -> None:
     transaction.insert(
         "endpoint",
         name=name,
-        generation=1,
+        generation=1 + secrets.randbelow(2**30),
         state=EndpointState.CREATING,
         reason="",
         created=now(),

@@ -17,6 +17,7 @@ from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.endpoints.folder import MARK, Deployment, EndpointFolder, GenerationFolder
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.endpoints.store import Wanted
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.paths import below
@@ -27,6 +28,7 @@ MAX_FAILED_STARTS = 2
 CALM_SECONDS = 60.0
 START_SECONDS = 120.0
 HANG_SECONDS = 30.0
+RETIRE_SECONDS = 45.0
 
 
 @dataclass
@@ -36,6 +38,7 @@ class _Process:
     native: str | None = None
     began: float = field(default_factory=time.monotonic)
     was_ready: bool = False
+    retired: float | None = None
     crashes: int = 0
     not_before: float = 0.0
 
@@ -55,7 +58,9 @@ class Supervisor:
             if path.name not in wanted:
                 self._remove(EndpointFolder(path))
         for one in wanted.values():
-            if one.info.state is not EndpointState.FAILED:
+            if one.info.state is EndpointState.FAILED:
+                self._keep_former(one)
+            else:
                 self._look_after(one)
         return bool(wanted)
 
@@ -74,8 +79,10 @@ class Supervisor:
 
     def _watch(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
         age = time.monotonic() - seen.began
-        if not generation.ready.exists():
-            if age > START_SECONDS:
+        silent = generation.silent_seconds()
+        if silent is None:
+            # One that has been ready and isn't any more was asked to end, and is about to.
+            if not seen.was_ready and age > START_SECONDS:
                 generation.end()
                 self._set_state(wanted, EndpointState.FAILED, f"Not ready after {age:.0f} s.")
             return
@@ -83,26 +90,47 @@ class Supervisor:
             seen.was_ready, seen.began = True, time.monotonic()
         elif age > CALM_SECONDS:
             seen.crashes = 0
-        if time.time() - generation.ready.stat().st_mtime > HANG_SECONDS:
+        if silent > HANG_SECONDS:
             generation.end()  # Its loop has stopped turning: the next step starts it again.
             return
-        self._set_state(wanted, EndpointState.HEALTHY, "")
-        self._retire_others(generation)
+        if self._retire_others(generation):
+            self._set_state(wanted, EndpointState.HEALTHY, "")
 
     def _crashed(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
         ending = processes.ending(seen.native) if seen.native else ""
         reason = generation.read_error() or f"The scoring process ended: {ending or 'lost'}."
+        self._clean_up(generation, seen)
+        if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
+            self._set_state(wanted, EndpointState.FAILED, self._last_word(reason, generation))
+            return
+        store.count_restart(self.services.storage.database, wanted.info.name)
+        self._set_state(wanted, EndpointState.UNHEALTHY, reason)
+
+    def _clean_up(self, generation: GenerationFolder, seen: _Process) -> None:
+        """After a crash: leave nothing of the process, and wait a little longer each time."""
         generation.end()
         for file in (generation.process, generation.ready, generation.error):
             file.unlink(missing_ok=True)
         seen.native = None
         seen.crashes += 1
-        if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
-            self._set_state(wanted, EndpointState.FAILED, self._last_word(reason, generation))
-            return
         seen.not_before = time.monotonic() + FIRST_PAUSE * 2 ** (seen.crashes - 1)
-        store.count_restart(self.services.storage.database, wanted.info.name)
-        self._set_state(wanted, EndpointState.UNHEALTHY, reason)
+
+    def _keep_former(self, wanted: Wanted) -> None:
+        """Where an update failed, the deployment before it is the one to be kept alive."""
+        folder = EndpointFolder(self.services.storage.endpoint(wanted.info.name))
+        former = [
+            g for g in folder.generations() if g.number != wanted.generation and g.served.exists()
+        ]
+        if not former or former[-1].is_alive():
+            return
+        generation = former[-1]
+        seen = self._seen.setdefault(generation.mark, _Process())
+        if seen.native is not None and processes.find(seen.native) is not None:
+            return
+        if seen.native is not None or generation.process.exists():
+            self._clean_up(generation, seen)
+        elif seen.crashes < MAX_CRASHES and time.monotonic() >= seen.not_before:
+            self._launch(generation, seen)
 
     def _last_word(self, reason: str, failed: GenerationFolder) -> str:
         others = [g for g in failed.endpoint.generations() if g.number != failed.number]
@@ -111,23 +139,30 @@ class Supervisor:
         return reason
 
     def _start(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
-        self._lay_out(wanted, generation)
-        python = wanted.python or sys.executable
         try:
-            seen.native = processes.start(
-                [python, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)],
-                environment={**clean_environment(), MARK: generation.mark},
-                folder=generation.path,
-                log=generation.endpoint.log,
-            )
+            self._lay_out(wanted, generation)
+        except (NotFound, Conflict, InvalidInput) as error:
+            self._set_state(wanted, EndpointState.FAILED, error.message)
+            return
+        try:
+            self._launch(generation, seen)
         except OSError as error:
-            reason = f"{python} could not be started: {error.strerror}."
+            reason = f"{wanted.python} could not be started: {error.strerror}."
             self._set_state(wanted, EndpointState.FAILED, reason)
+
+    def _launch(self, generation: GenerationFolder, seen: _Process) -> None:
+        deployment = msgspec.json.decode(generation.deployment.read_bytes(), type=Deployment)
         seen.began = time.monotonic()
+        seen.native = processes.start(
+            [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)],
+            environment={**clean_environment(), MARK: generation.mark},
+            folder=generation.path,
+            log=generation.endpoint.log,
+        )
 
     def _lay_out(self, wanted: Wanted, generation: GenerationFolder) -> None:
         """Everything that the process needs, in its folder; a repeat changes nothing."""
-        self.services.endpoints.write_keys(wanted)
+        self.services.endpoints.write_keys(wanted.info.name)
         if generation.deployment.exists():
             return
         blobs = self.services.storage.blobs
@@ -148,20 +183,27 @@ class Supervisor:
             version=wanted.info.model_version,
             port=wanted.info.port,
             has_script=wanted.info.scoring_script is not None,
+            python=wanted.python or sys.executable,
         )
         write_atomic(generation.deployment, msgspec.json.encode(deployment))
 
-    def _retire_others(self, kept: GenerationFolder) -> None:
-        """The deployments before this one finish what they have accepted, and go."""
+    def _retire_others(self, kept: GenerationFolder) -> bool:
+        """The deployments before this one finish what they have accepted, and go. Returns whether
+        none of them takes requests any more."""
+        alone = True
         for other in kept.endpoint.generations():
             if other.number == kept.number:
                 continue
-            if other.is_alive():
+            seen = self._seen.setdefault(other.mark, _Process())
+            seen.retired = seen.retired or time.monotonic()
+            if other.is_alive() and time.monotonic() - seen.retired < RETIRE_SECONDS:
                 other.ask_to_end()
+                alone = alone and not other.ready.exists()
             else:
                 other.end()
                 other.remove()
                 self._seen.pop(other.mark, None)
+        return alone
 
     def _remove(self, folder: EndpointFolder) -> None:
         for generation in folder.generations():

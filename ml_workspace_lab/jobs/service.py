@@ -83,7 +83,7 @@ class Jobs(Service):
                 f"There is no Python interpreter {body.python!r} on this compute target.",
                 field="python",
             )
-        if body.timeout_seconds is not None and body.timeout_seconds <= 0:
+        if body.timeout_seconds is not None and not body.timeout_seconds > 0:
             raise InvalidInput("timeout_seconds: must be more than 0.", field="timeout_seconds")
         match body.job:
             case NotebookJob():

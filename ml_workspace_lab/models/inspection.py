@@ -60,7 +60,7 @@ def _zip_has_pickle(content: BinaryIO) -> bool:
     try:
         with zipfile.ZipFile(content) as archive:
             return any(name.lower().endswith(PICKLE_NAMES) for name in archive.namelist())
-    except (zipfile.BadZipFile, ValueError):
+    except Exception:  # noqa: BLE001 - odd archives make zipfile raise almost anything
         return True  # an archive that can't be listed may hold anything
     finally:
         content.seek(0)

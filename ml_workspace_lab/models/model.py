@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from ml_workspace_lab.api.types import Digest, Key, Millis, RelativePath, RunId, Text
 
 ModelName = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)")
 ]
 
 

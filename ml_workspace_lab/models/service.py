@@ -6,7 +6,7 @@ import msgspec
 
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Content, Nothing, RelativePath
+from ml_workspace_lab.api.types import Content, Nothing, RelativePath, Version
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.models import inspection, store
 from ml_workspace_lab.models.model import (
@@ -44,7 +44,7 @@ class Models(Service):
         return ModelVersionList(store.versions(self.storage.database, name))
 
     @operation("GET", "/models/{name}/versions/{version}", action="models/read")
-    def version(self, name: ModelName, version: int) -> ModelVersion:
+    def version(self, name: ModelName, version: Version) -> ModelVersion:
         return store.version(self.storage.database, name, version)
 
     @operation("POST", "/models/{name}/versions", action="models/write")
@@ -54,7 +54,7 @@ class Models(Service):
         if body.run_id is not None:
             snapshot = self.services.runs.get(body.run_id).snapshot_id
         files = self._files(body)
-        heads = [self._head(file) for file in files]
+        heads = (self._head(file) for file in files)
         with self.storage.database.write() as transaction:
             number = store.insert_version(
                 transaction,
@@ -72,7 +72,7 @@ class Models(Service):
         return self.version(name, number)
 
     @operation("PATCH", "/models/{name}/versions/{version}", action="models/write")
-    def update(self, name: ModelName, version: int, body: UpdateModelVersion) -> ModelVersion:
+    def update(self, name: ModelName, version: Version, body: UpdateModelVersion) -> ModelVersion:
         """Set tags and description, add properties. Raises Conflict on a property that exists."""
         present = self.version(name, version)
         for key, value in body.properties.items():
@@ -96,7 +96,7 @@ class Models(Service):
         return self.version(name, version)
 
     @operation("DELETE", "/models/{name}/versions/{version}", action="models/delete")
-    def delete(self, name: ModelName, version: int) -> Nothing:
+    def delete(self, name: ModelName, version: Version) -> Nothing:
         """Delete a version. Raises Conflict while an endpoint serves it. Its number stays used."""
         self.version(name, version)
         for endpoint in self.services.endpoints.list().items:
@@ -111,7 +111,7 @@ class Models(Service):
         return Nothing()
 
     @operation("GET", "/models/{name}/versions/{version}/files/{path}", action="models/read")
-    def file(self, name: ModelName, version: int, path: RelativePath) -> Content:
+    def file(self, name: ModelName, version: Version, path: RelativePath) -> Content:
         """The bytes of one file of a version."""
         path = relative(path)
         for file in self.version(name, version).files:
@@ -131,7 +131,7 @@ class Models(Service):
             if body.run_id is None:
                 raise InvalidInput("artifact_path: wants a run_id too.", field="run_id")
             return self._artifacts(body.run_id, relative(body.artifact_path, "artifact_path"))
-        return tuple(self._checked(file) for file in body.files)
+        return _side_by_side([self._checked(file) for file in body.files])
 
     def _artifacts(self, run_id: str, path: str) -> "tuple[ModelFile, ...]":
         """The artifact of that name, or those below it with names relative to it."""
@@ -169,3 +169,15 @@ class Models(Service):
     def _executes_code(self, file: ModelFile) -> bool:
         with self.storage.blobs.open(file.digest) as content:
             return inspection.executes_code(file.path, content)
+
+
+def _side_by_side(files: "list[ModelFile]") -> "tuple[ModelFile, ...]":
+    """The files. Raises InvalidInput where two could not lie in one folder."""
+    paths = {file.path for file in files}
+    for file in files:
+        folders = (file.path[:at] for at, char in enumerate(file.path) if char == "/")
+        if blocked := next((folder for folder in folders if folder in paths), None):
+            raise InvalidInput(f"{blocked!r} is a file and a folder.", field="files")
+    if len(paths) < len(files):
+        raise InvalidInput("Two files have the same path.", field="files")
+    return tuple(files)

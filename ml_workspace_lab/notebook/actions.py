@@ -75,8 +75,14 @@ class Session:
         """Register a live object, or what a run left among its artifacts."""
         tags = pairs(options.tag, "tag")
         if options.object is not None:
+            if options.run is not None:
+                raise InvalidInput("Give either --object or --run.", field="object")
             return register_object(
-                self.workspace(), options.model, _variable(shell, options.object), tags=tags
+                self.workspace(),
+                options.model,
+                _variable(shell, options.object),
+                tags=tags,
+                description=options.description,
             )
         run = self._run(options.run)
         run.wait_for_completion()
@@ -115,11 +121,21 @@ class Session:
             raise InvalidInput("%%ws_run runs its own cell and takes no file.", field="notebook")
         if cell is not None:
             return documents.single_cell(cell, documents.current(shell))
-        return documents.named(path) if path is not None else documents.current(shell)
+        document = documents.named(path) if path is not None else documents.current(shell)
+        if not document.content.get("cells"):
+            raise InvalidInput(
+                "There are no cells to run.", field="notebook", hint="Name a file: %ws_run FILE."
+            )
+        return document
 
 
 def register_object(
-    workspace: Workspace, name: str, value: Any, *, tags: Mapping[str, str] | None = None
+    workspace: Workspace,
+    name: str,
+    value: Any,
+    *,
+    tags: Mapping[str, str] | None = None,
+    description: str = "",
 ) -> Model:
     """Save a live object and register it. It is pickled: loading it executes code, and only a
     scoring process ever does."""
@@ -130,13 +146,13 @@ def register_object(
         path = Path(folder) / "model.pkl"
         try:
             path.write_bytes(pickle.dumps(value))
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
+        except Exception as error:  # noqa: BLE001 - the object's own code is asked how to save it
             raise InvalidInput(
                 f"The object can't be saved: {error}.",
                 field="object",
                 hint="Save it to a file yourself and register that.",
             ) from None
-        return Model.register(workspace, name, path, tags=tags)
+        return Model.register(workspace, name, path, tags=tags, description=description)
 
 
 def endpoint_name(model: str) -> str:

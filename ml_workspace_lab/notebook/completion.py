@@ -25,6 +25,6 @@ def _names(before: str, magic: str) -> list[str]:
             return list(workspace.compute_targets)
         if before == "--run":
             return [run.id for run in workspace.runs(limit=20)]
-        if magic in ("%ws_register", "%ws_deploy"):
+        if magic in ("%ws_register", "%ws_deploy") and not before.startswith("-"):
             return list(workspace.models)
     return []

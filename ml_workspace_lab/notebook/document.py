@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ml_workspace_lab.client.files import shown
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.notebook.live import live_path
 
@@ -35,7 +36,7 @@ def named(path: str | Path) -> Document:
     path = Path(path).expanduser()
     content = _read(path)
     if content is None:
-        raise InvalidInput(f"There is no notebook {str(path)!r}.", field="notebook")
+        raise InvalidInput(f"There is no notebook {shown(path)}.", field="notebook")
     return Document(path.parent.absolute(), path.name, content)
 
 
@@ -64,15 +65,19 @@ def _on_screen(shell: Any) -> Document | None:
 
 
 def _read_pushed(path: Path) -> dict[str, Any] | None:
-    """What the front end sent last; where it is there, its word on this execution is awaited."""
+    """What the front end sent last; where it is there, its word on this execution is awaited: a
+    word on an edit alone may lack the edits since."""
     asked = time.time()
-    while path.exists():
-        fresh = path.stat().st_mtime >= asked - PATIENCE_SECONDS
-        if fresh or time.time() - asked > PATIENCE_SECONDS:
-            pushed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return pushed
+    while True:
+        try:
+            late = time.time() - asked > PATIENCE_SECONDS
+            if late or path.stat().st_mtime >= asked - PATIENCE_SECONDS:
+                pushed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                if late or pushed["cell_id"]:
+                    return pushed
+        except FileNotFoundError:
+            return None
         time.sleep(0.01)
-    return None
 
 
 def _saved(shell: Any) -> Document | None:

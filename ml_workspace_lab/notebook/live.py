@@ -16,7 +16,7 @@ from ml_workspace_lab.api.operation import HostService, operation
 from ml_workspace_lab.api.types import Nothing, Text
 from ml_workspace_lab.storage.files import write_atomic
 
-KernelId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+KernelId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$(?!\n)")]
 MAX_AGE_SECONDS = 7 * 24 * 60 * 60
 
 

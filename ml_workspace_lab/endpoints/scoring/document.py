@@ -47,6 +47,8 @@ def openapi(deployment: Deployment) -> dict[str, Any]:
                         },
                         "400": {"description": "The body is not what the model takes.", **_ERROR},
                         "401": {"description": "No key, or a wrong one.", **_ERROR},
+                        "413": {"description": "The body is too large.", **_ERROR},
+                        "415": {"description": "The body is not called JSON.", **_ERROR},
                         "500": {"description": "The scoring code raised.", **_ERROR},
                     },
                 }

@@ -19,11 +19,12 @@ def features(body: Any, names: list[str], count: int | None) -> Any:
     columns, rows = _columns_and_rows(body)
     if not isinstance(rows, list) or not rows:
         raise ValueError(f"There are no rows. {EXPECTED}")
-    if columns is not None and names:
-        rows = _ordered(columns, rows, names)
     for number, row in enumerate(rows):
         if not isinstance(row, list):
             raise ValueError(f"Row {number} is not a list. {EXPECTED}")
+    if columns is not None and names:
+        rows = _ordered(columns, rows, names)
+    for number, row in enumerate(rows):
         if count is not None and len(row) != count:
             raise ValueError(f"Row {number} has {len(row)} values; the model takes {count}.")
     return _as_matrix(rows, names)
@@ -32,11 +33,9 @@ def features(body: Any, names: list[str], count: int | None) -> Any:
 def _columns_and_rows(body: Any) -> tuple[list[str] | None, Any]:
     found = body
     if isinstance(body, dict):
-        found = next(
-            (body[k] for k in ("data", "input_data", "Inputs", "inputs") if k in body), None
-        )
+        found = next((body[name] for name in WRAPPERS if name in body), None)
     if isinstance(found, dict):
-        return found.get("columns"), found.get("data")
+        return _checked_columns(found.get("columns")), found.get("data")
     if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
         columns = list(found[0])
         missing = next((i for i, row in enumerate(found) if set(row) != set(columns)), None)
@@ -46,6 +45,16 @@ def _columns_and_rows(body: Any) -> tuple[list[str] | None, Any]:
     return None, found
 
 
+def _checked_columns(columns: Any) -> list[str] | None:
+    if columns is None:
+        return None
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise ValueError(f"The columns are not a list of names. {EXPECTED}")
+    if len(set(columns)) < len(columns):
+        raise ValueError("A column stands twice.")
+    return columns
+
+
 def _ordered(columns: list[str], rows: list[Any], names: list[str]) -> list[Any]:
     if set(columns) != set(names):
         missing = ", ".join(sorted(set(names) - set(columns))) or "none"
@@ -53,7 +62,8 @@ def _ordered(columns: list[str], rows: list[Any], names: list[str]) -> list[Any]
         raise ValueError(f"Columns differ. Missing: {missing}. Unknown: {unknown}.")
     places = [columns.index(name) for name in names]
     width = len(columns)
-    if bad := next((i for i, row in enumerate(rows) if len(row) != width), None):
+    bad = next((i for i, row in enumerate(rows) if len(row) != width), None)
+    if bad is not None:
         raise ValueError(f"Row {bad} has {len(rows[bad])} values for {width} columns.")
     return [[row[place] for place in places] for row in rows]
 

@@ -1,48 +1,56 @@
-"""The HTTP side of a scoring process: on loopback, behind keys, health without user code."""
+"""A scoring process: loads the model, answers on loopback, leaves when it is told or orphaned."""
 
 import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
 from ml_workspace_lab import processes
-from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
-from ml_workspace_lab.endpoints.scoring.handlers import Gatekeeper, application
+from ml_workspace_lab.endpoints.folder import MARK, Deployment, GenerationFolder
+from ml_workspace_lab.endpoints.scoring.handlers import Gatekeeper, Traffic, application
+from ml_workspace_lab.endpoints.scoring.handover import Handover, listen
+from ml_workspace_lab.endpoints.scoring.listener import Listener
 from ml_workspace_lab.endpoints.scoring.scorer import Scorer, load
 from ml_workspace_lab.storage.files import FileLock, write_atomic
 
 TOUCH_SECONDS = 2.0
-DRAIN_SECONDS = 30.0
-MAX_BODY = 64 * 1024 * 1024
 TAKEN = 75
 
 
 def main(path: Path) -> int:
-    """Load the model, then serve until SIGTERM; the exit code."""
+    """Load the model, then serve until SIGTERM or until the folder is gone; the exit code."""
     folder = GenerationFolder(path)
     lock = FileLock(folder.lock)
     if not lock.acquire():
         return TAKEN
+    place = folder.lock.stat()
     write_atomic(folder.process, processes.native_id(os.getpid()).encode())
     deployment = msgspec.json.decode(folder.deployment.read_bytes(), type=Deployment)
+    os.chdir(path)
+    try:
+        listening = listen(folder, deployment.port)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        return _fail(folder, f"Port {deployment.port} can't be used: {why}.")
+    handover = Handover(listening)
     try:
         scorer = load(folder.model, folder.script if deployment.has_script else None)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
-    try:
-        asyncio.run(_serve(folder, deployment, scorer))
-    except OSError as error:
-        traceback.print_exc()
-        return _fail(folder, f"Port {deployment.port} can't be used: {error.strerror}.")
+    finished = asyncio.run(_serve(folder, deployment, scorer, place, listening, handover))
+    if not _is_in_place(folder, place):
+        processes.end_marked(MARK, folder.mark)  # Nobody else is left to end what it started.
+    if not finished:
+        sys.stdout.flush()
+        os._exit(0)  # A thread that doesn't come back from the user's code would keep the process.
     return 0
 
 
@@ -51,37 +59,49 @@ def _fail(folder: GenerationFolder, reason: str) -> int:
     return 1
 
 
-async def _serve(folder: GenerationFolder, deployment: Deployment, scorer: Scorer) -> None:
+async def _serve(
+    folder: GenerationFolder,
+    deployment: Deployment,
+    scorer: Scorer,
+    place: os.stat_result,
+    listening: socket.socket,
+    handover: Handover,
+) -> bool:
+    """Answer until it is time to leave; whether nothing was left undone."""
     # One thread for the user's code, so that health answers while it works.
     worker = ThreadPoolExecutor(1)
+    traffic = Traffic()
     keys = Gatekeeper(folder.endpoint.keys)
-    # The next deployment of this endpoint listens on the same port before this one leaves.
-    sockets = bind_sockets(deployment.port, "127.0.0.1", reuse_port=True)
-    server = HTTPServer(application(deployment, scorer, worker, keys), max_body_size=MAX_BODY)
-    server.add_sockets(sockets)
+    app = application(deployment, scorer, worker, keys, traffic)
+    listener = Listener(app, listening, traffic)
+    handover.open()
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
     print(f"Serving {deployment.model}:{deployment.version} on port {deployment.port}.", flush=True)  # noqa: T201
-    while not leave.is_set():
+    folder.served.touch()
+    while not leave.is_set() and _is_in_place(folder, place):
         folder.ready.touch()
         await _wait(leave, TOUCH_SECONDS)
-    server.stop()
-    await _wait_for_idle(server)
+    handover.close()
+    listener.stop()
+    folder.ready.unlink(missing_ok=True)
+    finished = await listener.finish(patient=leave.is_set())
     worker.shutdown(wait=False, cancel_futures=True)
-    sys.stdout.flush()
+    return finished
+
+
+def _is_in_place(folder: GenerationFolder, place: os.stat_result) -> bool:
+    """Whether the folder is still the one that was started with: neither removed nor that of a
+    new workspace."""
+    try:
+        return os.path.samestat(folder.lock.stat(), place)
+    except FileNotFoundError:
+        return False
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     try:
         await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-async def _wait_for_idle(server: HTTPServer) -> None:
-    """Answer what has been accepted; a connection that says nothing more does not keep us."""
-    try:
-        await asyncio.wait_for(server.close_all_connections(), DRAIN_SECONDS)
     except TimeoutError:
         return
