@@ -10,6 +10,7 @@ from ml_workspace_lab.errors import InvalidInput
 
 MAX_DEPTH = 64
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 
 T = TypeVar("T")
@@ -68,19 +69,16 @@ def _as_invalid_input(error: msgspec.ValidationError) -> InvalidInput:
 
 def _check_depth(text: str) -> None:
     """Before parsing: a parser that recurses must not meet nesting that ends its stack."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
     depth = 0
-    quoted = escaped = False
-    for char in text if text.count("[") + text.count("{") > MAX_DEPTH else ():
-        if quoted:
-            quoted = escaped or char != '"'
-            escaped = char == "\\" and not escaped
-        elif char == '"':
-            quoted = True
-        elif char in "[{":
+    for match in _TEXT_OR_BRACKET.finditer(text):
+        token = match[0]
+        if token in ("[", "{"):
             depth += 1
             if depth > MAX_DEPTH:
                 raise InvalidInput(f"The body is nested deeper than {MAX_DEPTH} levels.")
-        elif char in "]}":
+        elif token in ("]", "}"):
             depth -= 1
 
 

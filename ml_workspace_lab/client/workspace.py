@@ -175,10 +175,11 @@ class Workspace:
     ) -> "list[Run]":
         """The newest runs, at most `limit`; None for all of them."""
         from ml_workspace_lab.client.run import Run
+        from ml_workspace_lab.client.run_table import RunTable
 
         if limit is not None and limit < 1:
             raise InvalidInput(f"limit: must be 1 or more, not {limit}.", field="limit")
-        found: list[Run] = []
+        found = RunTable()
         after: str | None = None
         while limit is None or len(found) < limit:
             page = self.connection.runs.list(

@@ -71,6 +71,10 @@ class Session:
         self.last_run = self.workspace().experiment(experiment).submit(config)
         return self.last_run
 
+    def runs(self, options: Any) -> list[Run]:
+        """The newest runs, of one experiment where it is named."""
+        return self.workspace().runs(options.experiment, limit=options.limit)
+
     def register(self, shell: Any, options: Any) -> Model:
         """Register a live object, or what a run left among its artifacts."""
         tags = pairs(options.tag, "tag")

@@ -5,9 +5,8 @@ from typing import Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
-from IPython.display import display
 
-from ml_workspace_lab.client.card import runs_bundle
+from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.notebook import arguments
 from ml_workspace_lab.notebook.actions import Session
@@ -33,6 +32,7 @@ class WorkspaceMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.session = Session()
+        self._shown_at: tuple[str, int] | None = None
 
     @line_magic
     def ws_init(self, line: str) -> Any:
@@ -59,25 +59,24 @@ class WorkspaceMagics(Magics):
     @line_magic
     def ws_runs(self, line: str) -> Any:
         """List the newest runs."""
-        return self._do("ws_runs", line, self._runs)
+        return self._do("ws_runs", line, self.session.runs)
 
     def _run(self, options: Any, cell: str | None) -> Any:
         run = self.session.run(self.shell, options, cell)
         for note in self.session.notes:
             print(f"Note: {note}")  # noqa: T201
-        show(run)
+        self.show_run(run)
         if options.wait:
             run.wait_for_completion(show_output=True)
         return run
 
-    def _runs(self, options: Any) -> Any:
-        runs = self.session.workspace().runs(options.experiment, limit=options.limit)
-        if not runs:
-            print("No runs yet. `%ws_run` runs this notebook as one.")  # noqa: T201
-        else:
-            bundle = runs_bundle([run.info() for run in runs])
-            display(bundle, raw=True)  # type: ignore[no-untyped-call]
-        return runs
+    def show_run(self, run: Run) -> None:
+        """Show a run's live card, once in a cell: a bare `%ws_run` is also the cell's result."""
+        assert self.shell is not None
+        here = (run.id, self.shell.execution_count)
+        if here != self._shown_at:
+            self._shown_at = here
+            show(run)
 
     def _do(self, magic: str, line: str, action: Callable[[Any], T]) -> T | None:
         """Parse and act; a refusal is a short message in the cell, not a traceback."""
@@ -98,6 +97,8 @@ def load(shell: Any) -> None:
     magics = WorkspaceMagics(shell)
     shell.register_magics(magics)
     magics.session.warm_up()
+    # A run that is a cell's result shows the live card, too.
+    shell.display_formatter.ipython_display_formatter.for_type(Run, magics.show_run)
     for magic in PARSERS:
         for prefix in ("%", "%%"):
             shell.set_hook("complete_command", _completer(magic), str_key=prefix + magic)

@@ -54,7 +54,7 @@ def test_a_workspace_is_started_where_there_is_none(tmp_path: Path) -> None:
             assert "Traceback" not in refused
         assert "Workspace('lab'" in kernel("%ws_init lab").text
         assert (tmp_path / ".mlworkspace/config.json").is_file()
-        assert "No runs yet" in kernel("%ws_runs").text
+        assert "No runs yet" in kernel("%ws_runs").bundles[0]["text/plain"]
         assert "There is a workspace in" in kernel("%ws_init lab").text
     end_workspace(tmp_path / ".mlworkspace/store")
 
@@ -98,18 +98,26 @@ def test_without_a_name_the_cells_that_were_executed_are_run(
     assert any(file.path == "notebook.ipynb" for file in snapshot.files)
 
 
+def test_a_run_has_one_card_in_a_cell(kernel: Kernel, place: Workspace) -> None:
+    for source in ("%ws_run other.ipynb --wait", "one = %ws_run other.ipynb --wait", "one"):
+        cards = [bundle for bundle in kernel(source).bundles if RUN_TYPE in bundle]
+        assert len(cards) == 1, source
+
+
 def test_runs_are_listed_as_text_and_as_a_table(kernel: Kernel, place: Workspace) -> None:
     place.experiment("listed <b>").start_logging("one <i>").complete()
     with place.experiment("listed <b>").start_logging("two") as run:
         run.log("loss <u>", 0.5)
-    cell = kernel("runs = %ws_runs 'listed <b>'")
+    assert kernel("runs = %ws_runs 'listed <b>'").bundles == []
+    cell = kernel("runs")
     html, text = cell.bundles[0]["text/html"], cell.bundles[0]["text/plain"]
     assert "one &lt;i&gt;" in html
     assert "loss &lt;u&gt;" in html
     assert "<b>" not in html
     assert "one <i>" in text
     assert kernel("print(len(runs), type(runs[0]).__name__)").text.strip() == "2 Run"
-    assert "one <i>" not in kernel("%ws_runs 'listed <b>' -n 1").text
+    [newest] = kernel("%ws_runs 'listed <b>' -n 1").bundles
+    assert "one <i>" not in newest["text/plain"]
 
 
 def test_models_come_from_the_last_run_and_from_live_objects(

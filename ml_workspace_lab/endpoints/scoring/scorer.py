@@ -66,7 +66,11 @@ def _model_scorer(model: Any) -> Scorer:
             rows = features(json.loads(body), names, count)
         except ValueError as error:
             raise BadInput(str(error)) from None
-        return model.predict(rows)
+        try:
+            return model.predict(rows)
+        except (TypeError, ValueError) as error:
+            # With no code of the user's in between, it is the rows that the model can't take.
+            raise BadInput(f"The model does not take these rows: {error}") from error
 
     return score
 
