@@ -118,7 +118,7 @@ def test_what_is_not_strictly_json_is_refused(scripted: Endpoint, body: bytes) -
         ('{"data": [1, 2]}', "Row 0 is not a list"),
         ('{"data": [[1, 2], [3]]}', "Row 1 has 1 values; the model takes 2"),
         ('{"data": [{"a": 1, "b": 2}, {"a": 1}]}', "Row 1 has other columns"),
-        ('{"data": [["red", "blue"]]}', "does not take these rows: could not convert"),
+        ('{"data": [["red", "blue"]]}', "does not take these rows"),
         ('{"input_data": {"columns": 5, "data": [[1, 2]]}}', "not a list of names"),
         ('{"input_data": {"columns": [[1]], "data": [[1, 2]]}}', "not a list of names"),
         ('{"input_data": {"columns": ["a", "a"], "data": [[1, 2]]}}', "twice"),
