@@ -76,7 +76,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     });
     app.commands.addKeyBinding({
       command: CommandIDs.openPanel,
-      keys: ['Accel Shift E'],
+      keys: ['Alt Shift W'],
       selector: 'body'
     });
     const category = trans.__('Workspace');

@@ -1,3 +1,4 @@
+import { showErrorMessage } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { useEffect, useState } from 'react';
 
@@ -36,7 +37,7 @@ export function Artifacts({ run, trans }: { run: RunData; trans: TranslationBund
                   type="button"
                   className="jp-mlws-link"
                   aria-label={trans.__('Download %1', item.path)}
-                  onClick={() => void save(run, item)}
+                  onClick={() => void save(run, item, trans)}
                 >
                   {trans.__('Download')}
                 </button>
@@ -93,12 +94,14 @@ function Picture({ run, item }: { run: RunData; item: ArtifactInfo }) {
   useEffect(() => {
     let made: string | null = null;
     let left = false;
-    void content(run, item).then(blob => {
+    const draw = (blob: Blob) => {
       if (!left) {
         made = URL.createObjectURL(new Blob([blob], { type: item.media_type }));
         setUrl(made);
       }
-    });
+    };
+    // Where it can't be read, its name stays in the place of the picture.
+    content(run, item).then(draw, () => setUrl(''));
     return () => {
       left = true;
       if (made) {
@@ -106,7 +109,9 @@ function Picture({ run, item }: { run: RunData; item: ArtifactInfo }) {
       }
     };
   }, [item.digest]);
-  return url ? <img className="jp-mlws-Picture" src={url} alt={item.path} /> : null;
+  return url !== null ? (
+    <img className="jp-mlws-Picture" src={url} alt={item.path} />
+  ) : null;
 }
 
 function canPreview(item: ArtifactInfo): boolean {
@@ -118,11 +123,19 @@ function content(run: RunData, item: ArtifactInfo): Promise<Blob> {
   return run.workspace.client.bytes(`${run.path}/artifacts/${path}`);
 }
 
-async function save(run: RunData, item: ArtifactInfo): Promise<void> {
-  const url = URL.createObjectURL(await content(run, item));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = item.path.split('/').pop()!;
-  link.click();
-  URL.revokeObjectURL(url);
+async function save(
+  run: RunData,
+  item: ArtifactInfo,
+  trans: TranslationBundle
+): Promise<void> {
+  try {
+    const url = URL.createObjectURL(await content(run, item));
+    const link = document.createElement('a');
+    link.href = url;
+    link.download = item.path.split('/').pop()!;
+    link.click();
+    URL.revokeObjectURL(url);
+  } catch (error) {
+    await showErrorMessage(trans.__('The file was not downloaded'), error as Error);
+  }
 }

@@ -3,14 +3,13 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { ApiError, part } from '../api/client';
 import type {
   ErrorBody,
-  LiveRun,
   MetricSeries,
   MetricSeriesList,
   RunInfo,
   StateChange,
   StateHistory
 } from '../api/schema';
-import type { WorkspaceModel } from '../workspace/model';
+import type { IActivity, WorkspaceModel } from '../workspace/model';
 import { isOver } from '../workspace/state';
 
 /** One run as a view needs it, read again when the workspace says that it has changed. */
@@ -89,11 +88,8 @@ export class RunData {
     }
   }
 
-  private readonly onActivity = (
-    _: WorkspaceModel,
-    activity: { runId: string; live: LiveRun | null }
-  ): void => {
-    if (activity.runId === this.runId) {
+  private readonly onActivity = (_: WorkspaceModel, { runId }: IActivity): void => {
+    if (runId === null || runId === this.runId) {
       void this.refresh();
     }
   };

@@ -2,7 +2,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import { Widget } from '@lumino/widgets';
-import React, { KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
+import React, { KeyboardEvent, useId, useLayoutEffect, useRef, useState } from 'react';
 
 import 'uplot/dist/uPlot.min.css';
 
@@ -91,7 +91,7 @@ interface ISummaryProps {
 function Summary({ run, trans, cancel }: ISummaryProps) {
   const info = run.info!;
   return (
-    <header className="jp-mlws-Run-summary">
+    <div className="jp-mlws-Run-summary">
       <h2>
         {info.experiment} #{info.number} <small>{info.display_name}</small>
       </h2>
@@ -130,7 +130,7 @@ function Summary({ run, trans, cancel }: ISummaryProps) {
           {info.reason}
         </p>
       )}
-    </header>
+    </div>
   );
 }
 
@@ -174,7 +174,8 @@ function Notebook(props: {
   rendermime: IRenderMimeRegistry;
 }) {
   const node = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  // A layout effect is undone while its node is still there, which a widget to be detached needs.
+  useLayoutEffect(() => {
     const preview = new NotebookPreview(props.run, props.rendermime, props.trans);
     Widget.attach(preview, node.current!);
     return () => preview.dispose();

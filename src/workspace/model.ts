@@ -25,6 +25,11 @@ const GATHER_MS = 100;
 
 export type Status = 'loading' | 'none' | 'ready' | 'error';
 
+export interface IActivity {
+  runId: string | null;
+  live: LiveRun | null;
+}
+
 /** What the workspace holds, kept true by its event stream. */
 export class WorkspaceModel implements IDisposable {
   constructor(readonly client = new Client()) {
@@ -49,8 +54,11 @@ export class WorkspaceModel implements IDisposable {
     return this.changedSignal;
   }
 
-  /** A run has changed or has written something: its id, and its sizes while it is active. */
-  get activity(): ISignal<this, { runId: string; live: LiveRun | null }> {
+  /**
+   * A run has changed or has written something: its id, and its sizes while it is active. Any run
+   * may have (null) while nobody was listening.
+   */
+  get activity(): ISignal<this, IActivity> {
     return this.activitySignal;
   }
 
@@ -72,6 +80,7 @@ export class WorkspaceModel implements IDisposable {
       this.stream.start();
       await this.readLists();
       this.status = 'ready';
+      this.connected = true;
       this.error = null;
     } catch (error) {
       this.onError(error);
@@ -79,23 +88,19 @@ export class WorkspaceModel implements IDisposable {
     this.emit();
   }
 
-  /** Start a workspace in the server's root folder. */
+  /** Start a workspace in the server's root folder. Throws ApiError on a refusal. */
   async create(name: string): Promise<void> {
-    try {
-      await this.client.post('/workspace', { name });
-    } catch (error) {
-      this.onError(error);
-      this.emit();
-      return;
-    }
+    await this.client.post('/workspace', { name });
     await this.refresh();
   }
 
   /** Read the runs of an experiment, and keep them true from then on. */
   async expand(experiment: string): Promise<void> {
-    const query = { experiment, limit: 100 };
-    const page = await this.client.get<RunList>('/runs', query);
-    this.runsOf.set(experiment, page.items);
+    try {
+      await this.readRuns(experiment);
+    } catch (error) {
+      this.onError(error);
+    }
     this.emit();
   }
 
@@ -120,7 +125,13 @@ export class WorkspaceModel implements IDisposable {
     this.models = models.items;
     this.endpoints = endpoints.items;
     this.computes = computes.items;
-    await Promise.all([...this.runsOf.keys()].map(name => this.expand(name)));
+    await Promise.all([...this.runsOf.keys()].map(name => this.readRuns(name)));
+  }
+
+  private async readRuns(experiment: string): Promise<void> {
+    const query = { experiment, limit: 100 };
+    const page = await this.client.get<RunList>('/runs', query);
+    this.runsOf.set(experiment, page.items);
   }
 
   private onBatch(batch: EventBatch): void {
@@ -144,13 +155,14 @@ export class WorkspaceModel implements IDisposable {
   }
 
   private onConnected(connected: boolean): void {
-    if (connected !== this.connected) {
-      this.connected = connected;
-      if (connected) {
-        void this.refresh();
-      } else {
-        this.emit();
-      }
+    if (connected) {
+      // Whatever happened before somebody listened has to be read.
+      this.connected = true;
+      this.activitySignal.emit({ runId: null, live: null });
+      void this.refresh();
+    } else if (this.connected) {
+      this.connected = false;
+      this.emit();
     }
   }
 
@@ -158,8 +170,10 @@ export class WorkspaceModel implements IDisposable {
     if (error instanceof ApiError) {
       this.status = error.isNoWorkspace ? 'none' : 'error';
       this.error = error.body;
+      this.connected = true;
     } else {
       this.connected = false;
+      this.stream.start(); // It tries again, and says when there is an answer.
     }
   }
 
@@ -171,10 +185,7 @@ export class WorkspaceModel implements IDisposable {
 
   private readonly stream: EventStream;
   private readonly changedSignal = new Signal<this, void>(this);
-  private readonly activitySignal = new Signal<
-    this,
-    { runId: string; live: LiveRun | null }
-  >(this);
+  private readonly activitySignal = new Signal<this, IActivity>(this);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private disposed = false;
 }

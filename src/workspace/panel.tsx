@@ -4,6 +4,7 @@ import { Message } from '@lumino/messaging';
 import React, { FormEvent, useId, useState } from 'react';
 
 import iconSvg from '../../style/workspace.svg';
+import { ApiError } from '../api/client';
 import type { ErrorBody } from '../api/schema';
 import { useSignal } from './hooks';
 import type { WorkspaceModel } from './model';
@@ -26,6 +27,7 @@ export class WorkspacePanel extends ReactWidget {
     this.addClass('jp-mlws-Panel');
     this.title.icon = workspaceIcon;
     this.title.caption = trans.__('Workspace');
+    this.node.tabIndex = -1;
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('Workspace'));
   }
@@ -33,6 +35,12 @@ export class WorkspacePanel extends ReactWidget {
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
     void this.model.refresh();
+  }
+
+  /** Who comes by keyboard goes on where the tree was left, or else into the first field. */
+  protected onActivateRequest(): void {
+    const first = this.node.querySelector<HTMLElement>('[tabindex="0"], input, button');
+    (first ?? this.node).focus();
   }
 
   protected render(): React.JSX.Element {
@@ -50,14 +58,14 @@ export function Panel({ model, trans, openRun }: IPanelProps) {
   useSignal(model.changed);
   return (
     <div className="jp-mlws-Panel-content">
-      <header className="jp-mlws-Panel-header">
+      <div className="jp-mlws-Panel-header">
         <h2>{model.info?.name ?? trans.__('Workspace')}</h2>
         {!model.connected && (
           <span role="status" className="jp-mlws-State jp-mod-bad">
             {trans.__('offline, trying again')}
           </span>
         )}
-      </header>
+      </div>
       {model.status === 'loading' && <p role="status">{trans.__('Loading…')}</p>}
       {model.status === 'none' && <Start model={model} trans={trans} />}
       {model.status === 'error' && model.error && (
@@ -77,11 +85,17 @@ export function Panel({ model, trans, openRun }: IPanelProps) {
 function Start({ model, trans }: { model: WorkspaceModel; trans: TranslationBundle }) {
   const [name, setName] = useState('my-workspace');
   const [busy, setBusy] = useState(false);
+  const [refusal, setRefusal] = useState('');
   const field = useId();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
-    await model.create(name);
+    try {
+      await model.create(name);
+    } catch (error) {
+      const offline = trans.__('The server does not answer.');
+      setRefusal(error instanceof ApiError ? error.message : offline);
+    }
     setBusy(false);
   };
   return (
@@ -101,9 +115,7 @@ function Start({ model, trans }: { model: WorkspaceModel; trans: TranslationBund
       <button type="submit" className="jp-mod-styled jp-mod-accept" disabled={busy}>
         {trans.__('Start a workspace here')}
       </button>
-      {model.error && model.error.error_code !== 'WorkspaceNotConfigured' && (
-        <p role="alert">{model.error.message}</p>
-      )}
+      {refusal && <p role="alert">{refusal}</p>}
     </form>
   );
 }

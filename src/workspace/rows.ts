@@ -23,9 +23,12 @@ export function visibleRows(
   trans: TranslationBundle
 ): IRow[] {
   const rows: IRow[] = [];
-  const section = (id: string, label: string, count: number): boolean => {
+  const section = (id: string, label: string, count: number, hint = ''): boolean => {
     const expanded = open.has(id);
     rows.push({ ...plain(id, 1, label), detail: String(count), expanded });
+    if (expanded && count === 0 && hint) {
+      rows.push(plain(`${id}:none`, 2, hint));
+    }
     return expanded;
   };
   if (section('experiments', trans.__('Experiments'), model.experiments.length)) {
@@ -46,13 +49,15 @@ export function visibleRows(
       rows.push(runRow(run, `run:${run.run_id}`, 2, label));
     }
   }
-  if (section('models', trans.__('Models'), model.models.length)) {
+  const registering = trans.__('none yet: %ws_register NAME');
+  if (section('models', trans.__('Models'), model.models.length, registering)) {
     for (const one of model.models) {
       const detail = trans.__('version %1', one.latest_version);
       rows.push({ ...plain(`model:${one.name}`, 2, one.name), detail });
     }
   }
-  if (section('endpoints', trans.__('Endpoints'), model.endpoints.length)) {
+  const deploying = trans.__('none yet: %ws_deploy MODEL');
+  if (section('endpoints', trans.__('Endpoints'), model.endpoints.length, deploying)) {
     for (const one of model.endpoints) {
       const detail = `${one.model}:${one.model_version}`;
       const title = `${one.scoring_uri} ${one.reason}`.trim();
