@@ -16,8 +16,6 @@ import pytest
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
-
 # Background processes of tests leave soon after their work is done.
 os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
 for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSION_NAME"):

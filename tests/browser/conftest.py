@@ -101,16 +101,6 @@ def clean_up(folder: Path) -> None:
         end_agents(root)
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """Playwright's own loop runs in this thread: there is no room for the server plugin's."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server is in this process."""
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab on a workspace that was started in its folder."""
