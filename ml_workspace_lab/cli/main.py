@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 run failed, 2 usage, 3 not found, 4 denied, 5 conflict, 6 un
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from ml_workspace_lab.cli import deploying, derived, running, start
 from ml_workspace_lab.cli.output import print_error, print_result
@@ -49,7 +50,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         if command and options.act is not running.run:
             raise InvalidInput("Only `run` takes a command after `--`.")
-        print_result(options.act(options), options.output)
+        with ExitStack() as options.done:
+            print_result(options.act(options), options.output)
     except WorkspaceError as error:
         print_error(error, options.output)
         return error.exit_code

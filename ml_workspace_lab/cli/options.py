@@ -8,7 +8,10 @@ from ml_workspace_lab.workspace.locate import parse
 
 
 def workspace(options: argparse.Namespace) -> Workspace:
-    """The workspace of `-w`, else the configured one."""
+    """The workspace of `-w`, else the configured one; it is closed when the command is done."""
     if options.workspace:
-        return Workspace.at(parse(options.workspace, Path.cwd()))
-    return Workspace.from_config()
+        found = Workspace.at(parse(options.workspace, Path.cwd()))
+    else:
+        found = Workspace.from_config()
+    options.done.callback(found.close)
+    return found
