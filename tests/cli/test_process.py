@@ -15,10 +15,14 @@ COMMAND = [sys.executable, "-m", "ml_workspace_lab.cli.main"]
 
 
 def start(ws: Workspace, folder: Path, *words: str) -> "subprocess.Popen[str]":
+    def listen_to_interrupts() -> None:
+        # Tests that a shell started in the background inherit that interrupts are ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     return subprocess.Popen(
         [*COMMAND, "-w", ws.location, *words],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=listen_to_interrupts,
     )  # fmt: skip
 
 
