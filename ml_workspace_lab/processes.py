@@ -1,5 +1,6 @@
 """Child processes that outlive their parent, known again by pid and start time."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+_PR_SET_CHILD_SUBREAPER = 36
 _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
@@ -93,3 +95,18 @@ def end_marked(name: str, value: str) -> int:
                 ended += 1
         psutil.wait_procs(processes, timeout=2)
     return ended
+
+
+def adopt_orphans() -> None:
+    """From now on a descendant whose parent ends becomes a child of this process, so that
+    `end_descendants` finds it even where it has cleared its environment. (Linux's
+    PR_SET_CHILD_SUBREAPER; nothing where there is no such thing.)"""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_descendants() -> None:
+    """End every process that descends from this one."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()

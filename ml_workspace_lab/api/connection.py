@@ -11,6 +11,7 @@ from ml_workspace_lab.access.model import Principal
 from ml_workspace_lab.api.gate import Gate
 from ml_workspace_lab.api.operation import Operation
 from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.services import ByName, Services, service_class
 from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
@@ -76,12 +77,21 @@ class Proxy:
             # Structs are not checked when they are made: what comes from Python goes through the
             # same decoder as what comes over HTTP.
             if body is not None and operation.body is not None:
-                body = convert(msgspec.to_builtins(body), operation.body)
+                body = convert(_builtins(body), operation.body)
             arguments = convert(values, operation.arguments)
             return self._connection.call(self._name, operation, arguments, body, content)
 
         setattr(self, name, call)
         return call
+
+
+def _builtins(body: msgspec.Struct) -> Any:
+    try:
+        return msgspec.to_builtins(body)
+    except TypeError as error:
+        raise InvalidInput(
+            f"A value can't be kept: {error}.", hint="Convert it to Python's own types."
+        ) from None
 
 
 class LocalConnection(Connection):

@@ -52,6 +52,10 @@ class Gate:
             with suppress(WorkspaceError):
                 self._audit(operation, arguments, error.error_code)
             raise
+        except Exception:
+            with suppress(WorkspaceError):
+                self._audit(operation, arguments, "InternalError")
+            raise
         self._audit(operation, arguments, "ok")
         return result
 

@@ -25,6 +25,16 @@ TIMEOUT = 60.0
 HEARTBEAT_SECONDS = 5.0
 
 
+def _encode(body: msgspec.Struct) -> bytes:
+    try:
+        return json.dumps(msgspec.to_builtins(body), allow_nan=False).encode()
+    except ValueError:
+        raise InvalidInput(
+            "NaN and infinities can't be sent: JSON has no token for them.",
+            hint='Write them as text ("NaN"), or log them as metrics.',
+        ) from None
+
+
 class RemoteConnection(Connection):
     """The services of the workspace that the Jupyter server at `url` serves."""
 
@@ -53,7 +63,7 @@ class RemoteConnection(Connection):
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         data: Any = None
         if body is not None:
-            data = msgspec.json.encode(body)
+            data = _encode(body)
             headers["Content-Type"] = "application/json"
         elif content is not None:
             data = content

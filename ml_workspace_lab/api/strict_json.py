@@ -6,9 +6,11 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from ml_workspace_lab.api.types import IN_WORDS
 from ml_workspace_lab.errors import InvalidInput
 
 MAX_DEPTH = 64
+MAX_WHOLE = 10**32
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
@@ -33,23 +35,33 @@ def loads(raw: bytes) -> Any:
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_float=_finite,
-            parse_int=_whole,
         )
     except json.JSONDecodeError as error:
         raise InvalidInput(
             f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None
-    _check_text(value)
+    except ValueError:  # Python reads no number of thousands of digits.
+        raise InvalidInput("A number in the body has too many digits.") from None
+    _check(value)
     return value
 
 
 def decode(raw: bytes, kind: type[T]) -> T:
     """The value of type `kind` that `raw` spells; raises InvalidInput naming the field at fault."""
-    return convert(loads(raw), kind)
+    return _typed(loads(raw), kind, lax=False)
 
 
 def convert(value: Any, kind: type[T], *, lax: bool = False) -> T:
-    """`value` as `kind`; with `lax`, text is read as the number or flag that the field wants."""
+    """`value` as `kind`; with `lax`, text is read as the number or flag that the field wants.
+
+    Raises InvalidInput as `loads` and `decode` do, so that what comes from Python may be no more
+    than what can come over HTTP.
+    """
+    _check(value)
+    return _typed(value, kind, lax=lax)
+
+
+def _typed(value: Any, kind: type[T], *, lax: bool) -> T:
     try:
         return msgspec.convert(value, kind, strict=not lax)
     except msgspec.ValidationError as error:
@@ -60,11 +72,22 @@ def _as_invalid_input(error: msgspec.ValidationError) -> InvalidInput:
     match = _AT.match(str(error))
     what, where = (match["what"], match["where"]) if match else (str(error), None)
     field = (where or "").removeprefix("$").lstrip(".") or None
+    what = _in_words(what)
     for pattern in (r"missing required field `(.+?)`", r"unknown field `(.+?)`"):
         if found := re.search(pattern, what):
             field = f"{field}.{found[1]}" if field else found[1]
     message = what if field is None else f"{field}: {what}"
     return InvalidInput(message + ".", field=field)
+
+
+def _in_words(what: str) -> str:
+    """msgspec's sentence, with what a pattern means in place of the pattern."""
+    match = re.search(r"matching regex (?P<pattern>.*)$", what, re.DOTALL)
+    if match is None:
+        return what
+    return next(
+        (words for pattern, words in IN_WORDS.items() if repr(pattern) == match["pattern"]), what
+    )
 
 
 def _check_depth(text: str) -> None:
@@ -82,17 +105,23 @@ def _check_depth(text: str) -> None:
             depth -= 1
 
 
-def _check_text(value: Any) -> None:
+def _check(value: Any, where: str = "") -> None:
+    """Raise InvalidInput, naming the place, on half of a character and on a number too long."""
     if isinstance(value, str):
         if _LONE_SURROGATE.search(value):
-            raise InvalidInput("The body holds half of a surrogate pair, which is not text.")
+            raise InvalidInput(
+                f"{where or 'The text'}: holds half of a surrogate pair, which is not text.",
+                field=where or None,
+            )
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_text(key)
-            _check_text(item)
-    elif isinstance(value, list):
+            _check(key, where)
+            _check(item, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list | tuple):
         for item in value:
-            _check_text(item)
+            _check(item, where)
+    elif isinstance(value, int) and abs(value) >= MAX_WHOLE:
+        raise InvalidInput(f"{where or 'The number'}: has too many digits.", field=where or None)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,9 +144,3 @@ def _finite(token: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise InvalidInput(f"The number {token[:40]} is beyond what a double can hold.")
     return value
-
-
-def _whole(token: str) -> int:
-    if len(token) > 32:
-        raise InvalidInput(f"The number {token[:32]}… has too many digits.")
-    return int(token)

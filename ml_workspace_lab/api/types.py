@@ -7,20 +7,48 @@ from typing import Annotated, BinaryIO, Literal
 
 from msgspec import Meta, Struct
 
+IN_WORDS: dict[str, str] = {}
+"""What the patterns of text mean, for those who gave another text."""
+
+
+def text_like(
+    pattern: str, words: str, *, min_length: int | None = None, max_length: int | None = None
+) -> Meta:
+    """A pattern that a text must have, and what to say where it doesn't."""
+    IN_WORDS[pattern] = words
+    return Meta(pattern=pattern, min_length=min_length, max_length=max_length)
+
+
 PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
 
 # In patterns: `$` alone would let a line break pass that is a text's last character.
 Name = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=r"^(?! )[^\x00-\x1f\x7f]+(?<! )$(?!\n)")
+    str,
+    text_like(
+        r"^(?! )[^\x00-\x1f\x7f]+(?<! )$(?!\n)",
+        "must not hold control characters, nor begin or end with a space",
+        min_length=1,
+        max_length=255,
+    ),
 ]
 """A name: 1 to 255 characters, no control characters, no space at either end."""
 
-Key = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+Key = Annotated[
+    str,
+    text_like(
+        r"^[^\x00-\x1f\x7f]+$(?!\n)",
+        "must not hold control characters",
+        min_length=1,
+        max_length=1024,
+    ),
+]
 """The name of a metric, parameter, tag or property."""
 
 Text = Annotated[str, Meta(max_length=1_000_000)]
-RunId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+RunId = Annotated[
+    str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not the id of a run: 32 digits 0-9, a-f")
+]
+Digest = Annotated[str, text_like(r"^[0-9a-f]{64}$(?!\n)", "is not a SHA-256: 64 digits 0-9, a-f")]
 """The SHA-256 of some content in lower-case hex: its address in the blob store."""
 
 RelativePath = Annotated[str, Meta(min_length=1, max_length=1024)]

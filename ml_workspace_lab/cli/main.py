@@ -4,6 +4,7 @@ Exit codes: 0 ok, 1 run failed, 2 usage, 3 not found, 4 denied, 5 conflict, 6 un
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from ml_workspace_lab.client.files import shown
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 
 INTERRUPTED = 130
+FORMATS = ("text", "json")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,17 +30,32 @@ def parser() -> argparse.ArgumentParser:
         help="default: ML_WORKSPACE, else .mlworkspace/config.json here or above",
     )
     root.add_argument(
-        "-o", "--output", choices=("text", "json"), default="text", help="how to print results"
+        "-o", "--output", choices=FORMATS, default="text", help="how to print results"
     )
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     start.add_commands(commands)
     running.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
+    _add_output(commands)
     return root
 
 
+def _add_output(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Let `-o` stand after every command, too."""
+    for command in commands.choices.values():
+        command.add_argument(
+            "-o", "--output", choices=FORMATS, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+        for action in command._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                _add_output(action)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
+    # A log may hold what this terminal can't show: that must not end the command.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(arguments))
 
 

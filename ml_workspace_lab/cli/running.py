@@ -21,10 +21,10 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "run",
         help="run a notebook, a script or (after --) a command as a tracked job",
-        usage="ml-workspace run [options] (NOTEBOOK | SCRIPT [ARGUMENT ...] | -- COMMAND ...)",
+        usage="ml-workspace run [options] (NOTEBOOK | SCRIPT [-- ARGUMENT ...] | -- COMMAND ...)",
     )
     parser.add_argument("file", nargs="?", help="a notebook or a Python script")
-    parser.add_argument("arguments", nargs="*", help="arguments of the script")
+    parser.add_argument("arguments", nargs="*", help="arguments of the script; options after --")
     parser.add_argument("-e", "--experiment", help="default: the file's or command's name")
     parser.add_argument("-c", "--compute", default="local", help="compute target")
     parser.add_argument("-n", "--name", help="a name for the run")
@@ -63,9 +63,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         "tags": pairs(options.tag, "tag"),
         "timeout_seconds": options.timeout,
     }
-    if options.command_line:
-        if options.file:
-            raise InvalidInput("Give a file or a command, not both.", field="file")
+    if options.command_line and not options.file:
         _only_for_notebooks(options)
         return CommandConfig(Path(), options.command_line, **shared)
     if not options.file:
@@ -77,8 +75,9 @@ def _config(options: argparse.Namespace) -> RunConfig:
     path = Path(options.file)
     if path.suffix != ".ipynb":
         _only_for_notebooks(options)
-        return ScriptRunConfig(path.parent, path.name, options.arguments, **shared)
-    if options.arguments:
+        arguments = [*options.arguments, *options.command_line]
+        return ScriptRunConfig(path.parent, path.name, arguments, **shared)
+    if options.arguments or options.command_line:
         raise InvalidInput(
             "arguments: a notebook takes none.", field="arguments", hint="Use -p NAME=VALUE."
         )

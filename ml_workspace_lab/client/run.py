@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self
 
 import msgspec
 
@@ -14,7 +14,7 @@ from ml_workspace_lab.client import tables
 from ml_workspace_lab.client.metric_log import MetricLog, metric_values
 from ml_workspace_lab.client.open_runs import OPEN_RUNS
 from ml_workspace_lab.client.watch import follow
-from ml_workspace_lab.errors import RunFailed
+from ml_workspace_lab.errors import RunFailed, WorkspaceError
 from ml_workspace_lab.experiments.model import (
     ArtifactInfo,
     EndRun,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.workspace import Workspace
+
+
+MAX_REASON = 10_000
 
 
 class Run:
@@ -181,8 +184,10 @@ class Run:
     def get_file_names(self) -> list[str]:
         return [artifact.path for artifact in self.get_artifacts()]
 
-    def upload_file(self, name: str, path_or_stream: str | Path) -> ArtifactInfo:
-        """Keep a file as the artifact `name`."""
+    def upload_file(self, name: str, path_or_stream: str | Path | BinaryIO) -> ArtifactInfo:
+        """Keep a file, or what an open binary file still holds, as the artifact `name`."""
+        if not isinstance(path_or_stream, str | Path):
+            return self.workspace.connection.artifacts.put(self.id, name, path_or_stream)
         with Path(path_or_stream).open("rb") as content:
             return self.workspace.connection.artifacts.put(self.id, name, content)
 
@@ -278,9 +283,16 @@ class Run:
         return self._info
 
     def _end(self, state: str, reason: str) -> None:
-        body = msgspec.convert({"state": state, "reason": reason}, EndRun)
+        # The end must be written whatever the reason says: an exception's text may be anything.
+        said = reason.encode("utf-8", "backslashreplace").decode()
+        if len(said) > MAX_REASON:
+            said = f"{said[:MAX_REASON]}… ({len(said):,} characters in all)"
+        body = msgspec.convert({"state": state, "reason": said}, EndRun)
         self._metrics.close()
         self._info = self.workspace.connection.runs.end(self.id, body)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._ownership is not None:
             self._ownership.release()
         OPEN_RUNS.discard(self)
@@ -301,7 +313,12 @@ class Run:
         elif isinstance(error, KeyboardInterrupt):
             self._end("Canceled", "Interrupted.")
         else:
-            self.fail(f"{type(error).__name__}: {error}")
+            try:
+                self.fail(f"{type(error).__name__}: {error}")
+            except WorkspaceError as refusal:
+                # Let go of it, and the background process closes it as Failed.
+                error.add_note(f"The run could not be ended: {refusal}")
+                self._let_go()
 
     def __repr__(self) -> str:
         return f"Run({self.experiment.name!r} #{self.number}, {self._info.state}, id={self.id!r})"

@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +44,37 @@ def _png_file(path: Path) -> bytes:
 
 def table(columns: Mapping[str, Sequence[Any]]) -> bytes:
     """`{"columns": {name: values}}` as JSON; NaN and infinities travel as their names."""
-    checked = {str(name): [cell(value) for value in values] for name, values in columns.items()}
+    if not isinstance(columns, Mapping):
+        raise InvalidInput("value: must be columns by name: {name: values}.", field="value")
+    checked = {_column_name(name): _cells(name, values) for name, values in columns.items()}
     if len({len(values) for values in checked.values()}) > 1:
         lengths = ", ".join(f"{name}: {len(values)}" for name, values in checked.items())
         raise InvalidInput(f"value: the columns differ in length ({lengths}).", field="value")
     return json.dumps({"columns": checked}, allow_nan=False).encode()
 
 
+def _column_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise InvalidInput(f"value: the column name {name!r} is not text.", field="value")
+    return name
+
+
+def _cells(name: str, values: Any) -> list[Scalar]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidInput(f"value: the column {name!r} is not a list of values.", field="value")
+    return [cell(value) for value in values]
+
+
 def scalars(params: Mapping[str, Any]) -> dict[str, Scalar]:
     """Parameters as what JSON can hold: numpy's scalars become Python's."""
+    if not isinstance(params, Mapping):
+        raise InvalidInput("params: must be parameters by name: {name: value}.", field="params")
     return {name: cell(value, name) for name, value in params.items()}
 
 
 def cell(value: Any, name: str = "value") -> Scalar:
-    value = value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value is None or isinstance(value, bool | int | float | str):

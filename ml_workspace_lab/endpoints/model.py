@@ -5,11 +5,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Version
+from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Version, text_like
 from ml_workspace_lab.models.model import ModelName
 
 EndpointName = Annotated[
-    str, Meta(min_length=3, max_length=32, pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$(?!\n)")
+    str,
+    text_like(
+        r"^[a-z][a-z0-9-]*[a-z0-9]$(?!\n)",
+        "must be small letters (a-z), digits and -, the first a letter and the last not -",
+        min_length=3,
+        max_length=32,
+    ),
 ]
 """Azure Machine Learning's rule: 3 to 32 lower-case letters, digits or `-`, a letter first."""
 

@@ -17,7 +17,7 @@ from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.endpoints.folder import MARK, Deployment, EndpointFolder, GenerationFolder
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.endpoints.store import Wanted
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, logged
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.paths import below
@@ -58,10 +58,11 @@ class Supervisor:
             if path.name not in wanted:
                 self._remove(EndpointFolder(path))
         for one in wanted.values():
-            if one.info.state is EndpointState.FAILED:
-                self._keep_former(one)
-            else:
-                self._look_after(one)
+            with logged(f"endpoint {one.info.name}"):
+                if one.info.state is EndpointState.FAILED:
+                    self._keep_former(one)
+                else:
+                    self._look_after(one)
         return bool(wanted)
 
     def _look_after(self, wanted: Wanted) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ml_workspace_lab.compute.model import Driver
-from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.errors import Conflict, logged
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.store import QueuedJob
@@ -42,13 +42,15 @@ class Dispatcher:
         begun = [job for job in jobs if job.attempt > 0]
         waiting = [job for job in jobs if job.attempt == 0]
         for job in begun:
-            self._watch(job)
+            with logged(f"run {job.run_id}"):
+                self._watch(job)
         for job in waiting:
             if job.cancel_requested is not None:
                 self._finish(job, RunState.CANCELED, "Canceled before it began.")
         free = self.driver.slots - len(begun)
         for job in [job for job in waiting if job.cancel_requested is None][: max(free, 0)]:
-            self._begin(job)
+            with logged(f"run {job.run_id}"):
+                self._begin(job)
         return bool(jobs)
 
     def _begin(self, job: QueuedJob) -> None:

@@ -1,5 +1,6 @@
 """How jobs are kept: the durable queue, and who works on what."""
 
+import json
 from dataclasses import dataclass
 
 import msgspec
@@ -25,7 +26,7 @@ class QueuedJob:
 
 def insert(transaction: Transaction, run: int, submission: SubmitRun) -> None:
     transaction.insert(
-        "job", run=run, spec_json=msgspec.json.encode(submission).decode(), enqueued=now()
+        "job", run=run, spec_json=json.dumps(msgspec.to_builtins(submission)), enqueued=now()
     )
 
 
@@ -76,7 +77,7 @@ def _job(row: Row) -> QueuedJob:
     return QueuedJob(
         run_id=row["uid"],
         state=row["state"],
-        submission=msgspec.json.decode(row["spec_json"], type=SubmitRun),
+        submission=msgspec.convert(json.loads(row["spec_json"]), SubmitRun),
         attempt=row["attempt"],
         native_id=row["native_id"],
         cancel_requested=row["cancel_requested"],

@@ -2,12 +2,18 @@
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Struct, UnsetType, field
 
-from ml_workspace_lab.api.types import Digest, Key, Millis, RelativePath, RunId, Text
+from ml_workspace_lab.api.types import Digest, Key, Millis, RelativePath, RunId, Text, text_like
 
 ModelName = Annotated[
-    str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)")
+    str,
+    text_like(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)",
+        "must be letters (A-Z, a-z), digits, . _ and -, the first a letter or digit",
+        min_length=1,
+        max_length=255,
+    ),
 ]
 
 

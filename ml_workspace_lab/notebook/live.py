@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from jupyter_core.paths import jupyter_runtime_dir
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from ml_workspace_lab.api.operation import HostService, operation
-from ml_workspace_lab.api.types import Nothing, Text
+from ml_workspace_lab.api.types import Nothing, Text, text_like
 from ml_workspace_lab.storage.files import write_atomic
 
-KernelId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$(?!\n)")]
+KernelId = Annotated[str, text_like(r"^[A-Za-z0-9-]{1,64}$(?!\n)", "is not the id of a kernel")]
 MAX_AGE_SECONDS = 7 * 24 * 60 * 60
 
 

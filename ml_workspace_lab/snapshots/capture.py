@@ -22,6 +22,7 @@ DEFAULT_IGNORES = """
 .git/
 .hg/
 .svn/
+.venv/
 __pycache__/
 *.pyc
 .ipynb_checkpoints/
@@ -71,7 +72,9 @@ def capture(root: Path, overrides: Mapping[str, bytes] | None = None) -> Capture
     sizes: dict[str, int] = {}
     for path, entry in _walk(root, found):
         if reason := _refusal(path, entry):
-            found.omitted.append(OmittedFile(path, reason))
+            # A name that is no text is shown as far as it can be.
+            shown = path.encode("utf-8", "backslashreplace").decode()
+            found.omitted.append(OmittedFile(shown, reason))
         else:
             found.sources[path] = Path(entry.path)
             sizes[path] = entry.stat().st_size

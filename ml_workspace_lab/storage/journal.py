@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakSet
 
+from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.files import disk_errors
 
 _RECORD = struct.Struct("<IIqqd")
@@ -41,6 +42,8 @@ class JournalWriter:
     def append(self, key: str, step: int | None, time: int, value: float) -> None:
         """Log one point; without a step it takes the one after the key's last."""
         with self._lock, disk_errors():
+            if not os.fstat(self._records).st_nlink:
+                raise Unavailable("The run's folder was removed: nothing can be logged to it.")
             number = self._keys.get(key)
             if number is None:
                 number = self._add_key(key)

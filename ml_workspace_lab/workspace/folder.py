@@ -27,18 +27,27 @@ def create(root: Path, body: CreateWorkspace) -> Storage:
     process that was killed is made anew.
     """
     root = root.absolute()
+    try:
+        _check_place(root)
+        return _make(root, body)
+    except OSError as error:
+        place = str(root) if len(str(root)) <= 200 else f"{str(root)[:200]}…"
+        raise InvalidInput(
+            f"No workspace can be made in {place}: {error.strerror}.", field="location"
+        ) from None
+
+
+def _check_place(root: Path) -> None:
     if (root / DATABASE).exists() and (root / _READY).exists():
-        raise Conflict(f"There is a workspace in {root} already.", hint="Open it, or use exist_ok.")
+        raise Conflict(
+            f"There is a workspace in {root} already.", hint="Open it, or name another folder."
+        )
     if root.exists() and not root.is_dir():
         raise InvalidInput(f"{root} is not a folder.", field="location")
     if root.is_dir() and not (root / DATABASE).exists() and any(root.iterdir()):
         raise Conflict(
             f"The folder {root} is not empty.", field="location", hint="Name a new folder."
         )
-    try:
-        return _make(root, body)
-    except PermissionError:
-        raise InvalidInput(f"{root} can't be written to.", field="location") from None
 
 
 def _make(root: Path, body: CreateWorkspace) -> Storage:
@@ -66,13 +75,20 @@ def _make(root: Path, body: CreateWorkspace) -> Storage:
 
 def open_(root: Path) -> Storage:
     """The storage of the workspace in `root`. Raises NotFound where there is none."""
-    if not (root / _READY).exists():
+    if not _is_ready(root):
         raise NotFound(f"There is no workspace in {root}.", field="workspace", hint=HINT)
     if not os.access(root, os.W_OK):
         raise Unavailable(f"{root} can't be written to.", hint="Check the folder's rights.")
     storage = Storage(root)
     storage.database.check()
     return storage
+
+
+def _is_ready(root: Path) -> bool:
+    try:
+        return (root / _READY).exists()
+    except OSError:  # A name that no file can have.
+        return False
 
 
 def delete(storage: Storage) -> None:

@@ -2,12 +2,18 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
-from ml_workspace_lab.api.types import Key, Millis, Text
+from ml_workspace_lab.api.types import Key, Millis, Text, text_like
 
 WorkspaceName = Annotated[
-    str, Meta(min_length=2, max_length=32, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)")
+    str,
+    text_like(
+        r"^[A-Za-z0-9][A-Za-z0-9_-]*$(?!\n)",
+        "must be letters (A-Z, a-z), digits, _ and -, the first a letter or digit",
+        min_length=2,
+        max_length=32,
+    ),
 ]
 """Azure Machine Learning's rule: 2 to 32 letters, digits, `-` or `_`, the first alphanumeric."""
 

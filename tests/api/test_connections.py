@@ -53,6 +53,34 @@ def test_an_exception_fails_the_run_and_is_its_reason(either: Workspace, name: s
     assert run.info().reason == "ZeroDivisionError: division by zero"
 
 
+def test_an_end_is_written_whatever_the_exception_says(either: Workspace, name: str) -> None:
+    for text in ("x" * 2_000_000, "a file called \udcff"):
+        with (
+            pytest.raises(ValueError, match=text[:5]),
+            either.experiment(name).start_logging() as run,
+        ):
+            raise ValueError(text)
+        assert run.get_status() is RunState.FAILED
+        assert run.info().reason.startswith(f"ValueError: {text[:5]}")
+
+
+def test_text_that_is_none_is_refused_and_harms_nobody(either: Workspace, name: str) -> None:
+    half = "\ud800"
+    with either.experiment(name).start_logging() as run:
+        for refused in (
+            lambda: run.log(half, 1),
+            lambda: run.log_params({"p": half}),
+            lambda: run.tag("t", half),
+            lambda: run.add_properties({half: "x"}),
+            lambda: either.experiment(half).start_logging(),
+            lambda: run.log_params({"i": 10**40}),
+        ):
+            with pytest.raises(InvalidInput):
+                refused()
+    assert run.get_status() is RunState.COMPLETED
+    assert [r.id for r in either.runs(name)] == [run.id]
+
+
 def test_children_belong_to_their_parent(either: Workspace, name: str) -> None:
     with either.experiment(name).start_logging() as run:
         with run.child_run("fold 1") as child:

@@ -72,3 +72,26 @@ def test_data_comes_from_the_input_stream(ws: Workspace, tmp_path: Path) -> None
     )  # fmt: skip
     assert done.returncode in (2, 3)
     assert json.loads(done.stderr)["error_code"] in ("InvalidInput", "NotFound")
+
+
+def test_a_script_gets_the_options_after_two_dashes(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "s.py").write_text(
+        "import sys; sys.stdout.buffer.write(f'{sys.argv[1:]} é ✓'.encode())"
+    )
+    words = [*COMMAND, "-w", ws.location, "run", "s.py", "a", "-f", "--", "--rate", "0.1", "-n"]
+    done = subprocess.run(
+        words, cwd=tmp_path / "project", capture_output=True, check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"['a', '--rate', '0.1', '-n'] ? ?" in done.stdout
+
+
+def test_the_output_can_be_chosen_after_every_command(ws: Workspace, tmp_path: Path) -> None:
+    for line in ("show -o json", "runs list -o json", "runs -o json list"):
+        words = line.split()
+        done = subprocess.run(
+            [*COMMAND, "-w", ws.location, *words], capture_output=True, check=True, cwd=tmp_path
+        )
+        json.loads(done.stdout)

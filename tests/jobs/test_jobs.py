@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ml_workspace_lab import CommandConfig, NotebookRunConfig, Run, ScriptRunConfig, Workspace
@@ -93,6 +94,12 @@ def test_bad_submissions_are_refused_before_anything_is_queued(
         (CommandConfig(tmp_path, "echo hi"), "command"),
         (CommandConfig(tmp_path, ["echo"], compute_target="moon"), "compute_target"),
         (CommandConfig(tmp_path, ["echo"], timeout_seconds=0), "timeout_seconds"),
+        (CommandConfig(tmp_path, ["echo"], timeout_seconds=1e300), "timeout_seconds"),
+        (CommandConfig(tmp_path, ["echo", "a\0b"]), "command"),
+        (
+            CommandConfig(tmp_path, ["echo"], environment_variables={"A": "\0"}),
+            "environment_variables.A",
+        ),
         (CommandConfig(tmp_path, ["echo"], python="/no/python"), "python"),
         (CommandConfig(tmp_path, ["echo"], display_name="x" * 10_000), "display_name"),
     ]
@@ -213,6 +220,23 @@ def test_a_run_over_its_time_limit_fails(ws: Workspace, tmp_path: Path) -> None:
         info = one.wait_for_completion(raise_on_error=False, timeout_seconds=60)
         assert info.state is RunState.FAILED
         assert "time limit" in info.reason
+
+
+def test_a_parameter_that_is_no_number_is_kept(ws: Workspace, tmp_path: Path) -> None:
+    parameters = {"rate": float("nan"), "top": float("-inf")}
+    run = submit(ws, tmp_path, "print(rate, top)", cell="rate = top = 0.0", parameters=parameters)
+    run.wait_for_completion(timeout_seconds=60)
+    assert run.get_log() == "nan -inf\n"
+
+
+def test_a_child_that_hides_its_origin_is_ended_too(ws: Workspace, tmp_path: Path) -> None:
+    code = (
+        "import subprocess\np = subprocess.Popen(['sleep', '1000'], env={}, start_new_session=True)"
+    )
+    run = submit(ws, tmp_path, f"{code}\nprint(p.pid)")
+    run.wait_for_completion(timeout_seconds=60)
+    pid = int(run.get_log())
+    eventually(lambda: not psutil.pid_exists(pid), what="the sleeper is ended")
 
 
 def test_a_submission_that_is_repeated_runs_once(ws: Workspace, tmp_path: Path) -> None:

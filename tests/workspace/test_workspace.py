@@ -104,6 +104,8 @@ def test_a_deleted_workspace_is_gone_and_its_handles_say_so(ws: Workspace) -> No
         held.runs()
     with pytest.raises((NotFound, Unavailable)):
         held.experiment("e").start_logging()
+    with pytest.raises((Conflict, Unavailable)):
+        run.log("loss", 1)
     again = Workspace.create("lab", root)
     assert again.runs() == []
     with pytest.raises(Unavailable):

@@ -17,6 +17,7 @@ from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs.parameters import tags_of
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, Limits, Outcome
+from ml_workspace_lab.jobs.runner.streams import Stream, overwritten
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.storage import RunFolder
@@ -51,7 +52,7 @@ class Execution(NotebookClient):
         manager: AsyncKernelManager,
         files: RunFolder,
     ) -> None:
-        super().__init__(notebook, km=manager, timeout=None, coalesce_streams=True)
+        super().__init__(notebook, km=manager, timeout=None)
         self._services = services
         self._run_id = run_id
         self._files = files
@@ -63,6 +64,7 @@ class Execution(NotebookClient):
         ]
         self._current = 0
         self._done = 0
+        self._stream: Stream | None = None
         self._changed = True
 
     async def outcome(self, limits: Limits) -> Outcome:
@@ -148,11 +150,37 @@ class Execution(NotebookClient):
         self._changed = True
         return super().process_message(msg, cell, cell_index)
 
+    def output(
+        self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int
+    ) -> Any:
+        """As nbclient does it, but text that goes on where the last ended is one output with it."""
+        stream, content = self._stream, msg["content"]
+        if (
+            msg["msg_type"] == "stream"
+            and stream is not None
+            and not self.clear_before_next_output
+            and not self.output_hook_stack[msg["parent_header"].get("msg_id")]
+            and stream.takes(outs, content)
+        ):
+            stream.add(content["text"])
+            return stream.output
+        self._join_stream()
+        made = super().output(outs, msg, display_id, cell_index)
+        if msg["msg_type"] == "stream" and made is not None:
+            made["text"] = overwritten(made["text"])
+            self._stream = Stream(made)
+        return made
+
+    def _join_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.join()
+
     def _print(self, text: str) -> None:
         with disk_errors():
             self._log.write(text.encode("utf-8", "replace"))
 
     def _save(self, *, durable: bool = False) -> None:
+        self._join_stream()
         content = nbformat.writes(self.nb, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
         write_atomic(self._files.notebook, content.encode("utf-8", "replace"), durable=durable)
 

@@ -1,12 +1,14 @@
 """The life of one attempt: claim it, prepare, do the work, gather what it made, report the end."""
 
 import os
+import shutil
 import sys
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from ml_workspace_lab import processes
 from ml_workspace_lab.compute.wake import poke
 from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable, WorkspaceError
 from ml_workspace_lab.experiments.model import RunState
@@ -35,6 +37,7 @@ def run(root: Path, run_id: str, attempt: int) -> int:
     job = store.find(storage.database, run_id)
     if job is None or job.attempt != attempt:
         return TAKEN
+    processes.adopt_orphans()
     limits = Limits(job.submission.timeout_seconds)
     try:
         with limits.enforced():
@@ -45,6 +48,7 @@ def run(root: Path, run_id: str, attempt: int) -> int:
             outcome = _work(services, job, files, limits)
     except CutShort as cut:
         outcome = cut.outcome
+    processes.end_descendants()
     outcome = _gather(services, run_id, files, outcome)
     _report(lambda: services.runs.finish(run_id, outcome.state, outcome.reason))
     lock.release()
@@ -94,7 +98,12 @@ def _gather(services: Services, run_id: str, files: RunFolder, outcome: Outcome)
                 services.artifacts.put(run_id, "output.ipynb", content)
     except (OSError, WorkspaceError) as error:
         problems = [str(error)]
-    if not problems or outcome != COMPLETED:
+    if outcome != COMPLETED:
+        return outcome  # The working folder stays, to look into what went wrong.
+    if not problems:
+        # Kept elsewhere: the snapshot's files by their digests, what the run made as artifacts.
+        os.chdir(files.path)
+        shutil.rmtree(files.work, ignore_errors=True)
         return outcome
     return Outcome(RunState.FAILED, f"Outputs could not be kept: {'; '.join(problems)}")
 
