@@ -166,7 +166,7 @@ def jupyter_lab(steps: Steps) -> Iterator[str]:
         with (FOLDER / "jupyterlab.log").open("wb") as log:
             process = subprocess.Popen(words, stdout=log, stderr=log, cwd=FOLDER)
         info = Path(jupyter_runtime_dir(), f"jpserver-{process.pid}.json")
-        wait(lambda: process.poll() is not None or info.exists())
+        wait(lambda: process.poll() is not None or (info.exists() and info.stat().st_size > 0))
         if process.poll() is not None:
             raise SystemExit((FOLDER / "jupyterlab.log").read_text())
         url = json.loads(info.read_text())["url"]

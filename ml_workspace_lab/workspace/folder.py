@@ -31,9 +31,8 @@ def create(root: Path, body: CreateWorkspace) -> Storage:
         _check_place(root)
         return _make(root, body)
     except OSError as error:
-        place = str(root) if len(str(root)) <= 200 else f"{str(root)[:200]}…"
         raise InvalidInput(
-            f"No workspace can be made in {place}: {error.strerror}.", field="location"
+            f"No workspace can be made in {_shown(root)}: {error.strerror}.", field="location"
         ) from None
 
 
@@ -76,12 +75,16 @@ def _make(root: Path, body: CreateWorkspace) -> Storage:
 def open_(root: Path) -> Storage:
     """The storage of the workspace in `root`. Raises NotFound where there is none."""
     if not _is_ready(root):
-        raise NotFound(f"There is no workspace in {root}.", field="workspace", hint=HINT)
+        raise NotFound(f"There is no workspace in {_shown(root)}.", field="workspace", hint=HINT)
     if not os.access(root, os.W_OK):
         raise Unavailable(f"{root} can't be written to.", hint="Check the folder's rights.")
     storage = Storage(root)
     storage.database.check()
     return storage
+
+
+def _shown(root: Path) -> str:
+    return str(root) if len(str(root)) <= 120 else f"{str(root)[:120]}…"
 
 
 def _is_ready(root: Path) -> bool:

@@ -59,7 +59,7 @@ def lab(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
         runtime = Path(output(environment, "jupyter", "--runtime-dir").strip())
         info = runtime / f"jpserver-{process.pid}.json"
         eventually(info.exists, 60, what="JupyterLab starts")
-        found = json.loads(info.read_text())
+        found = eventually(lambda: json.loads(info.read_text() or "null"))
         yield f"{found['url']}lab?token={found['token']}"
     finally:
         process.terminate()
