@@ -176,7 +176,10 @@ def jupyter_lab(steps: Steps) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()  # It has shut down, and waits for a thread that nobody ends.
 
 
 class Kernel:

@@ -129,14 +129,24 @@ def start_server(folder: Path, workspace: Path | None, *options: str) -> Server:
     return Server(url, workspace or folder, process)
 
 
+def end_server(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a Jupyter server. One that has shut down may still wait for a thread of its own: at its
+    exit, AnyIO's worker threads are now and then never told that the loop is gone."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     Workspace.create("served", folder / "store")
     running = start_server(folder, folder / "store")
     yield running
-    running.process.terminate()
-    running.process.wait(20)
+    end_server(running.process)
     end_work(running.local)
     eventually(lambda: not of_workspace(running.root))
     end_agents(running.root)

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwr
 
 from ml_workspace_lab import Workspace
 from tests.browser.pages import wait_until_started
-from tests.conftest import end_agents, end_work, eventually, of_workspace
+from tests.conftest import end_agents, end_server, end_work, eventually, of_workspace
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -49,8 +49,7 @@ class Lab:
         return f"{self.url}lab/workspaces/{uuid4().hex}{where}?token={self.token}"
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+        end_server(self.process)
 
 
 def start_lab(folder: Path, port: int = 0, token: str | None = None) -> Lab:

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.pages import Panel
-from tests.conftest import eventually
+from tests.conftest import end_server, eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -62,8 +62,7 @@ def lab(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
         found = eventually(lambda: json.loads(info.read_text() or "null"))
         yield f"{found['url']}lab?token={found['token']}"
     finally:
-        process.terminate()
-        process.wait(20)
+        end_server(process)
 
 
 def test_it_installs_without_node_and_shows_its_panel(

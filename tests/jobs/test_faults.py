@@ -12,7 +12,7 @@ import pytest
 
 from ml_workspace_lab import NotebookRunConfig, Run, Workspace
 from ml_workspace_lab.experiments.model import RunState
-from tests.conftest import agents, end_agents, eventually, of_workspace, start_server
+from tests.conftest import agents, end_agents, end_server, eventually, of_workspace, start_server
 from tests.notebooks import write_notebook
 
 STEPS = 30
@@ -139,8 +139,7 @@ def test_killing_the_jupyter_server_leaves_its_runs_alone(tmp_path: Path) -> Non
     here = ws.run(run.id)
     assert here.wait_for_completion(timeout_seconds=60).state is RunState.COMPLETED
     check_kept(here, acknowledged)
-    again.process.terminate()
-    again.process.wait(20)
+    end_server(again.process)
     check_gone(here)
     eventually(lambda: not agents(tmp_path / "store"), 30, "the agent leaves when it is idle")
 
