@@ -4,11 +4,9 @@ Every surface turns them into its own form in one place: REST into a status and 
 command line into an exit code, a notebook into a short message without a traceback.
 """
 
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
+
+SHOWN = 80
 
 
 class WorkspaceError(Exception):
@@ -102,14 +100,10 @@ class StorageFull(WorkspaceError):
     exit_code = 6
 
 
-@contextmanager
-def logged(what: str) -> Iterator[None]:
-    """For a loop over many things: the trouble with one is written down and stops no other."""
-    try:
-        yield
-    except Exception:  # noqa: BLE001 - whatever it is, the others must go on
-        print(f"Trouble with {what}:", file=sys.stderr)  # noqa: T201
-        traceback.print_exc()
+def shown(value: object) -> str:
+    """What somebody gave, in quotes for an error's message, the end left out where it is long."""
+    text = str(value)
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
 def _subclasses(cls: type[WorkspaceError]) -> list[type[WorkspaceError]]:

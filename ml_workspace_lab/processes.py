@@ -4,7 +4,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,15 +86,7 @@ def marked(name: str, value: str) -> list[psutil.Process]:
 
 def end_marked(name: str, value: str) -> int:
     """End every process that `marked` finds, until none is left; how many there were."""
-    ended = 0
-    # Again until nothing is found: a process may fork while the others are being ended.
-    while processes := [p for p in marked(name, value) if p.status() != psutil.STATUS_ZOMBIE]:
-        for process in processes:
-            with suppress(psutil.Error):
-                process.kill()
-                ended += 1
-        psutil.wait_procs(processes, timeout=2)
-    return ended
+    return _end_all(lambda: marked(name, value))
 
 
 def adopt_orphans() -> None:
@@ -105,8 +97,25 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_descendants() -> None:
-    """End every process that descends from this one."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            process.kill()
+def end_descendants() -> int:
+    """End every process that descends from this one, until none is left; how many there were."""
+    return _end_all(lambda: psutil.Process().children(recursive=True))
+
+
+def _end_all(find: Callable[[], list[psutil.Process]]) -> int:
+    ended = 0
+    # Again until nothing is found: a process may fork while the others are being ended.
+    while processes := [process for process in find() if _is_at_work(process)]:
+        for process in processes:
+            with suppress(psutil.Error):
+                process.kill()
+                ended += 1
+        psutil.wait_procs(processes, timeout=2)
+    return ended
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False

@@ -1,5 +1,6 @@
 """All services of a workspace: the one list that every surface derives from."""
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,7 +46,7 @@ def service_class(name: str) -> "type[Service | HostService]":
     return found
 
 
-class ByName:
+class ByName(ABC):
     """The services as attributes, typed for those who use them."""
 
     workspaces: "Workspaces"
@@ -69,8 +70,9 @@ class ByName:
         setattr(self, name, service)
         return service
 
+    @abstractmethod
     def make(self, name: str) -> Any:
-        raise NotImplementedError
+        """The service of that name, or what stands for it."""
 
 
 class Services(ByName):

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import pytest
+from jupyter_core.paths import jupyter_runtime_dir
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
@@ -119,14 +120,20 @@ def start_server(folder: Path, workspace: Path | None, *options: str) -> Server:
     if workspace is not None:
         words.append(f"--MLWorkspaceLab.workspace={workspace}")
     process = subprocess.Popen(words, stdout=log, stderr=log)
-    runtime = subprocess.run(
-        [sys.executable, "-m", "jupyter", "--runtime-dir"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
-    info = Path(runtime) / f"jpserver-{process.pid}.json"
-    eventually(info.exists, 60, f"server: {(folder / 'server.log').read_text()}")
-    url = eventually(lambda: json.loads(info.read_text() or "{}").get("url"))
-    return Server(url, workspace or folder, process)
+    info = server_info(process, Path(jupyter_runtime_dir()), folder / "server.log")
+    return Server(info["url"], workspace or folder, process)
+
+
+def server_info(process: "subprocess.Popen[bytes]", runtime: Path, log: Path) -> dict[str, Any]:
+    """What a Jupyter server writes down when it answers: its address, port and token."""
+    file = runtime / f"jpserver-{process.pid}.json"
+
+    def read() -> Any:
+        assert process.poll() is None, f"the server ended: {log.read_text()}"
+        return file.exists() and json.loads(file.read_text() or "null")
+
+    found: dict[str, Any] = eventually(read, 60, "the server answers")
+    return found
 
 
 def end_server(process: "subprocess.Popen[bytes]") -> None:

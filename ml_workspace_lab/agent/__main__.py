@@ -4,7 +4,6 @@ import os
 import select
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +15,7 @@ from ml_workspace_lab.jobs.dispatcher import Dispatcher
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
+from ml_workspace_lab.trouble import kept_apart
 from ml_workspace_lab.workspace import folder
 
 BUSY_INTERVAL = 0.2
@@ -83,11 +83,10 @@ def _loop(storage: Storage, parts: Sequence[Part]) -> None:
 def _step(parts: Sequence[Part]) -> bool:
     busy = False
     for part in parts:
-        try:
-            busy = part.step() or busy
-        except Exception:  # noqa: BLE001 - one part's bad moment (a full disk, say) must not end all
-            traceback.print_exc()
-            busy = True
+        there_is_more = True  # also where a bad moment (a full disk, say) kept it from looking
+        with kept_apart(type(part).__name__):
+            there_is_more = part.step()
+        busy = busy or there_is_more
     return busy
 
 

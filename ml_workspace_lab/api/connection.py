@@ -1,6 +1,7 @@
 """A user's way into a workspace: the services with every call checked, here or over HTTP."""
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -29,6 +30,7 @@ class Ownership(Protocol):
 class Connection(ByName):
     """The operations of every service. Both ways of access have the same methods."""
 
+    @abstractmethod
     def call(
         self,
         service: str,
@@ -37,22 +39,22 @@ class Connection(ByName):
         body: msgspec.Struct | None,
         content: BinaryIO | None,
     ) -> Any:
-        raise NotImplementedError
+        """Do an operation. Its input must have been converted to the declared types."""
 
     def make(self, name: str) -> "Proxy":
         return Proxy(self, name)
 
+    @abstractmethod
     def metric_writer(self, run_id: str) -> "MetricWriter":
         """A writer of metrics for this process, with the caller's right to it checked."""
-        raise NotImplementedError
 
+    @abstractmethod
     def own(self, run_id: str) -> Ownership:
         """Say that this process does the work of a run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what this thread holds open; a later call opens it again."""
-        raise NotImplementedError
 
 
 class Proxy:
@@ -74,8 +76,8 @@ class Proxy:
             values.pop("self")
             body = values.pop("body", None)
             content = values.pop("content", None)
-            # Structs are not checked when they are made: what comes from Python goes through the
-            # same decoder as what comes over HTTP.
+            # Structs are not checked when they are made: what comes from Python is checked as what
+            # comes over HTTP is.
             if body is not None and operation.body is not None:
                 body = convert(_builtins(body), operation.body)
             arguments = convert(values, operation.arguments)

@@ -1,6 +1,7 @@
 """The one way to an operation: check the right to it, do it, leave an audit row."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import msgspec
@@ -26,7 +27,8 @@ class Gate:
     def check(self, operation: Operation, arguments: msgspec.Struct) -> None:
         """Raise Denied, or NotFound where the object may not even be seen."""
         ancestors = self.services.runs.ancestors if self.services else None
-        authorize(self.principal, operation.action, target_of(operation, arguments), ancestors)
+        with self._refusals_audited(operation, arguments):
+            authorize(self.principal, operation.action, target_of(operation, arguments), ancestors)
 
     def call(
         self,
@@ -43,21 +45,22 @@ class Gate:
             values["body"] = body
         if operation.uploads:
             values["content"] = content
-        try:
-            self.check(operation, arguments)
-            with acting_as(self.principal):
-                result = operation.function(service, **values)
-        except WorkspaceError as error:
-            # The refusal is what the caller must learn, even where it can't be recorded.
-            with suppress(WorkspaceError):
-                self._audit(operation, arguments, error.error_code)
-            raise
-        except Exception:
-            with suppress(WorkspaceError):
-                self._audit(operation, arguments, "InternalError")
-            raise
+        self.check(operation, arguments)
+        with self._refusals_audited(operation, arguments), acting_as(self.principal):
+            result = operation.function(service, **values)
         self._audit(operation, arguments, "ok")
         return result
+
+    @contextmanager
+    def _refusals_audited(self, operation: Operation, arguments: msgspec.Struct) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            code = error.error_code if isinstance(error, WorkspaceError) else "InternalError"
+            # The refusal is what the caller must learn, even where it can't be recorded.
+            with suppress(WorkspaceError):
+                self._audit(operation, arguments, code)
+            raise
 
     def _audit(self, operation: Operation, arguments: msgspec.Struct, outcome: str) -> None:
         if operation.audited and self.services is not None:

@@ -12,7 +12,9 @@ from ml_workspace_lab.errors import InvalidInput
 MAX_DEPTH = 64
 MAX_WHOLE = 10**32
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and the closing quote optional: text without an end is passed over once, not tried
+# again from each of its quotes.
+_TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 
 T = TypeVar("T")

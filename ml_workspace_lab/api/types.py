@@ -19,8 +19,6 @@ def text_like(
     return Meta(pattern=pattern, min_length=min_length, max_length=max_length)
 
 
-PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff]*$"
-
 # In patterns: `$` alone would let a line break pass that is a text's last character.
 Name = Annotated[
     str,
@@ -45,6 +43,11 @@ Key = Annotated[
 """The name of a metric, parameter, tag or property."""
 
 Text = Annotated[str, Meta(max_length=1_000_000)]
+Word = Annotated[
+    str, text_like(r"^[^\x00]*$(?!\n)", "must not hold a NUL character", max_length=1_000_000)
+]
+"""What a process can be given: an argument, a variable's value, a program's name."""
+
 RunId = Annotated[
     str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not the id of a run: 32 digits 0-9, a-f")
 ]

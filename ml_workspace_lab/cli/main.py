@@ -11,8 +11,7 @@ from contextlib import ExitStack
 
 from ml_workspace_lab.cli import deploying, derived, running, start
 from ml_workspace_lab.cli.output import print_error, print_result
-from ml_workspace_lab.client.files import shown
-from ml_workspace_lab.errors import InvalidInput, WorkspaceError
+from ml_workspace_lab.errors import InvalidInput, WorkspaceError, shown
 
 INTERRUPTED = 130
 FORMATS = ("text", "json")
@@ -77,7 +76,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has left, which is its right
     except OSError as error:
-        refusal = InvalidInput(f"{shown(error.filename or '')}: {error.strerror}.", field="path")
+        where = f"{shown(error.filename)}: " if error.filename else ""
+        refusal = InvalidInput(f"{where}{error.strerror or error}.", field="path")
         print_error(refusal, options.output)
         return refusal.exit_code
     return 0

@@ -1,17 +1,18 @@
 """What to run and where: the configurations that `Experiment.submit` takes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_workspace_lab.api.types import Scalar
-from ml_workspace_lab.client.files import is_file, shown
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.client.files import is_file
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.jobs.model import CommandJob, Job, NotebookJob, ScriptJob
 
 
 @dataclass(kw_only=True)
-class RunConfig:
+class RunConfig(ABC):
     """What all kinds of runs have in common.
 
     `timeout_seconds` ends the run as Failed; `python` is the interpreter that does the work, by
@@ -25,13 +26,13 @@ class RunConfig:
     timeout_seconds: float | None = None
     python: str | None = None
 
+    @abstractmethod
     def job(self) -> Job:
         """The work itself, as it is sent to the workspace."""
-        raise NotImplementedError
 
+    @abstractmethod
     def folder(self) -> Path:
         """The folder that is snapshotted."""
-        raise NotImplementedError
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ml_workspace_lab.api.connection import LocalConnection
-from ml_workspace_lab.client.files import is_file, shown
+from ml_workspace_lab.client.files import is_file
 from ml_workspace_lab.client.snapshot import put_file
 from ml_workspace_lab.endpoints.model import (
     DeployEndpoint,
@@ -20,7 +20,7 @@ from ml_workspace_lab.endpoints.model import (
     ScoreRequest,
 )
 from ml_workspace_lab.endpoints.preflight import try_scoring
-from ml_workspace_lab.errors import InvalidInput, Unavailable
+from ml_workspace_lab.errors import InvalidInput, Unavailable, shown
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.model import Model

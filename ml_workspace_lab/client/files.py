@@ -1,8 +1,6 @@
-"""Paths of this machine as users give them: looked at without surprises, shown in few words."""
+"""Paths of this machine as users give them, looked at without surprises."""
 
 from pathlib import Path
-
-SHOWN = 80
 
 
 def is_file(path: Path) -> bool:
@@ -19,9 +17,3 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
-
-
-def shown(path: str | Path) -> str:
-    """The path in quotes, the end left out where it is long."""
-    text = str(path)
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")

@@ -76,6 +76,11 @@ class Run:
     def display_name(self) -> str:
         return self._info.display_name
 
+    @property
+    def listed(self) -> RunInfo:
+        """The run as it was when this object last heard of it; `info()` asks."""
+        return self._info
+
     def info(self) -> RunInfo:
         """The whole record as it is now."""
         self._info = self.workspace.connection.runs.get(self.id)
@@ -219,7 +224,7 @@ class Run:
     def child_run(self, name: str | None = None) -> "Run":
         """An interactive run below this one; use it as a context manager."""
         return start_interactive(
-            self.workspace, self.experiment.name, display_name=name, parent=self.id
+            self.workspace, self._info.experiment, display_name=name, parent=self.id
         )
 
     def get_children(self) -> list["Run"]:
@@ -310,18 +315,19 @@ class Run:
             return  # A job's run is ended by its runner; this one was ended inside the block.
         if error is None:
             self.complete()
-        elif isinstance(error, KeyboardInterrupt):
-            self._end("Canceled", "Interrupted.")
-        else:
-            try:
+            return
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                self._end("Canceled", "Interrupted.")
+            else:
                 self.fail(f"{type(error).__name__}: {error}")
-            except WorkspaceError as refusal:
-                # Let go of it, and the background process closes it as Failed.
-                error.add_note(f"The run could not be ended: {refusal}")
-                self._let_go()
+        except WorkspaceError as refusal:
+            # Let go of it, and the background process closes it as Failed.
+            error.add_note(f"The run could not be ended: {refusal}")
+            self._let_go()
 
     def __repr__(self) -> str:
-        return f"Run({self.experiment.name!r} #{self.number}, {self._info.state}, id={self.id!r})"
+        return f"Run({self._info.experiment!r} #{self.number}, {self._info.state}, id={self.id!r})"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from ml_workspace_lab.client.card import run_bundle

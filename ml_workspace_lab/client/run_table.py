@@ -7,7 +7,7 @@ from ml_workspace_lab.client.run import Run
 
 
 class RunTable(list[Run]):
-    """A list of runs; as a cell's result it is a table."""
+    """A list of runs; as a cell's result it is a table of them as they were when listed."""
 
     def _repr_html_(self) -> str | None:
         return self._bundle()["text/html"] if self else None
@@ -18,4 +18,4 @@ class RunTable(list[Run]):
         printer.text(self._bundle()["text/plain"] if self else nothing)
 
     def _bundle(self) -> dict[str, Any]:
-        return runs_bundle([run.info() for run in self])
+        return runs_bundle([run.listed for run in self])

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Version, text_like
+from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Version, Word, text_like
 from ml_workspace_lab.models.model import ModelName
 
 EndpointName = Annotated[
@@ -58,7 +58,7 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     version: Version | None = None
     scoring_script: Digest | None = None
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
-    python: Text | None = None
+    python: Word | None = None
     tags: dict[Key, Text] = field(default_factory=dict)
 
 

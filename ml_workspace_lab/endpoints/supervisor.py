@@ -17,10 +17,11 @@ from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.endpoints.folder import MARK, Deployment, EndpointFolder, GenerationFolder
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.endpoints.store import Wanted
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, logged
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.paths import below
+from ml_workspace_lab.trouble import kept_apart
 
 FIRST_PAUSE = 0.5
 MAX_CRASHES = 5
@@ -58,7 +59,7 @@ class Supervisor:
             if path.name not in wanted:
                 self._remove(EndpointFolder(path))
         for one in wanted.values():
-            with logged(f"endpoint {one.info.name}"):
+            with kept_apart(f"endpoint {one.info.name}"):
                 if one.info.state is EndpointState.FAILED:
                     self._keep_former(one)
                 else:
@@ -131,7 +132,10 @@ class Supervisor:
         if seen.native is not None or generation.process.exists():
             self._clean_up(generation, seen)
         elif seen.crashes < MAX_CRASHES and time.monotonic() >= seen.not_before:
-            self._launch(generation, seen)
+            try:
+                self._launch(generation, seen)
+            except OSError:
+                self._clean_up(generation, seen)
 
     def _last_word(self, reason: str, failed: GenerationFolder) -> str:
         others = [g for g in failed.endpoint.generations() if g.number != failed.number]
@@ -148,7 +152,7 @@ class Supervisor:
         try:
             self._launch(generation, seen)
         except OSError as error:
-            reason = f"{wanted.python} could not be started: {error.strerror}."
+            reason = f"{error.filename} could not be started: {error.strerror}."
             self._set_state(wanted, EndpointState.FAILED, reason)
 
     def _launch(self, generation: GenerationFolder, seen: _Process) -> None:

@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ml_workspace_lab.compute.model import Driver
-from ml_workspace_lab.errors import Conflict, logged
+from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.store import QueuedJob
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.trouble import kept_apart
 
 GRACE_SECONDS = 15.0
 """From the request to end a run until its processes are ended by force."""
@@ -42,14 +43,15 @@ class Dispatcher:
         begun = [job for job in jobs if job.attempt > 0]
         waiting = [job for job in jobs if job.attempt == 0]
         for job in begun:
-            with logged(f"run {job.run_id}"):
+            with kept_apart(f"run {job.run_id}"):
                 self._watch(job)
         for job in waiting:
             if job.cancel_requested is not None:
-                self._finish(job, RunState.CANCELED, "Canceled before it began.")
+                with kept_apart(f"run {job.run_id}"):
+                    self._finish(job, RunState.CANCELED, "Canceled before it began.")
         free = self.driver.slots - len(begun)
         for job in [job for job in waiting if job.cancel_requested is None][: max(free, 0)]:
-            with logged(f"run {job.run_id}"):
+            with kept_apart(f"run {job.run_id}"):
                 self._begin(job)
         return bool(jobs)
 

@@ -16,13 +16,6 @@ from ml_workspace_lab.jobs import parameters, store
 from ml_workspace_lab.jobs.model import CommandJob, NotebookJob, ScriptJob, SubmitRun, kind_of
 from ml_workspace_lab.storage.paths import relative
 
-LONGEST = 365 * 24 * 60 * 60
-
-
-def _startable(word: str, field: str) -> None:
-    if "\0" in word:
-        raise InvalidInput(f"{field}: no process can be given a NUL character.", field=field)
-
 
 class Jobs(Service):
     """Work that compute targets do."""
@@ -90,28 +83,13 @@ class Jobs(Service):
                 f"There is no Python interpreter {body.python!r} on this compute target.",
                 field="python",
             )
-        if body.timeout_seconds is not None and not 0 < body.timeout_seconds <= LONGEST:
-            raise InvalidInput(
-                f"timeout_seconds: must be more than 0, and at most {LONGEST} (a year).",
-                field="timeout_seconds",
-            )
-        for name, value in body.environment_variables.items():
-            _startable(value, f"environment_variables.{name}")
-            if "=" in name:
-                raise InvalidInput(
-                    f"{name}: no variable's name holds `=`.", field="environment_variables"
-                )
         match body.job:
             case NotebookJob():
                 self._check_notebook(body.snapshot_id, body.job)
-            case ScriptJob(script=script, arguments=arguments):
-                for word in arguments:
-                    _startable(word, "arguments")
+            case ScriptJob(script=script):
                 self._file(body.snapshot_id, relative(script, "script"), "script")
             case CommandJob(command=command):
                 self.services.snapshots.get(body.snapshot_id)
-                for word in command:
-                    _startable(word, "command")
                 if not command or not command[0]:
                     raise InvalidInput("command: names no program.", field="command")
 

@@ -54,7 +54,10 @@ class Models(Service):
         if body.run_id is not None:
             snapshot = self.services.runs.get(body.run_id).snapshot_id
         files = self._files(body)
+        # Looked into before the transaction: whoever writes would wait for the disk otherwise.
         heads = (self._head(file) for file in files)
+        framework = body.framework or inspection.framework([f.path for f in files], heads)
+        executes_code = any(self._executes_code(file) for file in files)
         with self.storage.database.write() as transaction:
             number = store.insert_version(
                 transaction,
@@ -62,11 +65,11 @@ class Models(Service):
                 files,
                 run=body.run_id,
                 snapshot=snapshot,
-                framework=body.framework or inspection.framework([f.path for f in files], heads),
+                framework=framework,
                 description=body.description,
                 tags_json=json.dumps(body.tags),
                 properties_json=json.dumps(body.properties),
-                executes_code=int(any(self._executes_code(file) for file in files)),
+                executes_code=int(executes_code),
                 user=caller().name,
             )
         return self.version(name, number)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml_workspace_lab.client.files import shown
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.notebook.live import live_path
 
 VARIABLE = "ML_WORKSPACE_LAB_NOTEBOOK"

@@ -16,7 +16,7 @@ from ml_workspace_lab.api.operation import HostService, operation
 from ml_workspace_lab.api.types import Nothing, Text, text_like
 from ml_workspace_lab.storage.files import write_atomic
 
-KernelId = Annotated[str, text_like(r"^[A-Za-z0-9-]{1,64}$(?!\n)", "is not the id of a kernel")]
+KernelId = Annotated[str, text_like(r"^[A-Za-z0-9_-]{1,64}$(?!\n)", "is not the id of a kernel")]
 MAX_AGE_SECONDS = 7 * 24 * 60 * 60
 
 

@@ -91,6 +91,8 @@ class ApiHandler(APIHandler):
             raise Denied(f"This Jupyter server's rules forbid you to {action} workspaces.")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
+        # Tornado has dropped all headers that were set before.
+        self.set_header("X-Request-Id", self.request_id)
         error = kwargs.get("exc_info", (None, None, None))[1]
         if isinstance(error, WorkspaceError):
             self.set_status(error.status)

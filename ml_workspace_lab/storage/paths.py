@@ -4,7 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.errors import InvalidInput, shown
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -36,9 +36,8 @@ def relative(path: str, field: str = "path") -> str:
         reason = f"is longer than {MAX_PATH} bytes"
     else:
         return path
-    shown = path if len(path) <= 80 else path[:80] + "…"
     raise InvalidInput(
-        f"The path {shown!r} {reason}.",
+        f"The path {shown(path)} {reason}.",
         field=field,
         hint="Give a relative path with `/` between its parts.",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable, shown
 from ml_workspace_lab.storage.database import Database, now
 from ml_workspace_lab.storage.files import disk_errors
 from ml_workspace_lab.storage.storage import DATABASE, Storage
@@ -32,7 +32,7 @@ def create(root: Path, body: CreateWorkspace) -> Storage:
         return _make(root, body)
     except OSError as error:
         raise InvalidInput(
-            f"No workspace can be made in {_shown(root)}: {error.strerror}.", field="location"
+            f"No workspace can be made in {shown(root)}: {error.strerror}.", field="location"
         ) from None
 
 
@@ -75,16 +75,12 @@ def _make(root: Path, body: CreateWorkspace) -> Storage:
 def open_(root: Path) -> Storage:
     """The storage of the workspace in `root`. Raises NotFound where there is none."""
     if not _is_ready(root):
-        raise NotFound(f"There is no workspace in {_shown(root)}.", field="workspace", hint=HINT)
+        raise NotFound(f"There is no workspace in {shown(root)}.", field="workspace", hint=HINT)
     if not os.access(root, os.W_OK):
         raise Unavailable(f"{root} can't be written to.", hint="Check the folder's rights.")
     storage = Storage(root)
     storage.database.check()
     return storage
-
-
-def _shown(root: Path) -> str:
-    return str(root) if len(str(root)) <= 120 else f"{str(root)[:120]}…"
 
 
 def _is_ready(root: Path) -> bool:

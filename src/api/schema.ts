@@ -1273,8 +1273,8 @@ export interface components {
      * SubmitRun
      * @description A run for a compute target. A `run_id` made by the client makes a repeat harmless.
      *
-     *         `python` is the interpreter that does the work, which must have this package (default: the
-     *         target's own).
+     *         `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
+     *         have this package (default: the target's own).
      */
     SubmitRun: {
       job:

@@ -78,3 +78,12 @@ def test_a_refusal_names_the_field(raw: bytes, kind: type, field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         decode(raw, kind)
     assert refusal.value.field == field
+
+
+def test_text_without_an_end_is_read_once() -> None:
+    """Were it tried again from each of its quotes, this would take hours."""
+    odd = b"[" * 60 + b"]" * 60 + b'"' + b'\\"' * 1_000_000 + b"[" * 10
+    with pytest.raises(InvalidInput):
+        loads(odd)
+    nested = b'["' + b'\\"[' * 100 + b'"]'
+    assert loads(nested) == ['"[' * 100]

@@ -15,7 +15,14 @@ from playwright.sync_api import BrowserContext, Error, Page, expect, sync_playwr
 
 from ml_workspace_lab import Workspace
 from tests.browser.pages import wait_until_started
-from tests.conftest import end_agents, end_server, end_work, eventually, of_workspace
+from tests.conftest import (
+    end_agents,
+    end_server,
+    end_work,
+    eventually,
+    of_workspace,
+    server_info,
+)
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -73,9 +80,7 @@ def start_lab(folder: Path, port: int = 0, token: str | None = None) -> Lab:
     ]  # fmt: skip
     log = (own / "server.log").open("ab")
     process = subprocess.Popen(words, stdout=log, stderr=log, env=environment, cwd=folder)
-    path = own / "runtime" / f"jpserver-{process.pid}.json"
-    eventually(path.exists, 60, f"JupyterLab: {(own / 'server.log').read_text()}")
-    info = eventually(lambda: json.loads(path.read_text() or "{}"))
+    info = server_info(process, own / "runtime", own / "server.log")
     return Lab(folder, process, info["url"], info["token"], info["port"])
 
 

@@ -41,8 +41,9 @@ print("the end")
 
 
 def expect_unharmed(page: Page) -> None:
-    """Whatever was drawn has had its time to load and to act."""
-    page.evaluate("() => new Promise(done => setTimeout(done, 200))")
+    """Whatever was drawn has been loaded, or failed to, and has acted on that."""
+    page.wait_for_function("() => [...document.images].every(image => image.complete)")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     assert page.evaluate("window.__pwned") is None
 
 

@@ -1,6 +1,5 @@
 """A notebook in the browser as the source of runs: unsaved edits count, cards stay live."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Lab, OpenLab
 from tests.browser.pages import Notebook, RunView, wait_until_started
+from tests.conftest import eventually
 from tests.notebooks import write_notebook
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -38,17 +38,27 @@ def test_a_job_runs_what_is_on_the_screen_and_not_what_was_saved(
     expect(notebook.cell(SUBMIT)).not_to_contain_text("as it was saved")
 
 
-def late(route: Route) -> None:
-    """Let the kernel ask before the front end's word arrives."""
-    time.sleep(0.1)
-    route.continue_()
-
-
-def test_the_last_keys_before_the_run_are_in_it(lab: Lab, open_lab: OpenLab) -> None:
+def test_the_last_keys_before_the_run_are_in_it(
+    lab: Lab, open_lab: OpenLab, tmp_path: Path
+) -> None:
     """Edits are pushed a moment after they are made; a run that comes sooner waits for them."""
     page, notebook = open_notebook(lab, open_lab, "quick.ipynb", "print(1)")
+    asked = tmp_path / "asked"
+    # However slow this machine is: the kernel says when it begins to ask, and then has patience.
+    notebook.type(
+        SUBMIT,
+        "from ml_workspace_lab.notebook import document\ndocument.PATIENCE_SECONDS = 60\n"
+        f"open({str(asked)!r}, 'w').close()\nrun = %ws_run",
+    )
     with page.expect_response(lambda answer: "print(2)" in (answer.request.post_data or "")):
         notebook.type(EDITED, "print(2)")
+
+    def late(route: Route) -> None:
+        """The front end's word on the execution comes when the kernel has begun."""
+        if route.request.post_data_json["cell_id"]:
+            eventually(asked.exists, what="the kernel asks")
+        route.continue_()
+
     page.route("**/notebooks/live*", late)
     page.keyboard.insert_text("; print(3)")
     for key in ("Escape", "ArrowDown", "Control+Enter"):

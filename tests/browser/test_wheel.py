@@ -1,6 +1,5 @@
 """The built wheel in an environment of its own, with no Node anywhere."""
 
-import json
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.pages import Panel
-from tests.conftest import end_server, eventually
+from tests.conftest import end_server, server_info
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -57,9 +56,7 @@ def lab(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
         process = subprocess.Popen(words, env=environment, cwd=tmp_path, stdout=log, stderr=log)
     try:
         runtime = Path(output(environment, "jupyter", "--runtime-dir").strip())
-        info = runtime / f"jpserver-{process.pid}.json"
-        eventually(info.exists, 60, what="JupyterLab starts")
-        found = eventually(lambda: json.loads(info.read_text() or "null"))
+        found = server_info(process, runtime, tmp_path / "log")
         yield f"{found['url']}lab?token={found['token']}"
     finally:
         end_server(process)

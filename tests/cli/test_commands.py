@@ -145,7 +145,7 @@ def test_an_endpoint_is_tried_deployed_asked_and_deleted(here: Cli) -> None:
     made = here("-o", "json", "endpoint", "deploy", "e-one", "scale:1", "--script", "score.py")
     assert made.json["endpoint"]["state"] == "Healthy"
     key, uri = made.json["keys"]["primary"], made.json["endpoint"]["scoring_uri"]
-    assert request("POST", uri, '{"x": 1}', Authorization=f"Bearer {key}").body["y"] == 3
+    assert request("POST", uri, '{"x": 1}', Authorization=f"Bearer {key}").json["y"] == 3
     assert here("-o", "json", "endpoint", "score", "e-one", '{"x": 5}').json["answer"]["y"] == 15
     assert "Serving scale:1" in here("endpoint", "log", "e-one").out
     new = here("-o", "json", "endpoint", "key", "e-one", "--key", "primary").json["primary"]

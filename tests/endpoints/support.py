@@ -1,19 +1,18 @@
 """Small models with scoring scripts, and plain HTTP requests to what serves them."""
 
-import http.client
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 
 from ml_workspace_lab import Endpoint, Workspace
 from ml_workspace_lab.client.model import Model
-from tests.conftest import of_workspace
+from tests import http
+from tests.conftest import eventually, of_workspace
+from tests.http import Answer
 
+# With a `gate` it says that it has begun, then answers when that file is there.
 SCALE = """
 import json, os, time
 from pathlib import Path
@@ -24,34 +23,33 @@ def init():
 
 def run(data):
     request = json.loads(data)
-    time.sleep(request.get("seconds", 0))
+    if "gate" in request:
+        gate = Path(request["gate"])
+        gate.with_suffix(".begun").touch()
+        while not gate.exists():
+            time.sleep(0.01)
     return {"y": factor * request["x"], "pid": os.getpid()}
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    raw: bytes
+class Gate:
+    """Holds a request in the middle of its scoring."""
 
-    @property
-    def body(self) -> Any:
-        return json.loads(self.raw)
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "gate"
+        self.body = json.dumps({"x": 1, "gate": str(self._path)})
+
+    def wait_until_begun(self) -> None:
+        eventually(self._path.with_suffix(".begun").exists, what="the script works on it")
+
+    def open(self) -> None:
+        self._path.touch()
 
 
 def request(method: str, url: str, body: bytes | str | None = None, **headers: str) -> Answer:
-    """One request on a connection of its own; `_` in a header's name stands for `-`."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
-    try:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        connection.request(method, path, body, named)
-        response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())  # type: ignore[arg-type]
-    finally:
-        connection.close()
+    """One request; `_` in a header's name stands for `-`."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return http.request(method, url, body, named)
 
 
 def score(endpoint: Endpoint, body: bytes | str, key: str | None = None, **headers: str) -> Answer:

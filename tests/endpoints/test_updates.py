@@ -3,7 +3,6 @@
 import http.client
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from ml_workspace_lab import Endpoint, Workspace
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.errors import NotFound, Unavailable
 from tests.conftest import eventually
-from tests.endpoints.support import scale_endpoint, scale_model, score, scoring, script
+from tests.endpoints.support import Gate, scale_endpoint, scale_model, score, scoring, script
 
 
 class Client(threading.Thread):
@@ -36,13 +35,20 @@ class Client(threading.Thread):
                 self.failures.append(repr(error))
 
 
-def fresh(endpoint: Endpoint, body: str) -> Callable[[], float]:
+def wait_for_answers(clients: list[Client]) -> None:
+    """Until each of them has been answered some more."""
+    before = [len(client.answers) for client in clients]
+    for client, count in zip(clients, before, strict=True):
+        eventually(lambda client=client, count=count: len(client.answers) > count + 2)
+
+
+def fresh(endpoint: Endpoint, body: str = '{"x": 1}') -> Callable[[], float]:
     """Ask on a new connection each time."""
 
     def ask() -> float:
         answer = score(endpoint, body)
         assert answer.status == 200, answer
-        return float(answer.body["y"])
+        return float(answer.json["y"])
 
     return ask
 
@@ -79,19 +85,18 @@ def asking(*asks: Callable[[], float]) -> Iterator[list[Client]]:
 def test_an_update_lets_no_request_fail(ws: Workspace, tmp_path: Path) -> None:
     endpoint = scale_endpoint(ws, tmp_path, 1)
     address, port = endpoint.scoring_uri, endpoint.info().port
-    slow = fresh(endpoint, '{"x": 1, "seconds": 0.05}')
-    quick = [fresh(endpoint, '{"x": 1}') for _ in range(2)]
-    with asking(*quick, slow, kept(endpoint)) as clients:
+    quick = [fresh(endpoint) for _ in range(3)]
+    with asking(*quick, kept(endpoint)) as clients:
         for factor in (2, 3, 4):
-            time.sleep(0.3)
+            wait_for_answers(clients)
             updated = scale_model(ws, tmp_path, factor).deploy(
                 "scale", scoring_script=tmp_path / "score.py"
             )
             assert updated.keys is None, "those it had go on"
-            after = [score(endpoint, '{"x": 1}').body["y"] for _ in range(20)]
+            after = [score(endpoint, '{"x": 1}').json["y"] for _ in range(20)]
             assert after == [factor] * 20, "the old one takes no more"
             eventually(lambda: len(scoring(Path(ws.location))) == 1, what="the old one leaves")
-        time.sleep(0.3)
+        wait_for_answers(clients)
     for client in clients:
         assert client.failures == []
         assert set(client.answers) == {1, 2, 3, 4}
@@ -103,12 +108,14 @@ def test_an_update_waits_for_the_request_that_is_being_answered(
     ws: Workspace, tmp_path: Path
 ) -> None:
     endpoint = scale_endpoint(ws, tmp_path, 1)
-    with asking(fresh(endpoint, '{"x": 1, "seconds": 4}')) as (client,):
-        time.sleep(0.5)
+    gate = Gate(tmp_path)
+    with asking(fresh(endpoint, gate.body)) as (client,):
+        gate.wait_until_begun()
         client.stop.set()
         scale_model(ws, tmp_path, 2).deploy("scale", scoring_script=tmp_path / "score.py")
-        assert score(endpoint, '{"x": 1}').body["y"] == 2
+        assert score(endpoint, '{"x": 1}').json["y"] == 2
         assert client.answers == [], "the new one answers while the old one is at work"
+        gate.open()
         client.join(30)
     assert (client.answers, client.failures) == ([1], [])
     eventually(lambda: len(scoring(Path(ws.location))) == 1)
@@ -118,7 +125,7 @@ def test_a_failed_update_keeps_what_there_was(ws: Workspace, tmp_path: Path) -> 
     endpoint = scale_endpoint(ws, tmp_path, 1)
     model = scale_model(ws, tmp_path, 2)
     broken = script(tmp_path, "def init(): raise ValueError('no luck')\ndef run(data): pass")
-    with asking(fresh(endpoint, '{"x": 1}')) as (client,), pytest.raises(Unavailable) as failure:
+    with asking(fresh(endpoint)) as (client,), pytest.raises(Unavailable) as failure:
         model.deploy("scale", scoring_script=broken)
     assert "ValueError: no luck" in str(failure.value)
     assert "deployment before it still serves" in str(failure.value)
@@ -126,7 +133,7 @@ def test_a_failed_update_keeps_what_there_was(ws: Workspace, tmp_path: Path) -> 
     assert client.failures == []
     assert set(client.answers) == {1}
     model.deploy("scale", scoring_script=script(tmp_path))
-    assert score(endpoint, '{"x": 1}').body["y"] == 2
+    assert score(endpoint, '{"x": 1}').json["y"] == 2
     eventually(lambda: len(scoring(Path(ws.location))) == 1)
 
 
@@ -138,11 +145,11 @@ def test_the_deployment_that_a_failed_update_left_is_looked_after(
     broken = script(tmp_path, "exit(1)")
     with pytest.raises(Unavailable):
         model.deploy("scale", scoring_script=broken)
-    psutil.Process(score(endpoint, '{"x": 1}').body["pid"]).kill()
+    psutil.Process(score(endpoint, '{"x": 1}').json["pid"]).kill()
 
     def answer() -> object:
         try:
-            return score(endpoint, '{"x": 1}').body["y"]
+            return score(endpoint, '{"x": 1}').json["y"]
         except OSError:
             return None
 

@@ -10,38 +10,61 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ml_workspace_lab import NotebookRunConfig, Run, Workspace
+from ml_workspace_lab import CommandConfig, NotebookRunConfig, Run, Workspace
 from ml_workspace_lab.experiments.model import RunState
 from tests.conftest import agents, end_agents, end_server, eventually, of_workspace, start_server
 from tests.notebooks import write_notebook
 
-STEPS = 30
-# Each step is acknowledged by a file that is written after log() and print() have returned.
+# It goes on until the file "enough" is there. Each step is acknowledged by a file that is replaced
+# after log() and print() have returned.
 WORK = """
 import os, time
 from pathlib import Path
 from ml_workspace_lab import Run
 run = Run.get_context()
-for step in range(STEPS):
+step = 0
+while not Path(FOLDER, "enough").exists():
     run.log("step", step)
     print("line", step, flush=True)
-    Path(ACKNOWLEDGED).write_text(str(step))
-    time.sleep(0.1)
+    Path(FOLDER, "new").write_text(str(step))
+    os.replace(Path(FOLDER, "new"), Path(FOLDER, "acknowledged"))
+    step += 1
+    time.sleep(0.02)
 """
 
 
-@pytest.fixture
-def acknowledged(tmp_path: Path) -> Path:
-    return tmp_path / "acknowledged"
+class Acknowledged:
+    """What the code of a run was told that it has logged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        source = WORK.replace("FOLDER", repr(str(folder)))
+        write_notebook(folder / "nb.ipynb", source, "print('after')")
+
+    @property
+    def last(self) -> int:
+        """The number of the last step, -1 before the first."""
+        path = self._folder / "acknowledged"
+        return int(path.read_text()) if path.exists() else -1
+
+    def wait_for_more(self) -> None:
+        before = self.last
+        eventually(lambda: self.last >= before + 3, what="the code goes on")
+
+    def end(self) -> None:
+        (self._folder / "enough").touch()
 
 
 @pytest.fixture
-def run(ws: Workspace, tmp_path: Path, acknowledged: Path) -> Run:
+def acknowledged(tmp_path: Path) -> Acknowledged:
+    return Acknowledged(tmp_path)
+
+
+@pytest.fixture
+def run(ws: Workspace, tmp_path: Path, acknowledged: Acknowledged) -> Run:
     """A notebook run in its middle."""
-    source = WORK.replace("STEPS", str(STEPS)).replace("ACKNOWLEDGED", repr(str(acknowledged)))
-    write_notebook(tmp_path / "nb.ipynb", source, "print('after')")
     run = ws.experiment("e").submit(NotebookRunConfig(tmp_path, "nb.ipynb"))
-    eventually(lambda: acknowledged.exists() and int(acknowledged.read_text() or 0) >= 3)
+    acknowledged.wait_for_more()
     return run
 
 
@@ -55,9 +78,9 @@ def kernel_of(run: Run) -> psutil.Process:
     )
 
 
-def check_kept(run: Run, acknowledged: Path) -> None:
+def check_kept(run: Run, acknowledged: Acknowledged) -> None:
     """Every acknowledged metric and line is there, once."""
-    last = int(acknowledged.read_text())
+    last = acknowledged.last
     steps = run.get_metrics()["step"]
     assert steps[: last + 1] == list(range(last + 1))
     assert len(steps) == len(set(steps))
@@ -69,7 +92,9 @@ def check_gone(run: Run) -> None:
     eventually(lambda: not of_workspace(Path(run.workspace.location)), what="no process is left")
 
 
-def test_killing_the_kernel_fails_the_run_with_the_signal(run: Run, acknowledged: Path) -> None:
+def test_killing_the_kernel_fails_the_run_with_the_signal(
+    run: Run, acknowledged: Acknowledged
+) -> None:
     kernel_of(run).send_signal(signal.SIGKILL)
     info = run.wait_for_completion(raise_on_error=False, timeout_seconds=30)
     assert info.state is RunState.FAILED
@@ -78,7 +103,9 @@ def test_killing_the_kernel_fails_the_run_with_the_signal(run: Run, acknowledged
     check_gone(run)
 
 
-def test_killing_the_runner_fails_the_run_and_ends_its_kernel(run: Run, acknowledged: Path) -> None:
+def test_killing_the_runner_fails_the_run_and_ends_its_kernel(
+    run: Run, acknowledged: Acknowledged
+) -> None:
     kernel = kernel_of(run)
     runner_of(run).send_signal(signal.SIGKILL)
     info = run.wait_for_completion(raise_on_error=False, timeout_seconds=30)
@@ -89,36 +116,40 @@ def test_killing_the_runner_fails_the_run_and_ends_its_kernel(run: Run, acknowle
     check_gone(run)
 
 
-def test_killing_the_dispatcher_leaves_the_run_alone(run: Run, acknowledged: Path) -> None:
+def test_killing_the_dispatcher_leaves_the_run_alone(run: Run, acknowledged: Acknowledged) -> None:
     end_agents(Path(run.workspace.location))
+    acknowledged.wait_for_more()
+    acknowledged.end()
     info = run.wait_for_completion(timeout_seconds=60)
     assert info.state is RunState.COMPLETED
-    assert run.get_metrics()["step"] == list(range(STEPS))
+    assert run.get_metrics()["step"] == list(range(acknowledged.last + 1))
     check_kept(run, acknowledged)
     check_gone(run)
 
 
 def test_killing_dispatcher_and_runner_is_found_out_by_the_next_dispatcher(
-    run: Run, acknowledged: Path, tmp_path: Path
+    run: Run, acknowledged: Acknowledged, tmp_path: Path
 ) -> None:
     root = Path(run.workspace.location)
     end_agents(root)
     runner_of(run).send_signal(signal.SIGKILL)
     assert run.get_status() is RunState.RUNNING, "nobody is there to find out"
-    other = run.workspace.experiment("e").submit(NotebookRunConfig(tmp_path, "nb.ipynb"))
+    (tmp_path / "other").mkdir()
+    command = CommandConfig(tmp_path / "other", ["true"])
+    other = run.workspace.experiment("e").submit(command)
     eventually(lambda: run.get_status() is RunState.FAILED, 30)
     check_kept(run, acknowledged)
     other.wait_for_completion(timeout_seconds=60)
     check_gone(run)
 
 
-def test_a_runner_that_stands_still_goes_on(run: Run, acknowledged: Path) -> None:
+def test_a_runner_that_stands_still_goes_on(run: Run, acknowledged: Acknowledged) -> None:
     runner = runner_of(run)
     runner.suspend()
-    before = acknowledged.read_text()
-    eventually(lambda: acknowledged.read_text() != before, what="the kernel works on")
+    acknowledged.wait_for_more()
     assert run.get_status() is RunState.RUNNING
     runner.resume()
+    acknowledged.end()
     assert run.wait_for_completion(timeout_seconds=60).state is RunState.COMPLETED
     check_kept(run, acknowledged)
 
@@ -126,17 +157,18 @@ def test_a_runner_that_stands_still_goes_on(run: Run, acknowledged: Path) -> Non
 def test_killing_the_jupyter_server_leaves_its_runs_alone(tmp_path: Path) -> None:
     ws = Workspace.create("lab", tmp_path / "store")
     server = start_server(tmp_path, tmp_path / "store")
-    acknowledged = tmp_path / "acknowledged"
-    source = WORK.replace("STEPS", str(STEPS)).replace("ACKNOWLEDGED", repr(str(acknowledged)))
-    write_notebook(tmp_path / "nb.ipynb", source)
+    acknowledged = Acknowledged(tmp_path)
     remote = server.connect()
     run = remote.experiment("e").submit(NotebookRunConfig(tmp_path, "nb.ipynb"))
-    eventually(acknowledged.exists)
+    acknowledged.wait_for_more()
     server.process.kill()
     server.process.wait(10)
+    acknowledged.wait_for_more()
     remote.close()
     again = start_server(tmp_path, tmp_path / "store")
     here = ws.run(run.id)
+    assert here.get_status() is RunState.RUNNING
+    acknowledged.end()
     assert here.wait_for_completion(timeout_seconds=60).state is RunState.COMPLETED
     check_kept(here, acknowledged)
     end_server(again.process)

@@ -1,28 +1,17 @@
-"""Requests to a server under test, and what came back."""
+"""A client of the API that sends what it is told to."""
 
-import http.client
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+
+from tests.http import Answer, request
 
 PREFIX = "ml-workspace-lab/api/v1"
 
 
 @dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    content: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.content)
-
-
-@dataclass(frozen=True)
 class Client:
-    """Sends what it is told to, however wrong, with this `Authorization`."""
+    """Asks the server at `url` with this `Authorization`."""
 
     url: str
     authorization: str = ""
@@ -36,19 +25,8 @@ class Client:
         raw: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
         sent = {"Content-Type": "application/json", **(headers or {})}
         if self.authorization:
             sent["Authorization"] = self.authorization
         content = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        try:
-            connection.request(method, f"{parts.path}{PREFIX}{path}", content, sent)
-            answer = connection.getresponse()
-            return Answer(
-                answer.status,
-                {name.lower(): value for name, value in answer.getheaders()},
-                answer.read(),
-            )
-        finally:
-            connection.close()
+        return request(method, f"{self.url}{PREFIX}{path}", content, sent)

@@ -5,7 +5,8 @@ import pytest
 from ml_workspace_lab.api.openapi import all_operations
 from ml_workspace_lab.api.operation import Operation
 from tests.conftest import Server
-from tests.server.http import Answer, Client
+from tests.http import Answer
+from tests.server.http import Client
 
 OPERATIONS = [
     pytest.param(operation, id=f"{service}.{operation.name}")

@@ -176,8 +176,10 @@ class Execution(NotebookClient):
             self._stream.join()
 
     def _print(self, text: str) -> None:
+        left = memoryview(text.encode("utf-8", "replace"))
         with disk_errors():
-            self._log.write(text.encode("utf-8", "replace"))
+            while left:  # A disk that is about to be full takes a part, and then says so.
+                left = left[self._log.write(left) :]
 
     def _save(self, *, durable: bool = False) -> None:
         self._join_stream()
