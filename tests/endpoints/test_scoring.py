@@ -221,7 +221,7 @@ def test_health_and_documentation_need_no_key(lines: Endpoint, scripted: Endpoin
 
 def test_health_answers_while_the_script_works(scripted: Endpoint, tmp_path: Path) -> None:
     gate = Gate(tmp_path)
-    held = threading.Thread(target=score, args=(scripted, gate.json))
+    held = threading.Thread(target=score, args=(scripted, gate.body))
     held.start()
     gate.wait_until_begun()
     assert request("GET", scripted.scoring_uri.removesuffix("score")).status == 200
