@@ -3,13 +3,34 @@
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
 from ml_workspace_lab.storage.files import disk_errors, sync_folder
 
 CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Held:
+    """A content that was just put, and a copy of it for as long as nothing refers to it."""
+
+    digest: str
+    size: int
+    target: Path
+    copy: Path
+
+    def require(self) -> None:
+        """Inside the transaction that refers to it: put it back where it was removed meanwhile."""
+        if not self.target.exists():
+            try:
+                self.copy.replace(self.target)
+            except FileNotFoundError:
+                raise Unavailable("The content was removed meanwhile: send it again.") from None
 
 
 class Blobs:
@@ -24,6 +45,12 @@ class Blobs:
         Raises InvalidInput where it does not have the `expected` digest, StorageFull where there
         is no room; nothing is kept then.
         """
+        with self.hold(stream, expected) as held:
+            return held.digest, held.size
+
+    @contextmanager
+    def hold(self, stream: BinaryIO, expected: str | None = None) -> Iterator[Held]:
+        """Keep what `stream` holds, as `add` does, for a block that will refer to it."""
         with disk_errors():
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = self.root / f".{secrets.token_hex(8)}"
@@ -36,9 +63,9 @@ class Blobs:
                         hint="It may have changed or been cut off on its way: send it again.",
                     )
                 self._keep(temporary, digest)
+                yield Held(digest, size, self.path(digest), temporary)
             finally:
                 temporary.unlink(missing_ok=True)
-        return digest, size
 
     def open(self, digest: str) -> BinaryIO:
         """The content, to be read. Raises NotFound where it isn't kept here."""
@@ -61,6 +88,14 @@ class Blobs:
     def has(self, digest: str) -> bool:
         return self.path(digest).is_file()
 
+    def renew(self, digest: str) -> bool:
+        """Whether the content is kept here; if so, it counts as put just now, so that what removes
+        old ones leaves it."""
+        with suppress(FileNotFoundError):
+            os.utime(self.path(digest))
+            return True
+        return False
+
     def size(self, digest: str) -> int:
         return self.path(digest).stat().st_size
 
@@ -69,7 +104,7 @@ class Blobs:
 
     def _keep(self, temporary: Path, digest: str) -> None:
         target = self.path(digest)
-        if target.exists():
+        if self.renew(digest):
             return
         target.parent.mkdir(mode=0o700, exist_ok=True)
         temporary.replace(target)

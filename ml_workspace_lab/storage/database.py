@@ -1,26 +1,26 @@
-"""The workspace's database: SQLite in WAL mode, one writer at a time, a reader for each thread.
+"""The workspace's database as the stores see it: queries, snapshots, transactions.
 
-SQL uses named parameters (`:name`) and a common subset of SQLite and PostgreSQL.
+SQL uses named parameters (`:name`) and the common subset of SQLite and PostgreSQL. Writers take
+turns on both: a transaction holds the write lock from its start, so what it reads can't change.
 """
 
 import json
-import os
-import sqlite3
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import resources
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull, Unavailable, WorkspaceError
+from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x4D4C5753  # "MLWS"
-BUSY_SECONDS = 10.0
+SCHEMA_VERSION = 2
+BUSY_SECONDS = 5.0
+"""How long a call waits for others that hold the database."""
 
-Row = sqlite3.Row
+_MIB = 1024 * 1024
+
+Row = Mapping[str, Any]
 
 
 def now() -> int:
@@ -28,196 +28,153 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Transaction:
+class Cursor(Protocol):
+    """What a statement left behind."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+
+class Queries(ABC):
+    """What can be asked of a database, inside a transaction and outside."""
+
+    @abstractmethod
+    def run(self, sql: str, parameters: Mapping[str, Any]) -> Cursor:
+        """Execute one statement."""
+
+    def one(self, sql: str, **parameters: Any) -> Row | None:
+        row: Row | None = self.run(sql, parameters).fetchone()
+        return row
+
+    def all(self, sql: str, **parameters: Any) -> list[Row]:
+        return self.run(sql, parameters).fetchall()
+
+
+class Transaction(Queries):
     """Writes that become durable together, and the events that tell of them."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def execute(self, sql: str, **parameters: Any) -> Cursor:
+        return self.run(sql, parameters)
 
-    def execute(self, sql: str, **parameters: Any) -> sqlite3.Cursor:
-        return self._connection.execute(sql, parameters)
+    @abstractmethod
+    def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Execute one statement for each row of parameters."""
 
-    def one(self, sql: str, **parameters: Any) -> Row | None:
-        row: Row | None = self._connection.execute(sql, parameters).fetchone()
-        return row
+    def insert(self, table: str, **values: Any) -> None:
+        """Add a row. Table and column names are the caller's own words."""
+        self.run(_insertion(table, values), values)
 
-    def all(self, sql: str, **parameters: Any) -> list[Row]:
-        return self._connection.execute(sql, parameters).fetchall()
+    def add(self, table: str, **values: Any) -> int:
+        """Add a row to a table that numbers its rows; the number."""
+        row = self.run(f"{_insertion(table, values)} RETURNING id", values).fetchone()
+        return int(row["id"])
 
-    def insert(self, table: str, **values: Any) -> int:
-        """Add a row and return its id. Table and column names are the caller's own words."""
-        columns = ", ".join(f'"{name}"' for name in values)
-        marks = ", ".join(f":{name}" for name in values)
-        cursor = self._connection.execute(
-            f'INSERT INTO "{table}" ({columns}) VALUES ({marks})',  # noqa: S608
-            values,
-        )
-        return cursor.lastrowid or 0
-
-    def event(self, kind: str, subject: str, **data: str) -> None:
-        """Record a change of state in the same transaction as the change itself."""
-        self.insert("event", time=now(), kind=kind, subject=subject, data_json=json.dumps(data))
+    def event(self, kind: str, subject: str, **data: str) -> int:
+        """Record a change of state in the same transaction as the change itself; its number."""
+        return self.add("event", time=now(), kind=kind, subject=subject, data_json=json.dumps(data))
 
 
-class Database:
-    """Connections to one database file; safe to use from any thread and after a fork."""
+def _insertion(table: str, values: Mapping[str, Any]) -> str:
+    columns = ", ".join(f'"{name}"' for name in values)
+    marks = ", ".join(f":{name}" for name in values)
+    return f'INSERT INTO "{table}" ({columns}) VALUES ({marks})'  # noqa: S608
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._identity: tuple[int, int] | None = None
-        self._local = threading.local()
-        self._write_lock = threading.RLock()
 
-    @classmethod
-    def create(cls, path: Path) -> "Database":
-        """A new, empty database with the present schema."""
-        sql = resources.files(__package__).joinpath("sqlite.sql").read_text(encoding="utf-8")
-        with translated_errors(), sqlite3.connect(path, isolation_level=None) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.executescript(f"BEGIN;\n{sql}\nCOMMIT;")
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        connection.close()
-        return cls(path)
+class Database(Queries):
+    """A workspace's database; safe to use from any thread and after a fork."""
 
+    @abstractmethod
     def check(self) -> None:
-        """Raise where the file is not a workspace's database, or one of another release."""
-        if not self.path.is_file():
-            raise InvalidInput(f"{self.path} is not there.", field="workspace")
-        with translated_errors():
-            application = self.one("SELECT application_id AS id FROM pragma_application_id")
-            version = self.one("SELECT user_version AS id FROM pragma_user_version")
-        if application is None or application["id"] != APPLICATION_ID or version is None:
-            raise InvalidInput(f"{self.path} is not a workspace's database.", field="workspace")
-        if version["id"] != SCHEMA_VERSION:
-            raise Conflict(
-                f"The workspace has schema {version['id']}, this release reads {SCHEMA_VERSION}.",
-                hint="Use the release of ml_workspace_lab that made it, or a newer one.",
-            )
+        """Raise where this is not a workspace's database, or not of a schema that can be used."""
 
-    def one(self, sql: str, **parameters: Any) -> Row | None:
-        with translated_errors():
-            row: Row | None = self._reader().execute(sql, parameters).fetchone()
-        return row
+    @abstractmethod
+    def upgrade(self) -> None:
+        """Bring a database of an earlier release to the present schema. Raises Unavailable while
+        that release is at work; nothing is changed then."""
 
-    def all(self, sql: str, **parameters: Any) -> list[Row]:
-        with translated_errors():
-            return self._reader().execute(sql, parameters).fetchall()
-
-    def data_version(self) -> int:
-        """A number that changes when another connection has written."""
-        row = self.one("SELECT data_version AS version FROM pragma_data_version")
-        return int(row["version"]) if row else 0
-
-    @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    @abstractmethod
+    def write(
+        self, *, durable: bool = True, frees: bool = False
+    ) -> AbstractContextManager[Transaction]:
         """A transaction that commits at the end of the block and is undone by an exception.
 
-        It holds the write lock from its start, so what it reads can't change under it.
+        One that is not `durable` outlives the end of any process, but perhaps not a power cut:
+        it doesn't wait for the disk. One that `frees` space is let through on a full disk.
         """
-        with translated_errors(), self._write_lock:
-            connection = self._writer()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield Transaction(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Queries]:
+        """Queries that all see the database as it was at the first of them."""
+
+    @abstractmethod
+    def change_count(self) -> int:
+        """A number that changes when somebody else has written."""
+
+    @abstractmethod
+    def findings(self) -> list[str]:
+        """What a check of the whole database finds wrong; empty where it is well."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What and where it is, in words, without credentials."""
+
+    @abstractmethod
+    def copy_to(self, path: Path) -> None:
+        """Copy all of it, as it is at one moment, into a new SQLite file."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that it takes on disk."""
+
+    @abstractmethod
+    def shrink(self) -> None:
+        """Give the space of what was deleted back, where that is worth the work."""
+
+    @abstractmethod
     def is_there(self) -> bool:
-        """Whether the file is still the one that was first opened here: neither removed nor
-        replaced by that of a new workspace in the same folder."""
-        try:
-            status = self.path.stat()
-        except FileNotFoundError:
-            return False
-        found = status.st_dev, status.st_ino
-        self._identity = self._identity or found
-        return found == self._identity
+        """Whether the database is still the one that was first opened here: neither removed nor
+        replaced by that of a new workspace in the same place."""
 
+    @abstractmethod
     def require(self) -> None:
-        """Raise Unavailable where the file isn't there any more. An open connection would go on
-        writing into one that no name leads to."""
-        if not self.is_there():
-            raise Unavailable(
-                f"The workspace's database {self.path} was removed or replaced.",
-                hint="Open the workspace anew, if there is one.",
-            )
+        """Raise Unavailable where the database isn't there any more."""
 
+    @abstractmethod
+    def drop(self) -> None:
+        """Remove everything in it, for good."""
+
+    @abstractmethod
     def close(self) -> None:
-        """Close this thread's connections; the others go with their threads."""
-        for name in ("reader", "writer"):
-            entry = getattr(self._local, name, None)
-            if entry is not None and entry[0] == os.getpid():
-                entry[1].close()
-            setattr(self._local, name, None)
-
-    def _reader(self) -> sqlite3.Connection:
-        return self._connection("reader")
-
-    def _writer(self) -> sqlite3.Connection:
-        return self._connection("writer")
-
-    def _connection(self, name: str) -> sqlite3.Connection:
-        self.require()
-        # A connection must not cross a fork: the child opens its own.
-        entry = getattr(self._local, name, None)
-        if entry is None or entry[0] != os.getpid():
-            entry = (os.getpid(), self._open())
-            setattr(self._local, name, entry)
-        connection: sqlite3.Connection = entry[1]
-        return connection
-
-    def _open(self) -> sqlite3.Connection:
-        # "rw": a database that has just been removed is not made again, empty.
-        address = f"{self.path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        # FULL: an answer that says "done" survives a power cut.
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA journal_size_limit=67108864")
-        return connection
+        """Let go of connections that nobody uses; a later call opens new ones."""
 
 
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """SQLite's errors about the machine as errors that a user can act on."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise _translated(error) from error
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.IntegrityError):
-            raise
-        raise Unavailable(
-            f"The database can't be read: {error}.",
-            hint="Run `ml-workspace diagnose`; restore it from a backup if it is damaged.",
-        ) from error
-
-
-def _translated(error: sqlite3.OperationalError) -> WorkspaceError | sqlite3.OperationalError:
-    text = str(error)
-    if "disk is full" in text:
-        return full_disk()
-    if "locked" in text or "busy" in text:
-        return Unavailable(
-            f"Another process held the database for over {BUSY_SECONDS:.0f} s.",
-            hint="Try again in a moment.",
-        )
-    if "readonly" in text or "unable to open" in text or "disk I/O" in text:
-        return Unavailable(
-            f"The workspace's database can't be used: {text}.",
-            hint="Check that its folder exists and may be written.",
-        )
-    return error
-
-
-def full_disk() -> StorageFull:
+def full_disk(free: int | None = None, wanted: int | None = None) -> StorageFull:
+    """What to raise where the disk is full; bytes that are free, and that must be."""
+    room = ""
+    if free is not None and wanted is not None:
+        room = f" ({free / _MIB:.0f} MiB are free, {wanted / _MIB:.0f} MiB are needed)"
     return StorageFull(
-        "The disk that holds the workspace is full; nothing was changed.",
-        hint="Free some space and try again.",
+        f"The disk that holds the workspace is full{room}; nothing was changed.",
+        hint="Free some space and try again: what was written can be read and deleted.",
+    )
+
+
+def busy() -> Unavailable:
+    return Unavailable(
+        f"Another process held the database for over {BUSY_SECONDS:.0f} s.",
+        hint="Try again in a moment.",
+    )
+
+
+def other_schema(found: int) -> Conflict:
+    """What to raise where the database has another schema than ours."""
+    hint = "Use the release of ml_workspace_lab that made it, or a newer one."
+    if found < SCHEMA_VERSION:
+        hint = "Back the database up, then run `ml-workspace upgrade`."
+    return Conflict(
+        f"The workspace has schema {found}, this release reads {SCHEMA_VERSION}.", hint=hint
     )

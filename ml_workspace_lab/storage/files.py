@@ -8,17 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.database import full_disk
 
 
 @contextmanager
 def disk_errors() -> Iterator[None]:
-    """A full disk as StorageFull."""
+    """A full disk as StorageFull, one that takes no writes as Unavailable."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise full_disk() from error
+        if error.errno in (errno.EROFS, errno.EIO):
+            raise Unavailable(
+                f"The disk that holds the workspace can't be written: {error.strerror}.",
+                hint="Check the disk, and that it is mounted for writing.",
+            ) from error
         raise
 
 
@@ -70,8 +76,9 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Take the lock; False where another process (or another lock object) holds it."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = _try_lock(self.path, os.O_RDWR | os.O_CREAT)
+        with disk_errors():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = _try_lock(self.path, os.O_RDWR | os.O_CREAT)
         if descriptor is None:
             return False
         self._descriptor = descriptor

@@ -1,96 +1,214 @@
-"""The journal that metrics are logged to: an append-only file for each process that logs.
+"""The journal that metrics are logged to: appended to in the training loop, shipped from there.
 
-A record is 32 bytes: mark, key number (u32 each), step, time in ms (i64 each), value (f64); keys
-get their numbers from a file of names beside it. One `write` a record: a process that is killed
-loses nothing that `append` returned from, and a torn last record has no whole length.
+A journal is a row of segments, files of fixed size that are mapped into memory, and a file of names
+beside them. A record is 32 bytes: step (i64), time (i64), value (f64), number of the name and mark
+(u32 each), little-endian. The mark is stored last: a reader may look at any moment, and a process
+that is killed leaves whole records or none. Segments are there in full before they are written to:
+a full disk is met between two records, never inside one.
 """
 
-import errno
+import fcntl
 import json
+import mmap
 import os
 import secrets
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 from weakref import WeakSet
 
-from ml_workspace_lab.errors import Unavailable
+from ml_workspace_lab.errors import StorageFull, Unavailable
 from ml_workspace_lab.storage.files import disk_errors
 
-_RECORD = struct.Struct("<IIqqd")
-_MARK = 0x314A574D  # "MWJ1"
+RECORD = struct.Struct("<qqdII")
+MARK = 0x324A574D  # "MWJ2"
+FIRST_SEGMENT = 2048
+SEGMENT = 32768
+"""Records of a journal's first segment, and of each later one."""
+
+HELD_RECORDS = 1_000_000
+"""Records that are held in memory at most while the disk is full."""
+
+_pack_into = RECORD.pack_into
+_time_ns = time.time_ns
 
 
-class Point(NamedTuple):
-    key: str
-    step: int
-    time: int
-    value: float
+def _nothing() -> None:
+    """What is called where nobody wants to know."""
+
+
+def segment_records(index: int) -> int:
+    return FIRST_SEGMENT if index == 0 else SEGMENT
 
 
 class JournalWriter:
-    """Appends to a journal of its own below `folder`; safe to use from any thread."""
+    """Appends to a journal of its own below `folder`; safe to use from any thread.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    `unique` says that its points come from clients that may send one twice.
+    """
+
+    def __init__(self, folder: Path, *, unique: bool = False) -> None:
+        self.folder = folder
+        self._kind = "u" if unique else "w"
         self._lock = threading.Lock()
-        self._records, self._names = self._open()
+        self._segment: Any = b""
+        self._segments: list[tuple[Path, int]] = []  # and the number after their last record
+        self._begin = self._position = self._end = 0
+        self._names = -1
+        self._last_time = 0
+        self._closed = False
+        self.on_full: Callable[[], None] = _nothing
+        self.on_begin: Callable[[], None] = _nothing
+        """Called in the child of a fork that goes on logging: its journal is another one."""
+        self.check_key: Callable[[str], None] | None = None
+        self._open()
         _writers.add(self)
 
-    def append(self, key: str, step: int | None, time: int, value: float) -> None:
-        """Log one point; without a step it takes the one after the key's last."""
-        with self._lock, disk_errors():
-            if not os.fstat(self._records).st_nlink:
-                raise Unavailable("The run's folder was removed: nothing can be logged to it.")
-            number = self._keys.get(key)
+    def append(
+        self, key: str, value: float, step: int | None = None, time: int | None = None
+    ) -> None:
+        """Log one point: without a step at the one after the key's last, without a time (ms) now.
+
+        Raises struct.error where a value is no number or beyond 64 bits, StorageFull where no more
+        can be held, Unavailable where the journal is closed; nothing is logged then.
+        """
+        with self._lock:
+            position = self._position
+            if position == self._end:
+                self._roll()
+                position = 0
+            number = self._numbers.get(key)
             if number is None:
                 number = self._add_key(key)
             if step is None:
-                step = self._next_step.get(number, 0)
-            _append(self._records, _RECORD.pack(_MARK, number, step, time, value))
-            self._next_step[number] = step + 1
+                step = int(self._last_step[number]) + 1
+            if time is None:
+                # A clock that is put back must not change the order of what is logged.
+                time = max(_time_ns() // 1_000_000, self._last_time)
+                self._last_time = time
+            _pack_into(
+                self._segment,
+                position,
+                step,
+                time,
+                value,
+                number,
+                MARK,
+            )
+            self._last_step[number] = step
+            self._position = position + 32
+
+    @property
+    def count(self) -> int:
+        """Records logged so far."""
+        return self._begin + self._position // RECORD.size
+
+    @property
+    def has_full_segment(self) -> bool:
+        """Whether there is a segment that can be released once it is kept elsewhere."""
+        return len(self._segments) > 1
+
+    def release(self, records: int) -> None:
+        """Remove segments whose records all come before the given one: they are kept elsewhere."""
+        with self._lock:
+            while self._segments and self._segments[0][1] <= records:
+                path, _ = self._segments.pop(0)
+                path.unlink(missing_ok=True)
+
+    def is_removed(self) -> bool:
+        """Whether somebody has removed the journal's folder."""
+        return self._names >= 0 and not os.fstat(self._names).st_nlink
 
     def close(self) -> None:
+        """No more is logged; what is there can still be read and released."""
         with self._lock:
-            if self._records >= 0:
-                os.close(self._records)
-                os.close(self._names)
-                self._records = self._names = -1
+            if not self._closed:
+                self._closed = True
+                self._begin = self.count
+                self._end = self._position = 0
+                if self._segments:
+                    self._segments[-1] = self._segments[-1][0], self._begin
+                if self._names >= 0:
+                    os.close(self._names)
+                    self._names = -1
 
-    def _open(self) -> tuple[int, int]:
-        """Descriptors of a new journal: of its records and of its names."""
-        self._keys: dict[str, int] = {}
-        self._next_step: dict[int, int] = {}
-        with disk_errors():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            stem = self._folder / f"{os.getpid()}-{secrets.token_hex(4)}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            names = os.open(stem.with_suffix(".keys"), flags, 0o600)
-            return os.open(stem.with_suffix(".journal"), flags, 0o600), names
+    def remove(self) -> None:
+        """Take the journal away, once all of it is kept elsewhere."""
+        self.close()
+        self.release(self._begin)
+        self._names_path.unlink(missing_ok=True)
 
-    def start_anew(self) -> None:
-        """In the child of a fork: two processes must not append to one journal."""
+    def forget_parents(self) -> None:
+        """In the child of a fork: two processes must not append to one journal. The child's own is
+        begun by its first point."""
         self._lock = threading.Lock()
-        if self._records >= 0:
-            os.close(self._records)
+        if not self._closed:
             os.close(self._names)
-            self._records, self._names = self._open()
+            self._names = -1
+            self._segments = []
+            self._begin = self._position = self._end = 0
+
+    def _open(self) -> None:
+        self.name = f"{self._kind}{os.getpid()}-{secrets.token_hex(4)}"
+        self._names_path = self.folder / f"{self.name}.keys"
+        self._numbers: dict[str, int] = {}
+        self._last_step: list[int] = []
+        self._segments = []
+        self._index = -1
+        self._begin = self._position = self._end = 0
+        self._closed = False
+        with disk_errors():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._names = os.open(self._names_path, flags, 0o600)
+        # Held for as long as the process lives: who reads knows whether more may come.
+        fcntl.flock(self._names, fcntl.LOCK_EX)
+
+    def _roll(self) -> None:
+        """Begin the next segment."""
+        if self._closed:
+            raise Unavailable("The journal is closed.")
+        if self._names < 0:
+            self._open()
+            self.on_begin()
+        if self.is_removed():
+            raise Unavailable("The run's folder was removed: nothing can be logged to it.")
+        index = self._index + 1
+        path = self.folder / f"{self.name}.{index}"
+        size = segment_records(index) * RECORD.size
+        with disk_errors():
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+                segment = mmap.mmap(descriptor, size)
+            except BaseException:
+                path.unlink()
+                raise
+            finally:
+                os.close(descriptor)
+        self._begin += self._position // RECORD.size
+        self._segment, self._index = segment, index
+        self._position, self._end = 0, size
+        self._segments.append((path, self._begin + segment_records(index)))
+        if index:
+            self.on_full()
 
     def _add_key(self, key: str) -> int:
-        number = len(self._keys)
-        _append(self._names, json.dumps(key).encode() + b"\n")
-        self._keys[key] = number
+        if self.check_key is not None:
+            self.check_key(key)
+        number = len(self._numbers)
+        line = json.dumps(key).encode() + b"\n"
+        with disk_errors():
+            written = os.write(self._names, line)
+            if written < len(line):
+                os.ftruncate(self._names, os.fstat(self._names).st_size - written)
+                raise StorageFull("No room for the metric's name.")
+        self._numbers[key] = number
+        self._last_step.append(-1)
         return number
-
-
-def _append(descriptor: int, record: bytes) -> None:
-    """Write all of the record or nothing: a part would put every later one out of place."""
-    written = os.write(descriptor, record)
-    if written < len(record):
-        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 _writers: "WeakSet[JournalWriter]" = WeakSet()
@@ -98,29 +216,7 @@ _writers: "WeakSet[JournalWriter]" = WeakSet()
 
 def _after_fork() -> None:
     for writer in list(_writers):
-        writer.start_anew()
+        writer.forget_parents()
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-def read_points(folder: Path) -> Iterator[Point]:
-    """Every point that was logged below `folder`, in the order of each journal."""
-    for path in sorted(folder.glob("*.journal")):
-        # Records before names: a name is written before the first record that uses it.
-        content = path.read_bytes()
-        names = path.with_suffix(".keys").read_bytes().splitlines()
-        keys = [json.loads(name) for name in names]
-        whole = len(content) - len(content) % _RECORD.size
-        for mark, number, step, time, value in _RECORD.iter_unpack(content[:whole]):
-            if mark == _MARK and number < len(keys):
-                yield Point(keys[number], step, time, value)
-
-
-def size(folder: Path) -> int:
-    """Bytes logged so far: a number that grows with every point."""
-    try:
-        with os.scandir(folder) as entries:
-            return sum(e.stat().st_size for e in entries if e.name.endswith(".journal"))
-    except FileNotFoundError:
-        return 0

@@ -1,11 +1,10 @@
 """Where a workspace keeps everything: one folder with a database, contents and running work."""
 
+import time
 from pathlib import Path
 
 from ml_workspace_lab.storage.blobs import Blobs
-from ml_workspace_lab.storage.database import Database
-
-DATABASE = "workspace.db"
+from ml_workspace_lab.storage.engine import open_database
 
 
 class Storage:
@@ -13,7 +12,7 @@ class Storage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.database = Database(root / DATABASE)
+        self.database = open_database(root)
         self.blobs = Blobs(root / "blobs")
 
     @property
@@ -44,6 +43,14 @@ class RunFolder:
     def heartbeat(self) -> Path:
         """Touched for a process on another machine, whose lock can't be seen here."""
         return self.path / "heartbeat"
+
+    def silence(self) -> float:
+        """Seconds since that process was last heard of; 0 where it is on this machine, or has just
+        begun."""
+        try:
+            return time.time() - self.heartbeat.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     @property
     def metrics(self) -> Path:

@@ -9,6 +9,8 @@ from ml_workspace_lab.storage.storage import Storage
 from ml_workspace_lab.workspace.model import Finding
 
 LOW_SPACE = 1024**3
+SHOWN = 3
+"""Findings about a damaged database that are told."""
 
 
 def findings(storage: Storage) -> list[Finding]:
@@ -17,17 +19,18 @@ def findings(storage: Storage) -> list[Finding]:
 
 def _database(storage: Storage) -> Finding:
     try:
-        row = storage.database.one("SELECT quick_check AS word FROM pragma_quick_check")
+        where = storage.database.describe()
+        found = storage.database.findings()
     except WorkspaceError as error:
         return Finding("database", "Error", error.message, error.hint or "")
-    if row is None or row["word"] != "ok":
+    if found:
         return Finding(
             "database",
             "Error",
-            f"SQLite finds damage: {row['word'] if row else 'no answer'}.",
-            "Stop what uses the workspace and restore its folder from a backup.",
+            f"{where}. It is damaged: {'; '.join(found[:SHOWN])}.",
+            "Restore a backup, or run `ml-workspace recover FOLDER` to save what can be read.",
         )
-    return Finding("database", "Information", "The database is whole.")
+    return Finding("database", "Information", f"{where}. It is whole.")
 
 
 def _folder(storage: Storage) -> Finding:

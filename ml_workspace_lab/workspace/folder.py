@@ -11,17 +11,19 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable, shown
-from ml_workspace_lab.storage.database import Database, now
+from ml_workspace_lab.storage.database import now
+from ml_workspace_lab.storage.engine import FILE, create_database, is_workspace
 from ml_workspace_lab.storage.files import disk_errors
-from ml_workspace_lab.storage.storage import DATABASE, Storage
+from ml_workspace_lab.storage.storage import Storage
 from ml_workspace_lab.workspace.locate import HINT
 from ml_workspace_lab.workspace.model import CreateWorkspace
 
-_READY = "ready"
+READY = "ready"
 
 
-def create(root: Path, body: CreateWorkspace) -> Storage:
-    """A new workspace in the folder `root`, which must be empty or not be there.
+def create(root: Path, body: CreateWorkspace, database: str | None = None) -> Storage:
+    """A new workspace in the folder `root`, which must be empty or not be there; its records in a
+    file there, or in the PostgreSQL database of the URL `database`.
 
     Raises Conflict where a workspace or something else is there already; a folder half made by a
     process that was killed is made anew.
@@ -29,7 +31,7 @@ def create(root: Path, body: CreateWorkspace) -> Storage:
     root = root.absolute()
     try:
         _check_place(root)
-        return _make(root, body)
+        return _make(root, body, database)
     except OSError as error:
         raise InvalidInput(
             f"No workspace can be made in {shown(root)}: {error.strerror}.", field="location"
@@ -37,26 +39,26 @@ def create(root: Path, body: CreateWorkspace) -> Storage:
 
 
 def _check_place(root: Path) -> None:
-    if (root / DATABASE).exists() and (root / _READY).exists():
+    if is_ready(root):
         raise Conflict(
             f"There is a workspace in {root} already.", hint="Open it, or name another folder."
         )
     if root.exists() and not root.is_dir():
         raise InvalidInput(f"{root} is not a folder.", field="location")
-    if root.is_dir() and not (root / DATABASE).exists() and any(root.iterdir()):
+    if root.is_dir() and not is_workspace(root) and any(root.iterdir()):
         raise Conflict(
             f"The folder {root} is not empty.", field="location", hint="Name a new folder."
         )
 
 
-def _make(root: Path, body: CreateWorkspace) -> Storage:
+def _make(root: Path, body: CreateWorkspace, url: str | None) -> Storage:
     with disk_errors():
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for leftover in root.glob(f"{DATABASE}*"):
+        for leftover in root.glob(f"{FILE}*"):
             leftover.unlink()
         # A workspace inside a repository is not part of it.
         (root / ".gitignore").write_text("*\n", encoding="utf-8")
-        database = Database.create(root / DATABASE)
+        database = create_database(root, url)
         with database.write() as transaction:
             uid = uuid.uuid4().hex
             transaction.insert(
@@ -68,13 +70,13 @@ def _make(root: Path, body: CreateWorkspace) -> Storage:
                 created=now(),
             )
             transaction.event("workspace.created", uid)
-        (root / _READY).touch()
+        (root / READY).touch()
     return Storage(root)
 
 
 def open_(root: Path) -> Storage:
     """The storage of the workspace in `root`. Raises NotFound where there is none."""
-    if not _is_ready(root):
+    if not is_ready(root):
         raise NotFound(f"There is no workspace in {shown(root)}.", field="workspace", hint=HINT)
     if not os.access(root, os.W_OK):
         raise Unavailable(f"{root} can't be written to.", hint="Check the folder's rights.")
@@ -83,9 +85,9 @@ def open_(root: Path) -> Storage:
     return storage
 
 
-def _is_ready(root: Path) -> bool:
+def is_ready(root: Path) -> bool:
     try:
-        return (root / _READY).exists()
+        return (root / READY).exists()
     except OSError:  # A name that no file can have.
         return False
 
@@ -93,6 +95,7 @@ def _is_ready(root: Path) -> bool:
 def delete(storage: Storage) -> None:
     """Remove the workspace and everything in it, for good."""
     storage.database.close()
+    storage.database.drop()
     # Renamed first: it is gone at once, and no process can put a file into what is being removed.
     going = storage.root.with_name(f".{storage.root.name}.{secrets.token_hex(4)}")
     storage.root.rename(going)

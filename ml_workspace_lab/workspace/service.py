@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Offset
-from ml_workspace_lab.storage import journal
+from ml_workspace_lab.storage import journal_reader
 from ml_workspace_lab.storage.storage import RunFolder
 from ml_workspace_lab.workspace import diagnose, store
 from ml_workspace_lab.workspace.model import Diagnosis, EventBatch, LiveRun, WorkspaceInfo
@@ -46,7 +46,7 @@ class Events(Service):
 def _live(run_id: str, folder: RunFolder) -> LiveRun:
     return LiveRun(
         run_id=run_id,
-        metric_bytes=journal.size(folder.metrics),
+        metric_bytes=journal_reader.size(folder.metrics),
         log_bytes=_stat(folder.log)[0],
         notebook_time=_stat(folder.notebook)[1],
     )

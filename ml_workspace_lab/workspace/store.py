@@ -40,7 +40,5 @@ def events(storage: Storage, after: int, limit: int) -> list[Event]:
 
 
 def active_runs(storage: Storage) -> list[str]:
-    rows = storage.database.all(
-        "SELECT uid FROM run WHERE state NOT IN ('Completed', 'Failed', 'Canceled')"
-    )
+    rows = storage.database.all("SELECT uid FROM run WHERE ended IS NULL AND deleted IS NULL")
     return [row["uid"] for row in rows]

@@ -1,4 +1,4 @@
-"""A full disk: what was acknowledged stays, what is refused is refused whole."""
+"""A full disk: what was acknowledged stays, the rest is refused whole, and deleting works."""
 
 import shutil
 import subprocess
@@ -9,52 +9,89 @@ import pytest
 
 SMALL = "mount -t tmpfs -o size=3m tmpfs {folder} && exec {python} -c '{code}' {folder}"
 
-CODE = """
-import os, sys
+BEGIN = """
+import os, sys, warnings
 from pathlib import Path
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.errors import StorageFull
 
+warnings.simplefilter("ignore")
 root = Path(sys.argv[1])
-ws = Workspace.create("lab", root / "store")
-run = ws.experiment("e").start_logging()
-run.log("loss", 0)
-ballast = root / "ballast"
-with ballast.open("wb", buffering=0) as file:
-    try:
-        while True:
-            file.write(b"x" * 4096)
-    except OSError:
-        pass
+
+def fill():
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
 
 def refused(action):
     try:
         action()
     except StorageFull as error:
         assert "full" in error.message and error.hint, error
-        return
+        return error
     raise AssertionError("this was not refused")
 
-def log_until_full():
-    for step in range(1, 10**6):
-        run.log("loss", step)
-        acknowledged.append(step)
+ballast = root / "ballast"
+ws = Workspace.create("lab", root / "store")
+run = ws.experiment("e").start_logging()
+run.log("loss", 0)
+"""
 
-acknowledged = [0]
-refused(log_until_full)
+HOLDS = (
+    BEGIN
+    + """
+fill()
+for step in range(1, 20000):
+    run.log("loss", step)
 refused(lambda: [ws.experiment("e").start_logging(str(n)) for n in range(2000)])
 refused(lambda: run._put("large.bin", os.urandom(100_000)))
-assert run.get_metrics()["loss"] == acknowledged, "all that was acknowledged, and nothing else"
+assert run.info().display_name == "run 1", "reading works"
 ballast.unlink()
 run.log("loss", -1)
 run._put("large.bin", os.urandom(100_000))
 run.complete()
-assert run.get_metrics()["loss"] == [*acknowledged, -1]
+assert run.get_metrics()["loss"] == [*range(20000), -1]
 again = Workspace.open(root / "store")
 assert again.run(run.id).get_status() == "Completed"
 assert again.diagnose().items[0].level == "Information"
 print("held")
 """
+)
+
+DELETES = (
+    BEGIN
+    + """
+database = ws.connection.storage.database
+reserve = root / "store" / "workspace.db.reserve"
+assert reserve.stat().st_size > 0
+runs = [ws.experiment("e").start_logging() for _ in range(20)]
+for one in runs:
+    one.log_params({str(n): "x" * 1000 for n in range(100)})
+    one.complete()
+fill()
+refused(lambda: [ws.experiment("e").start_logging(str(n)) for n in range(2000)])
+assert reserve.stat().st_size == 0, "its room is there for what frees more"
+error = refused(lambda: ws.experiment("e").start_logging())
+assert "MiB are needed" in error.message, error
+assert len(ws.runs(limit=None)) >= 21, "reading works"
+assert len(Workspace.open(root / "store").runs(limit=None)) >= 21, "opening, too"
+for one in runs:
+    with database.write(frees=True) as transaction:
+        transaction.execute("DELETE FROM run WHERE uid = :uid", uid=one.id)
+row = database.one("SELECT count(*) AS n FROM attribute")
+assert row["n"] == 0
+refused(lambda: ws.experiment("e").start_logging())
+ballast.unlink()
+ws.experiment("e").start_logging().complete()
+assert reserve.stat().st_size > 0, "laid by again"
+run.complete()
+assert database.findings() == []
+print("held")
+"""
+)
 
 
 def can_mount() -> bool:
@@ -63,9 +100,13 @@ def can_mount() -> bool:
 
 
 @pytest.mark.skipif(not can_mount(), reason="this machine lets nobody mount a small disk")
-def test_everything_is_refused_whole_and_works_again_afterwards(tmp_path: Path) -> None:
-    assert "'" not in CODE
-    command = SMALL.format(folder=tmp_path, python=sys.executable, code=CODE)
+@pytest.mark.parametrize(
+    ("size", "code"),
+    [pytest.param("3m", HOLDS, id="what-holds"), pytest.param("48m", DELETES, id="what-deletes")],
+)
+def test_on_a_full_disk(tmp_path: Path, size: str, code: str) -> None:
+    assert "'" not in code
+    command = SMALL.format(folder=tmp_path, python=sys.executable, code=code).replace("3m", size)
     ended = subprocess.run(
         ["unshare", "--mount", "--map-root-user", "sh", "-c", command],
         capture_output=True,

@@ -1,0 +1,146 @@
+"""Contents and folders that nothing refers to any more: told from those in use, and removed.
+
+Contents are removed while the write lock is held, and whoever refers to one looks in a transaction
+whether it is still there. One that was put again after the rows that referred to it had been given
+up stays: somebody is about to refer to it.
+"""
+
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ml_workspace_lab.errors import NotFound
+from ml_workspace_lab.storage.database import Queries
+from ml_workspace_lab.storage.storage import Storage
+
+NAMING = (
+    ("artifact", "digest"),
+    ("logged_model_file", "digest"),
+    ("trace_file", "digest"),
+    ("endpoint", "scoring_script"),
+)
+"""Columns that name contents; models and snapshots have lists of them."""
+
+AT_ONCE = 500
+"""Contents that are looked at while others wait to write."""
+
+
+class Freed(Struct):
+    """Files that are gone, and the bytes that the disk has got back by that."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+class _File(Struct):
+    digest: str
+
+
+_files = msgspec.json.Decoder(list[_File])
+
+
+class Trees:
+    """The contents of models and snapshots, whose rows name them in lists."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._version = 0
+        self._snapshots: set[str] = set()
+        self._digests: set[str] = set()
+
+    def digests(self, queries: Queries) -> set[str]:
+        """All of them, and those of rows that went while others came."""
+        for row in queries.all(
+            "SELECT id, files_json FROM model_version WHERE id > :id ORDER BY id", id=self._version
+        ):
+            self._version = row["id"]
+            self._digests |= {file.digest for file in _files.decode(row["files_json"])}
+        rows = queries.all("SELECT digest FROM snapshot")
+        for digest in {row["digest"] for row in rows} - self._snapshots:
+            self._snapshots.add(digest)
+            self._digests |= {digest, *tree(self._storage, digest)}
+        return self._digests
+
+
+def tree(storage: Storage, snapshot: str) -> list[str]:
+    """The contents that a snapshot names; none where its list is lost."""
+    try:
+        return [file.digest for file in _files.decode(storage.blobs.read(snapshot))]
+    except NotFound:
+        return []
+
+
+def remove_blobs(storage: Storage, given_up: Mapping[str, int], freed: Freed) -> None:
+    """Remove those contents that nothing refers to and that nobody has put since the moment (ms)
+    at which they were given up."""
+    trees = Trees(storage)
+    trees.digests(storage.database)  # most of the work, while others may write
+    digests = list(given_up)
+    for at in range(0, len(digests), AT_ONCE):
+        some = digests[at : at + AT_ONCE]
+        with storage.database.write(durable=False, frees=True) as transaction:
+            for digest in set(some) - _referred(transaction, some) - trees.digests(transaction):
+                path = storage.blobs.path(digest)
+                if is_older(path, given_up[digest]):
+                    remove(path, freed)
+
+
+def remove_snapshots(storage: Storage, given_up: Mapping[str, int]) -> None:
+    """Remove the rows of those snapshots that no run and no model has. Their contents are left."""
+    for digest, moment in given_up.items():
+        with storage.database.write(durable=False, frees=True) as transaction:
+            if is_older(storage.blobs.path(digest), moment):
+                transaction.execute(
+                    "DELETE FROM snapshot WHERE digest = :digest"
+                    " AND NOT EXISTS (SELECT 1 FROM run WHERE snapshot = :digest)"
+                    " AND NOT EXISTS (SELECT 1 FROM model_version WHERE snapshot = :digest)",
+                    digest=digest,
+                )
+
+
+def is_older(path: Path, moment: int) -> bool:
+    """Whether what is there was there at a moment (ms) already; also where nothing is."""
+    try:
+        return path.lstat().st_mtime_ns // 1_000_000 <= moment
+    except FileNotFoundError:
+        return True
+
+
+def remove(path: Path, freed: Freed) -> None:
+    """Remove a file, or a folder with all that is in it, without following links."""
+    left = [path]
+    while left:
+        try:
+            status = left[-1].lstat()
+            if stat.S_ISDIR(status.st_mode):
+                left[-1].chmod(0o700)
+                below = list(left[-1].iterdir())
+                if below:
+                    left += below
+                    continue
+                left[-1].rmdir()
+            else:
+                left[-1].unlink()
+                freed.files += 1
+                freed.bytes += status.st_blocks * 512 if status.st_nlink == 1 else 0
+        except FileNotFoundError:
+            pass
+        left.pop()
+
+
+def _referred(queries: Queries, digests: Sequence[str]) -> set[str]:
+    """Those of the digests that a row names by itself."""
+    named: dict[str, Any] = {f"d{index}": digest for index, digest in enumerate(digests)}
+    marks = ", ".join(f":{name}" for name in named)
+    found: set[str] = set()
+    for table, column in NAMING:
+        rows = queries.all(
+            f"SELECT DISTINCT {column} AS digest FROM {table} WHERE {column} IN ({marks})",  # noqa: S608
+            **named,
+        )
+        found |= {row["digest"] for row in rows}
+    return found

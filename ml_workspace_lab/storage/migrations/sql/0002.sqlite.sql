@@ -1,0 +1,403 @@
+-- From schema 1 to schema 2. Tables of an earlier form are set aside, made anew and filled; what
+-- SQL alone can't fill, `to_schema_2` does.
+
+CREATE TEMP TABLE v1_experiment AS SELECT * FROM experiment;
+
+DROP TABLE experiment;
+
+CREATE TEMP TABLE v1_model AS SELECT * FROM model;
+
+DROP TABLE model;
+
+CREATE TEMP TABLE v1_model_version AS SELECT * FROM model_version;
+
+DROP TABLE model_version;
+
+CREATE TEMP TABLE v1_run AS SELECT * FROM run;
+
+DROP TABLE run;
+
+ALTER TABLE series RENAME TO v1_series;
+
+CREATE TABLE experiment (
+  id INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  runs INTEGER DEFAULT '0' NOT NULL,
+  live INTEGER DEFAULT '0' NOT NULL,
+  archived INTEGER,
+  deleted INTEGER,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  UNIQUE (name)
+);
+
+INSERT INTO experiment (
+  id, uid, name, description, created, runs, updated, live
+)
+SELECT
+  id, uid, name, description, created, runs, created, runs
+FROM v1_experiment;
+
+CREATE TABLE "key" (
+  id INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (kind, name)
+);
+
+CREATE TABLE model (
+  id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT DEFAULT '' NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  last_version INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (name)
+);
+
+INSERT INTO model (
+  id, name, created, last_version, updated
+)
+SELECT
+  id, name, created, last_version, created
+FROM v1_model;
+
+CREATE TABLE logged_model (
+  id INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  experiment INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  model_type TEXT DEFAULT '' NOT NULL,
+  run TEXT,
+  status TEXT NOT NULL,
+  status_message TEXT DEFAULT '' NOT NULL,
+  params_json TEXT DEFAULT '{}' NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  deleted INTEGER,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id)
+);
+
+CREATE INDEX logged_model_experiment ON logged_model (experiment, created);
+
+CREATE TABLE model_alias (
+  model INTEGER NOT NULL,
+  alias TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (model, alias),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
+CREATE TABLE model_version (
+  id INTEGER NOT NULL,
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  run TEXT,
+  snapshot TEXT,
+  logged_model TEXT,
+  source TEXT,
+  framework TEXT NOT NULL,
+  stage TEXT DEFAULT '' NOT NULL,
+  description TEXT NOT NULL,
+  tags_json TEXT NOT NULL,
+  properties_json TEXT NOT NULL,
+  files_json TEXT NOT NULL,
+  run_link TEXT DEFAULT '' NOT NULL,
+  executes_code INTEGER NOT NULL,
+  user TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
+INSERT INTO model_version (
+  id, model, version, run, snapshot, framework, description, tags_json, properties_json,
+  files_json, executes_code, user, created, updated
+)
+SELECT
+  id, model, version, run, snapshot, framework, description, tags_json, properties_json,
+  files_json, executes_code, user, created, created
+FROM v1_model_version;
+
+CREATE UNIQUE INDEX model_version_number ON model_version (model, version);
+
+CREATE TABLE run (
+  id INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  experiment INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  parent TEXT,
+  kind TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  description TEXT DEFAULT '' NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT DEFAULT '' NOT NULL,
+  compute_target TEXT,
+  user TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  started INTEGER,
+  ended INTEGER,
+  deleted INTEGER,
+  snapshot TEXT,
+  notebook TEXT,
+  progress_json TEXT,
+  changed INTEGER NOT NULL,
+  doc BLOB NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id)
+);
+
+INSERT INTO run (
+  id, uid, experiment, number, parent, kind, display_name, description, state, reason,
+  compute_target, user, created, started, ended, snapshot, notebook, progress_json, changed, doc
+)
+SELECT
+  id, uid, experiment, number, parent, kind, display_name, description, state, reason,
+  compute_target, user, created, started, ended, snapshot, notebook, progress_json, 0, X''
+FROM v1_run;
+
+CREATE INDEX run_active ON run (id) WHERE ended IS NULL;
+
+CREATE INDEX run_changed ON run (changed);
+
+CREATE INDEX run_experiment ON run (experiment, created, id) WHERE deleted IS NULL;
+
+CREATE INDEX run_name ON run (display_name);
+
+CREATE INDEX run_newest ON run (created, id) WHERE deleted IS NULL;
+
+CREATE INDEX run_parent ON run (parent);
+
+CREATE INDEX run_state ON run (state);
+
+CREATE INDEX run_trash ON run (deleted, id) WHERE deleted IS NOT NULL;
+
+CREATE INDEX artifact_digest ON artifact (digest);
+
+CREATE TABLE attribute (
+  run INTEGER NOT NULL,
+  "key" INTEGER NOT NULL,
+  value TEXT NOT NULL,
+  number DOUBLE,
+  PRIMARY KEY (run, "key"),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID;
+
+CREATE INDEX attribute_number ON attribute ("key", number, run) WHERE number IS NOT NULL;
+
+CREATE INDEX attribute_value ON attribute ("key", substr(value, 1, 64), run);
+
+CREATE TABLE chunk (
+  id INTEGER NOT NULL,
+  run INTEGER NOT NULL,
+  "key" INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  first_time INTEGER NOT NULL,
+  last_time INTEGER NOT NULL,
+  first_step INTEGER NOT NULL,
+  last_step INTEGER NOT NULL,
+  preview BLOB,
+  body BLOB NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX chunk_series ON chunk (run, "key", id);
+
+CREATE TABLE lineage (
+  id INTEGER NOT NULL,
+  run INTEGER NOT NULL,
+  direction TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  context TEXT NOT NULL,
+  data_json TEXT DEFAULT '{}' NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (run, direction, kind, name, digest, context),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX lineage_name ON lineage (kind, name, digest);
+
+CREATE TABLE logged_model_file (
+  logged_model INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (logged_model, path),
+  FOREIGN KEY(logged_model) REFERENCES logged_model (id) ON DELETE CASCADE
+);
+
+CREATE TABLE logged_model_metric (
+  id INTEGER NOT NULL,
+  logged_model INTEGER NOT NULL,
+  run TEXT,
+  name TEXT NOT NULL,
+  value DOUBLE,
+  step INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  dataset_name TEXT DEFAULT '' NOT NULL,
+  dataset_digest TEXT DEFAULT '' NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(logged_model) REFERENCES logged_model (id) ON DELETE CASCADE
+);
+
+CREATE INDEX logged_model_metric_name ON logged_model_metric (logged_model, name);
+
+CREATE TABLE mark (
+  run INTEGER NOT NULL,
+  writer TEXT NOT NULL,
+  records INTEGER NOT NULL,
+  PRIMARY KEY (run, writer),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE TABLE series (
+  run INTEGER NOT NULL,
+  "key" INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  last DOUBLE,
+  last_step INTEGER NOT NULL,
+  last_time INTEGER NOT NULL,
+  low DOUBLE,
+  low_step INTEGER,
+  high DOUBLE,
+  high_step INTEGER,
+  PRIMARY KEY (run, "key"),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+)
+ WITHOUT ROWID;
+
+CREATE INDEX series_last ON series ("key", last, run);
+
+ALTER TABLE token ADD COLUMN run TEXT;
+
+CREATE TABLE webhook (
+  id INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  name TEXT NOT NULL,
+  url TEXT NOT NULL,
+  description TEXT DEFAULT '' NOT NULL,
+  events_json TEXT NOT NULL,
+  secret TEXT,
+  status TEXT NOT NULL,
+  seen INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid)
+);
+
+CREATE TABLE webhook_network (
+  network TEXT NOT NULL,
+  PRIMARY KEY (network)
+);
+
+CREATE TABLE trace (
+  id INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  experiment INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  duration INTEGER,
+  state TEXT NOT NULL,
+  client_request_id TEXT,
+  request_preview TEXT,
+  response_preview TEXT,
+  started INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id) ON DELETE CASCADE
+);
+
+CREATE INDEX trace_newest ON trace (experiment, created, id);
+
+CREATE TABLE webhook_delivery (
+  id INTEGER NOT NULL,
+  webhook INTEGER NOT NULL,
+  event INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  payload_json TEXT NOT NULL,
+  attempts INTEGER DEFAULT '0' NOT NULL,
+  due INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(webhook) REFERENCES webhook (id) ON DELETE CASCADE
+);
+
+CREATE INDEX webhook_delivery_due ON webhook_delivery (due);
+
+CREATE TABLE assessment (
+  id INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  trace INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT,
+  body_json TEXT NOT NULL,
+  valid INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE INDEX assessment_trace ON assessment (trace, kind, name);
+
+CREATE TABLE trace_file (
+  trace INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (trace, path),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE TABLE trace_pair (
+  trace INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  "key" TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (trace, kind, "key"),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE TABLE trace_run (
+  trace INTEGER NOT NULL,
+  run TEXT NOT NULL,
+  PRIMARY KEY (trace, run),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE INDEX trace_run_run ON trace_run (run);
+
+CREATE TABLE trace_span (
+  trace INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  parent TEXT,
+  name TEXT NOT NULL,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,
+  started INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (trace, uid),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);

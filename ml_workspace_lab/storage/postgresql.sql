@@ -1,0 +1,455 @@
+-- Generated from the package `schema`; change that one.
+
+CREATE TABLE audit (
+  id BIGSERIAL NOT NULL,
+  time BIGINT NOT NULL,
+  principal TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  outcome TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE endpoint (
+  id BIGSERIAL NOT NULL,
+  name TEXT NOT NULL,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  scoring_script TEXT,
+  python TEXT,
+  port INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  restarts INTEGER DEFAULT '0' NOT NULL,
+  native_id TEXT,
+  primary_hash BYTEA NOT NULL,
+  secondary_hash BYTEA NOT NULL,
+  tags_json TEXT NOT NULL,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (name)
+);
+
+CREATE TABLE event (
+  id BIGSERIAL NOT NULL,
+  time BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  data_json TEXT NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE experiment (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  runs BIGINT DEFAULT '0' NOT NULL,
+  live BIGINT DEFAULT '0' NOT NULL,
+  archived BIGINT,
+  deleted BIGINT,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  UNIQUE (name)
+);
+
+CREATE TABLE key (
+  id BIGSERIAL NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (kind, name)
+);
+
+CREATE TABLE model (
+  id BIGSERIAL NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT DEFAULT '' NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  last_version INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (name)
+);
+
+CREATE TABLE snapshot (
+  digest TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  notices_json TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (digest)
+);
+
+CREATE TABLE token (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  name TEXT NOT NULL,
+  hash BYTEA NOT NULL,
+  actions_json TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  expires BIGINT NOT NULL,
+  last_used BIGINT,
+  run TEXT,
+  PRIMARY KEY (id),
+  UNIQUE (uid)
+);
+
+CREATE TABLE webhook (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  name TEXT NOT NULL,
+  url TEXT NOT NULL,
+  description TEXT DEFAULT '' NOT NULL,
+  events_json TEXT NOT NULL,
+  secret TEXT,
+  status TEXT NOT NULL,
+  seen BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid)
+);
+
+CREATE TABLE webhook_network (
+  network TEXT NOT NULL,
+  PRIMARY KEY (network)
+);
+
+CREATE TABLE workspace (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  tags_json TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE TABLE logged_model (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  experiment BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  model_type TEXT DEFAULT '' NOT NULL,
+  run TEXT,
+  status TEXT NOT NULL,
+  status_message TEXT DEFAULT '' NOT NULL,
+  params_json TEXT DEFAULT '{}' NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  deleted BIGINT,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id)
+);
+
+CREATE INDEX logged_model_experiment ON logged_model (experiment, created);
+
+CREATE TABLE model_alias (
+  model BIGINT NOT NULL,
+  alias TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  PRIMARY KEY (model, alias),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
+CREATE TABLE model_version (
+  id BIGSERIAL NOT NULL,
+  model BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  run TEXT,
+  snapshot TEXT,
+  logged_model TEXT,
+  source TEXT,
+  framework TEXT NOT NULL,
+  stage TEXT DEFAULT '' NOT NULL,
+  description TEXT NOT NULL,
+  tags_json TEXT NOT NULL,
+  properties_json TEXT NOT NULL,
+  files_json TEXT NOT NULL,
+  run_link TEXT DEFAULT '' NOT NULL,
+  executes_code INTEGER NOT NULL,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
+CREATE UNIQUE INDEX model_version_number ON model_version (model, version);
+
+CREATE TABLE run (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  experiment BIGINT NOT NULL,
+  number BIGINT NOT NULL,
+  parent TEXT,
+  kind TEXT NOT NULL,
+  display_name TEXT NOT NULL,
+  description TEXT DEFAULT '' NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT DEFAULT '' NOT NULL,
+  compute_target TEXT,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  started BIGINT,
+  ended BIGINT,
+  deleted BIGINT,
+  snapshot TEXT,
+  notebook TEXT,
+  progress_json TEXT,
+  changed BIGINT NOT NULL,
+  doc BYTEA NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id)
+);
+
+CREATE INDEX run_active ON run (id) WHERE ended IS NULL;
+
+CREATE INDEX run_changed ON run (changed);
+
+CREATE INDEX run_experiment ON run (experiment, created, id) WHERE deleted IS NULL;
+
+CREATE INDEX run_name ON run (display_name);
+
+CREATE INDEX run_newest ON run (created, id) WHERE deleted IS NULL;
+
+CREATE INDEX run_parent ON run (parent);
+
+CREATE INDEX run_state ON run (state);
+
+CREATE INDEX run_trash ON run (deleted, id) WHERE deleted IS NOT NULL;
+
+CREATE TABLE trace (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  experiment BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  duration BIGINT,
+  state TEXT NOT NULL,
+  client_request_id TEXT,
+  request_preview TEXT,
+  response_preview TEXT,
+  started INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id) ON DELETE CASCADE
+);
+
+CREATE INDEX trace_newest ON trace (experiment, created, id);
+
+CREATE TABLE webhook_delivery (
+  id BIGSERIAL NOT NULL,
+  webhook BIGINT NOT NULL,
+  event BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  payload_json TEXT NOT NULL,
+  attempts INTEGER DEFAULT '0' NOT NULL,
+  due BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(webhook) REFERENCES webhook (id) ON DELETE CASCADE
+);
+
+CREATE INDEX webhook_delivery_due ON webhook_delivery (due);
+
+CREATE TABLE artifact (
+  run BIGINT NOT NULL,
+  path TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  media_type TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (run, path),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX artifact_digest ON artifact (digest);
+
+CREATE TABLE assessment (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  trace BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT,
+  body_json TEXT NOT NULL,
+  valid INTEGER NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE INDEX assessment_trace ON assessment (trace, kind, name);
+
+CREATE TABLE attribute (
+  run BIGINT NOT NULL,
+  key BIGINT NOT NULL,
+  value TEXT NOT NULL,
+  number DOUBLE PRECISION,
+  PRIMARY KEY (run, key),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX attribute_number ON attribute (key, number, run) WHERE number IS NOT NULL;
+
+CREATE INDEX attribute_value ON attribute (key, substr(value, 1, 64), run);
+
+CREATE TABLE chunk (
+  id BIGSERIAL NOT NULL,
+  run BIGINT NOT NULL,
+  key BIGINT NOT NULL,
+  count INTEGER NOT NULL,
+  first_time BIGINT NOT NULL,
+  last_time BIGINT NOT NULL,
+  first_step BIGINT NOT NULL,
+  last_step BIGINT NOT NULL,
+  preview BYTEA,
+  body BYTEA NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX chunk_series ON chunk (run, key, id);
+
+CREATE TABLE job (
+  run BIGINT NOT NULL,
+  spec_json TEXT NOT NULL,
+  attempt INTEGER DEFAULT '0' NOT NULL,
+  native_id TEXT,
+  enqueued BIGINT NOT NULL,
+  cancel_requested BIGINT,
+  PRIMARY KEY (run),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE TABLE lineage (
+  id BIGSERIAL NOT NULL,
+  run BIGINT NOT NULL,
+  direction TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  context TEXT NOT NULL,
+  data_json TEXT DEFAULT '{}' NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (run, direction, kind, name, digest, context),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX lineage_name ON lineage (kind, name, digest);
+
+CREATE TABLE logged_model_file (
+  logged_model BIGINT NOT NULL,
+  path TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (logged_model, path),
+  FOREIGN KEY(logged_model) REFERENCES logged_model (id) ON DELETE CASCADE
+);
+
+CREATE TABLE logged_model_metric (
+  id BIGSERIAL NOT NULL,
+  logged_model BIGINT NOT NULL,
+  run TEXT,
+  name TEXT NOT NULL,
+  value DOUBLE PRECISION,
+  step BIGINT NOT NULL,
+  time BIGINT NOT NULL,
+  dataset_name TEXT DEFAULT '' NOT NULL,
+  dataset_digest TEXT DEFAULT '' NOT NULL,
+  PRIMARY KEY (id),
+  FOREIGN KEY(logged_model) REFERENCES logged_model (id) ON DELETE CASCADE
+);
+
+CREATE INDEX logged_model_metric_name ON logged_model_metric (logged_model, name);
+
+CREATE TABLE mark (
+  run BIGINT NOT NULL,
+  writer TEXT NOT NULL,
+  records BIGINT NOT NULL,
+  PRIMARY KEY (run, writer),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE TABLE run_history (
+  run BIGINT NOT NULL,
+  seq INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  time BIGINT NOT NULL,
+  PRIMARY KEY (run, seq),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE TABLE series (
+  run BIGINT NOT NULL,
+  key BIGINT NOT NULL,
+  count BIGINT NOT NULL,
+  last DOUBLE PRECISION,
+  last_step BIGINT NOT NULL,
+  last_time BIGINT NOT NULL,
+  low DOUBLE PRECISION,
+  low_step BIGINT,
+  high DOUBLE PRECISION,
+  high_step BIGINT,
+  PRIMARY KEY (run, key),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX series_last ON series (key, last, run);
+
+CREATE TABLE trace_file (
+  trace BIGINT NOT NULL,
+  path TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  size BIGINT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (trace, path),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE TABLE trace_pair (
+  trace BIGINT NOT NULL,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (trace, kind, key),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE TABLE trace_run (
+  trace BIGINT NOT NULL,
+  run TEXT NOT NULL,
+  PRIMARY KEY (trace, run),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);
+
+CREATE INDEX trace_run_run ON trace_run (run);
+
+CREATE TABLE trace_span (
+  trace BIGINT NOT NULL,
+  uid TEXT NOT NULL,
+  parent TEXT,
+  name TEXT NOT NULL,
+  type TEXT NOT NULL,
+  status TEXT NOT NULL,
+  started BIGINT NOT NULL,
+  ended BIGINT NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (trace, uid),
+  FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
+);

@@ -1,0 +1,45 @@
+"""What work that was cut short has left in a workspace's folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_workspace_lab.storage import gc
+from ml_workspace_lab.storage.files import is_held
+from ml_workspace_lab.storage.gc import Freed
+from ml_workspace_lab.storage.storage import Storage
+
+
+def sweep(storage: Storage, before: int) -> Freed:
+    """Remove contents that nothing refers to, temporary files, and folders of runs that never came
+    to be, all of them as old as the moment `before` (ms) or older."""
+    freed = Freed()
+    rows = storage.database.all(
+        "SELECT digest FROM snapshot WHERE NOT EXISTS"
+        " (SELECT 1 FROM run WHERE run.snapshot = snapshot.digest)"
+    )
+    gc.remove_snapshots(storage, {row["digest"]: before for row in rows})
+    old = {
+        folder.name + file.name: before
+        for folder in _entries(storage.blobs.root)
+        if not folder.name.startswith(".")
+        for file in _entries(folder)
+        if gc.is_older(file, before)
+    }
+    gc.remove_blobs(storage, old, freed)
+    for path in _temporary(storage):
+        if gc.is_older(path, before):
+            gc.remove(path, freed)
+    known = {row["uid"] for row in storage.database.all("SELECT uid FROM run")}
+    for path in _entries(storage.root / "runs"):
+        if path.name not in known and gc.is_older(path, before) and not is_held(path / "lock"):
+            gc.remove(path, freed)
+    return freed
+
+
+def _temporary(storage: Storage) -> Iterator[Path]:
+    yield from (path for path in _entries(storage.blobs.root) if path.name.startswith("."))
+    yield from _entries(storage.temporary)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
