@@ -5,14 +5,15 @@ import mimetypes
 from io import BytesIO
 from typing import Annotated, Any, BinaryIO
 
+import msgspec
 from msgspec import Meta
 
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Content, LogChunk, Offset, RelativePath, RunId
+from ml_workspace_lab.api.types import Content, LogChunk, Nothing, Offset, RelativePath, RunId
 from ml_workspace_lab.errors import NotFound
-from ml_workspace_lab.experiments import store
+from ml_workspace_lab.experiments import run_store
 from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList
-from ml_workspace_lab.storage.database import Row, now
+from ml_workspace_lab.storage.database import Row, Transaction, now
 from ml_workspace_lab.storage.logs import read_log
 from ml_workspace_lab.storage.paths import relative
 
@@ -54,24 +55,26 @@ class Artifacts(Service):
         """Keep `content` under `path`; an artifact that was there is replaced."""
         path = relative(path)
         self.services.runs.get(run_id)
-        digest, size = self.storage.blobs.add(content)
-        info = ArtifactInfo(path, size, media_type(path), now(), digest)
-        with self.storage.database.write() as transaction:
-            run, _ = store.state_of(transaction, run_id)
-            transaction.execute(
-                "INSERT INTO artifact (run, path, digest, size, media_type, created)"
-                " VALUES (:run, :path, :digest, :size, :media_type, :created)"
-                " ON CONFLICT (run, path) DO UPDATE SET digest = excluded.digest,"
-                " size = excluded.size, created = excluded.created",
-                run=run,
-                path=path,
-                digest=digest,
-                size=size,
-                media_type=info.media_type,
-                created=info.created,
-            )
-            transaction.event("run.artifact", run_id)
+        with self.storage.blobs.hold(content) as held:
+            info = ArtifactInfo(path, held.size, media_type(path), now(), held.digest)
+            with self.storage.database.write() as transaction:
+                run = run_store.writable(transaction, run_id)["id"]
+                held.require()
+                _put(transaction, run, info)
+                run_store.touch(transaction, run, "run.artifact", run_id)
         return info
+
+    @operation("DELETE", "/runs/{run_id}/artifacts/{path}", action="experiments/runs/write")
+    def delete(self, run_id: RunId, path: RelativePath) -> Nothing:
+        """Take one artifact away."""
+        found = self.find(run_id, relative(path))
+        with self.storage.database.write(frees=True) as transaction:
+            run = run_store.writable(transaction, run_id)["id"]
+            transaction.execute(
+                "DELETE FROM artifact WHERE run = :run AND path = :path", run=run, path=found.path
+            )
+            run_store.touch(transaction, run, "run.artifact", run_id)
+        return Nothing()
 
     @operation("GET", "/runs/{run_id}/log", action="experiments/runs/read")
     def log(
@@ -115,6 +118,17 @@ def media_type(path: str) -> str:
     if path.endswith(".ipynb"):
         return "application/x-ipynb+json"
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def _put(transaction: Transaction, run: int, info: ArtifactInfo) -> None:
+    transaction.execute(
+        "INSERT INTO artifact (run, path, digest, size, media_type, created)"
+        " VALUES (:run, :path, :digest, :size, :media_type, :created)"
+        " ON CONFLICT (run, path) DO UPDATE SET digest = excluded.digest,"
+        " size = excluded.size, created = excluded.created",
+        run=run,
+        **msgspec.structs.asdict(info),
+    )
 
 
 def _artifact(row: Row) -> ArtifactInfo:

@@ -31,19 +31,28 @@ class RunState(StrEnum):
 
 TERMINAL = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELED})
 
-RunKind = Literal["interactive", "notebook", "cell", "script", "command"]
+RunKind = Literal["interactive", "external", "notebook", "cell", "script", "command"]
+"""`interactive` runs are owned by the process that logs to them; `external` ones are driven by
+clients that only say when a run begins and ends (MLflow's)."""
+
+View = Literal["active", "archived", "deleted", "all"]
 
 
 class ExperimentInfo(Struct, frozen=True):
-    """A named series of runs."""
+    """A named series of runs. `number` counts the workspace's experiments from 1."""
 
     experiment_id: str
+    number: int
     name: str
     created: Millis
+    updated: Millis
     run_count: int
     active_runs: int
     last_run: Millis | None
     description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    archived: Millis | None = None
+    deleted: Millis | None = None
 
 
 class ExperimentList(Struct, frozen=True):
@@ -51,18 +60,35 @@ class ExperimentList(Struct, frozen=True):
 
 
 class CreateExperiment(Struct, frozen=True, forbid_unknown_fields=True):
+    """`exclusive` refuses a name that is taken."""
+
     name: Name
     description: Text = ""
+    tags: dict[Key, Text] = field(default_factory=dict)
+    exclusive: bool = False
+
+
+class UpdateExperiment(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change; tags are set."""
+
+    name: Name | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    tags: dict[Key, Text] = field(default_factory=dict)
+    remove_tags: list[Key] = field(default_factory=list)
 
 
 class MetricSummary(Struct, frozen=True):
-    """A metric at a glance; `min` and `max` leave NaN out and are None where nothing else came."""
+    """A metric at a glance. `last` is the value of the greatest step, then time; `min` and `max`
+    leave NaN out and are None where nothing else came. Times are milliseconds."""
 
     count: int
     last: Number
     last_step: int
-    min: Number | None
-    max: Number | None
+    last_time: int
+    min: Number | None = None
+    min_step: int | None = None
+    max: Number | None = None
+    max_step: int | None = None
 
 
 class Progress(Struct, frozen=True):
@@ -97,6 +123,7 @@ class RunInfo(Struct, frozen=True):
     properties: dict[str, str]
     metrics: dict[str, MetricSummary]
     description: str = ""
+    deleted: Millis | None = None
 
 
 class RunList(Struct, frozen=True):
@@ -107,27 +134,37 @@ class RunList(Struct, frozen=True):
 
 
 class StartRun(Struct, frozen=True, forbid_unknown_fields=True):
-    """An interactive run: the caller does the work and ends it."""
+    """A run whose caller does the work and ends it; `created` is when it began (default: now), and
+    `user` on whose behalf (default: the caller; external runs only)."""
 
     run_id: RunId | None = None
+    kind: Literal["interactive", "external"] = "interactive"
+    created: Int64 | None = None
+    user: Name | None = None
     display_name: Name | None = None
     parent: RunId | None = None
+    params: dict[Key, Scalar] = field(default_factory=dict)
     tags: dict[Key, Text] = field(default_factory=dict)
     snapshot_id: str | None = None
     notebook: Text | None = None
 
 
 class EndRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a run ended, and when (default: now)."""
+
     state: Literal["Completed", "Failed", "Canceled"] = "Completed"
     reason: Text = ""
+    ended: Int64 | None = None
 
 
 class UpdateRun(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change: parameters and tags are set, properties only added (never overwritten)."""
+    """What to change: parameters and tags are set, properties only added (never overwritten).
+    `new_params` refuses parameters that have another value already."""
 
     display_name: Name | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     params: dict[Key, Scalar] = field(default_factory=dict)
+    new_params: bool = False
     tags: dict[Key, Text] = field(default_factory=dict)
     properties: dict[Key, Text] = field(default_factory=dict)
     remove_tags: list[Key] = field(default_factory=list)
@@ -151,20 +188,36 @@ class MetricPoint(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogMetrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Points to add; where they are `unique`, one that the run has already is not added again."""
+
     points: list[MetricPoint]
+    unique: bool = False
+
+
+class JournalMark(Struct, frozen=True):
+    """How many records of a journal the run has: what comes next begins there."""
+
+    records: int
 
 
 class MetricSeries(Struct, frozen=True):
-    """The values of one metric in the order in which they were logged."""
+    """The values of one metric in the order of their times."""
 
     name: str
     steps: list[int]
-    times: list[Millis]
+    times: list[int]
     values: list[Number]
 
 
 class MetricSeriesList(Struct, frozen=True):
     items: list[MetricSeries]
+
+
+class MetricPage(Struct, frozen=True):
+    """Part of a series, and where the next part begins (None: this is the last)."""
+
+    series: MetricSeries
+    next: int | None
 
 
 class ArtifactInfo(Struct, frozen=True):
@@ -181,3 +234,14 @@ class ArtifactList(Struct, frozen=True):
 
 class StateHistory(Struct, frozen=True):
     items: list[StateChange]
+
+
+class RunDocument(Struct):
+    """What a run's record holds beside its columns. `large` names attributes whose values are too
+    long for it, as `kind:key`: they are read from where they are searched."""
+
+    params: dict[str, Scalar] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, MetricSummary] = field(default_factory=dict)
+    large: list[str] = field(default_factory=list)

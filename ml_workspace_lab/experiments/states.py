@@ -1,6 +1,7 @@
 """Which state of a run may follow which: the one table of transitions."""
 
 from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.experiments.model import RunKind
 from ml_workspace_lab.experiments.model import RunState as S
 
 _ENDS = frozenset({S.COMPLETED, S.FAILED, S.CANCELED})
@@ -23,7 +24,9 @@ TRANSITIONS: dict[S, frozenset[S]] = {
 }
 
 
-def check_transition(run_id: str, present: S, wanted: S) -> None:
-    """Raise Conflict where `wanted` can't follow `present`."""
-    if wanted not in TRANSITIONS[present]:
+def check_transition(run_id: str, present: S, wanted: S, kind: RunKind) -> None:
+    """Raise Conflict where `wanted` can't follow `present`. An external run may be taken up again:
+    its clients do that."""
+    resumed = kind == "external" and present.is_terminal and wanted is S.RUNNING
+    if wanted not in TRANSITIONS[present] and not resumed:
         raise Conflict(f"Run {run_id} is {present} and can't become {wanted}.", field="state")

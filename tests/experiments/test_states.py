@@ -23,9 +23,10 @@ def test_from_every_state_a_run_can_still_fail_or_be_canceled() -> None:
 
 
 def test_what_can_not_follow_is_refused() -> None:
-    check_transition("r", RunState.QUEUED, RunState.RUNNING)
+    check_transition("r", RunState.QUEUED, RunState.RUNNING, "notebook")
     with pytest.raises(Conflict, match="is Completed and can't become Running"):
-        check_transition("r", RunState.COMPLETED, RunState.RUNNING)
+        check_transition("r", RunState.COMPLETED, RunState.RUNNING, "interactive")
+    check_transition("r", RunState.COMPLETED, RunState.RUNNING, "external")
 
 
 def test_an_end_is_never_changed(ws: Workspace) -> None:

@@ -1,0 +1,110 @@
+"""Finding experiments by what is said of them."""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct, field
+
+from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.types import Limit, Text
+from ml_workspace_lab.experiments import store
+from ml_workspace_lab.experiments.model import ExperimentInfo, View
+from ml_workspace_lab.experiments.search import records
+from ml_workspace_lab.experiments.search.ordering import OrderTerm, parse_order
+from ml_workspace_lab.experiments.search.parser import parse
+from ml_workspace_lab.experiments.search.records import Records
+from ml_workspace_lab.experiments.search.sql import TRUE, Bindings, dialect
+from ml_workspace_lab.experiments.search.vocabulary import Field, FieldKind, Vocabulary
+
+_ATTRIBUTES: dict[str, tuple[FieldKind, str, tuple[str, ...]]] = {
+    "name": ("text", "e.name", ()),
+    "experiment_id": ("text", "CAST(e.id AS TEXT)", ("number",)),
+    "description": ("text", "e.description", ()),
+    "creation_time": ("time", "e.created", ("created",)),
+    "last_update_time": ("time", "e.updated", ("updated",)),
+}
+"""Kind, SQL and other spellings."""
+
+_VOCABULARY = Vocabulary(
+    spellings={
+        **dict.fromkeys(("attribute", "attributes", "attr"), "attribute"),
+        **dict.fromkeys(("tag", "tags"), "tag"),
+    },
+    fields={
+        "attribute": {
+            spelling: Field(name, kind)
+            for name, (kind, _, others) in _ATTRIBUTES.items()
+            for spelling in (name, *others)
+        }
+    },
+    keyed={"tag": "text"},
+)
+_TIES = ("creation_time DESC", "experiment_id DESC")
+_VALUES = {
+    "name": "name",
+    "experiment_id": "number",
+    "description": "description",
+    "creation_time": "created",
+    "last_update_time": "updated",
+}
+
+
+class SearchExperiments(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to look for: `filter` and `order_by` in the grammar of the search for runs."""
+
+    filter: Text = ""
+    order_by: list[Text] = field(default_factory=list)
+    view: View = "active"
+    limit: Limit = 100
+    after: Text | None = None
+
+
+class ExperimentPage(Struct, frozen=True):
+    """Experiments; `next` is the `after` that asks for the part that follows."""
+
+    items: list[ExperimentInfo]
+    next: str | None = None
+
+
+class ExperimentSearch(Service):
+    """The search for experiments."""
+
+    @operation("POST", "/experiment-search", action="experiments/read", audited=False)
+    def find(self, body: SearchExperiments) -> ExperimentPage:
+        """One page of the experiments that a filter matches, the newest first unless `order_by`
+        says otherwise."""
+        way, bindings = dialect(self.storage.database), Bindings()
+        columns = {name: sql for name, (_, sql, _) in _ATTRIBUTES.items()}
+        about = Records(_VOCABULARY, columns, {"tag": records.json_pairs(way, "e.tags_json")})
+        order = _order(body.order_by)
+        sorted_by = {
+            **columns,
+            "experiment_id": "e.id",
+            **{name: way.bytewise(columns[name]) for name in ("name", "description")},
+        }
+        question = msgspec.structs.replace(body, after=None, limit=1)
+        parts = [TRUE]
+        if (expression := parse(body.filter, _VOCABULARY)) is not None:
+            parts.append(records.condition(expression, about, way, bindings))
+        if body.after is not None:
+            place = records.from_token(body.after, question, "after")
+            parts.append(records.after(place, order, sorted_by, bindings))
+        found = store.matching(
+            self.storage.database,
+            body.view,
+            " AND ".join(parts),
+            records.order_sql(order, sorted_by),
+            body.limit + 1,
+            bindings.values,
+        )
+        if len(found) <= body.limit:
+            return ExperimentPage(found)
+        page = found[: body.limit]
+        last = [getattr(page[-1], _VALUES[one.term.name]) for one in order]
+        return ExperimentPage(page, records.to_token(last, question))
+
+
+def _order(asked: Sequence[str]) -> list[OrderTerm]:
+    wanted = parse_order(asked, _VOCABULARY)
+    named = {one.term for one in wanted}
+    return [*wanted, *(one for one in parse_order(_TIES, _VOCABULARY) if one.term not in named)]
