@@ -1,0 +1,1 @@
+"""Searching runs: a grammar, its translation to SQL, pages, counts and frames."""

@@ -1,0 +1,188 @@
+"""Expressions as SQL conditions on a run."""
+
+from collections.abc import Mapping
+from math import isnan
+
+from msgspec import Struct
+
+from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.experiments.search import patterns
+from ml_workspace_lab.experiments.search.expression import (
+    And,
+    Comparison,
+    Expression,
+    Not,
+    Or,
+    Term,
+    Value,
+)
+from ml_workspace_lab.experiments.search.goal import goal
+from ml_workspace_lab.experiments.search.runs import words
+from ml_workspace_lab.experiments.search.sql import FALSE, TRUE, Bindings, Dialect
+
+KEYED = ("metric", "param", "tag", "property")
+"""Entities whose names have numbers in the table `key`."""
+
+COLUMNS: dict[str, str] = {
+    "run_id": "r.uid",
+    "run_name": "r.display_name",
+    "number": "r.number",
+    "status": "r.state",
+    "kind": "r.kind",
+    "experiment": "(SELECT e.name FROM experiment e WHERE e.id = r.experiment)",
+    "experiment_id": "CAST(r.experiment AS TEXT)",
+    "user_id": 'r."user"',
+    "start_time": "r.created",
+    "end_time": "r.ended",
+    "started": "r.started",
+    "duration": "(r.ended - coalesce(r.started, r.created))",
+    "parent": "r.parent",
+    "compute_target": "r.compute_target",
+    "notebook": "r.notebook",
+    "description": "nullif(r.description, '')",
+    "artifact_uri": "('mlflow-artifacts:/' || r.experiment || '/' || r.uid || '/artifacts')",
+}
+"""Attributes of runs, in terms of the row `r` of `run`; NULL is missing."""
+
+_FUNCTIONS = {"last": "last", "min": "low", "max": "high", "count": "count"}
+
+
+class Scope(Struct):
+    """What a condition is made with; `run` is the SQL of a run's row id. `walks` says that few runs
+    will be asked, and `rows` whether a condition has asked for more of a run's row."""
+
+    dialect: Dialect
+    bindings: Bindings
+    keys: Mapping[tuple[str, str], int]
+    run: str = "r.id"
+    walks: bool = False
+    rows: bool = False
+
+
+def condition(expression: Expression, scope: Scope) -> str:
+    """SQL that is true of just those runs that the expression matches."""
+    match expression:
+        case And(parts):
+            return "(" + " AND ".join(condition(part, scope) for part in parts) + ")"
+        case Or(parts):
+            return "(" + " OR ".join(condition(part, scope) for part in parts) + ")"
+        case Not(part):
+            return f"({condition(part, scope)}) IS NOT TRUE"
+        case Comparison(Term("attribute")):
+            scope.rows = True
+            return _attribute(expression, scope)
+        case Comparison(Term("dataset")):
+            return _dataset(expression, scope)
+        case Comparison():
+            return _keyed(expression, scope)
+
+
+def series_column(term: Term) -> str:
+    """The column of `series` that a function of a metric reads."""
+    if term.function == "best":
+        return "low" if goal(term.name) == "min" else "high"
+    return _FUNCTIONS[term.function]
+
+
+def said(comparison: Comparison, alias: str, scope: Scope) -> str:
+    """That what the comparison says is true of a row of `series` or `attribute` which is there."""
+    if comparison.operator == "NULL":
+        return TRUE
+    if comparison.term.entity == "metric":
+        positive = _of_number(f"{alias}.{series_column(comparison.term)}", comparison, scope)
+    elif isinstance(comparison.values[0], str):
+        text = scope.dialect.unindexed(f"{alias}.value")
+        positive = _of_text(text, comparison, scope)
+    else:
+        positive = _of_number(f"{alias}.number", comparison, scope)
+    return f"({positive}) IS NOT TRUE" if comparison.negated else positive
+
+
+def states(comparison: Comparison) -> list[RunState]:
+    """The states that a comparison of the status is true of."""
+    return [s for s in RunState if any(_is(w, comparison) for w in words(s)) != comparison.negated]
+
+
+def _keyed(comparison: Comparison, scope: Scope) -> str:
+    key = scope.keys.get((comparison.term.entity, comparison.term.name))
+    missing = comparison.operator == "NULL" and not comparison.negated
+    if key is None:
+        return TRUE if missing else FALSE
+    table = "series" if comparison.term.entity == "metric" else "attribute"
+    number = scope.bindings.mark(key)
+    there = (
+        f"EXISTS (SELECT 1 FROM {table} t WHERE t.run = {scope.run} AND t.key = {number}"
+        f" AND {said(comparison, 't', scope)}{scope.dialect.apart if scope.walks else ''})"
+    )
+    return f"NOT {there}" if missing else there
+
+
+def _dataset(comparison: Comparison, scope: Scope) -> str:
+    missing = comparison.operator == "NULL" and not comparison.negated
+    wanted = TRUE
+    if comparison.operator != "NULL":
+        positive = _of_text(f"l.{comparison.term.name}", comparison, scope)
+        wanted = f"({positive}) IS NOT TRUE" if comparison.negated else positive
+    there = (
+        f"EXISTS (SELECT 1 FROM lineage l WHERE l.run = {scope.run} AND l.direction = 'input'"
+        f" AND l.kind = 'dataset' AND {wanted})"
+    )
+    return f"NOT {there}" if missing else there
+
+
+def _attribute(comparison: Comparison, scope: Scope) -> str:
+    name = comparison.term.name
+    column = COLUMNS[name]
+    if comparison.operator == "NULL":
+        return f"{column} IS {'NOT ' if comparison.negated else ''}NULL"
+    if column.startswith("r."):
+        column = scope.dialect.unindexed(column)
+    if name == "status":
+        found = states(comparison)
+        return f"{column} IN ({scope.bindings.marks(found)})" if found else FALSE
+    if isinstance(comparison.values[0], str):
+        positive = _of_text(column, comparison, scope)
+    else:
+        positive = _of_number(column, comparison, scope)
+    if comparison.negated:
+        return f"({COLUMNS[name]} IS NOT NULL AND ({positive}) IS NOT TRUE)"
+    return positive
+
+
+def _of_text(text: str, comparison: Comparison, scope: Scope) -> str:
+    bindings = scope.bindings
+    if comparison.operator in ("LIKE", "ILIKE"):
+        fold = comparison.operator == "ILIKE"
+        return scope.dialect.matches(text, str(comparison.values[0]), bindings, fold=fold)
+    return f"{text} IN ({bindings.marks(comparison.values)})"
+
+
+def _of_number(number: str, comparison: Comparison, scope: Scope) -> str:
+    """NaN is kept as NULL: it equals itself, and is neither less nor greater than anything."""
+    values = [value for value in comparison.values if not _is_nan(value)]
+    marks = [scope.bindings.mark(_exact(value, comparison.term)) for value in values]
+    if comparison.operator in ("=", "IN"):
+        parts = [f"{number} IN ({', '.join(marks)})"] if marks else []
+        if len(values) < len(comparison.values):
+            parts.append(f"{number} IS NULL")
+        return f"({' OR '.join(parts)})"
+    if len(values) < len(comparison.values):
+        return FALSE
+    if comparison.operator == "BETWEEN":
+        return f"{number} BETWEEN {marks[0]} AND {marks[1]}"
+    return f"{number} {comparison.operator} {marks[0]}"
+
+
+def _exact(value: Value, term: Term) -> Value:
+    return value if term.entity == "attribute" else float(value)
+
+
+def _is_nan(value: Value) -> bool:
+    return isinstance(value, float) and isnan(value)
+
+
+def _is(word: str, comparison: Comparison) -> bool:
+    if comparison.operator in ("LIKE", "ILIKE"):
+        fold = comparison.operator == "ILIKE"
+        return patterns.is_like(word, str(comparison.values[0]), fold=fold)
+    return word in comparison.values
