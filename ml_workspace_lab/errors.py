@@ -47,6 +47,12 @@ class Denied(WorkspaceError):
     exit_code = 4
 
 
+class Unauthenticated(Denied):
+    """Nobody is known to be asking: no login and no token, or one that is not valid."""
+
+    status = 401
+
+
 class NotFound(WorkspaceError):
     """There is no such thing, or the caller may not see it."""
 

@@ -10,12 +10,22 @@ if TYPE_CHECKING:
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.service import Endpoints
     from ml_workspace_lab.experiments.artifacts import Artifacts
+    from ml_workspace_lab.experiments.finding import ExperimentSearch
+    from ml_workspace_lab.experiments.lineage import Lineages
     from ml_workspace_lab.experiments.metrics import Metrics
-    from ml_workspace_lab.experiments.service import Experiments, Runs
+    from ml_workspace_lab.experiments.runs import Runs
+    from ml_workspace_lab.experiments.search.service import Search
+    from ml_workspace_lab.experiments.service import Experiments
+    from ml_workspace_lab.experiments.trash import Trash
     from ml_workspace_lab.jobs.service import Jobs
+    from ml_workspace_lab.models.logged import LoggedModels
+    from ml_workspace_lab.models.registry import Registry
     from ml_workspace_lab.models.service import Models
     from ml_workspace_lab.snapshots.service import Snapshots
     from ml_workspace_lab.storage.storage import Storage
+    from ml_workspace_lab.tracing.assessments import Assessments
+    from ml_workspace_lab.tracing.service import Traces
+    from ml_workspace_lab.webhooks.service import Webhooks
     from ml_workspace_lab.workspace.service import Events, Workspaces
 
 SERVICES = {
@@ -24,13 +34,22 @@ SERVICES = {
     "tokens": "access.service:Tokens",
     "audit": "access.service:Audit",
     "experiments": "experiments.service:Experiments",
-    "runs": "experiments.service:Runs",
+    "experiment_search": "experiments.finding:ExperimentSearch",
+    "runs": "experiments.runs:Runs",
     "metrics": "experiments.metrics:Metrics",
+    "search": "experiments.search.service:Search",
     "artifacts": "experiments.artifacts:Artifacts",
+    "lineage": "experiments.lineage:Lineages",
+    "trash": "experiments.trash:Trash",
     "snapshots": "snapshots.service:Snapshots",
     "jobs": "jobs.service:Jobs",
     "computes": "compute.service:Computes",
     "models": "models.service:Models",
+    "logged_models": "models.logged:LoggedModels",
+    "registry": "models.registry:Registry",
+    "traces": "tracing.service:Traces",
+    "assessments": "tracing.assessments:Assessments",
+    "webhooks": "webhooks.service:Webhooks",
     "endpoints": "endpoints.service:Endpoints",
     "setup": "workspace.setup:Setup",
     "notebooks": "notebook.live:LiveNotebooks",
@@ -54,13 +73,22 @@ class ByName(ABC):
     tokens: "Tokens"
     audit: "Audit"
     experiments: "Experiments"
+    experiment_search: "ExperimentSearch"
     runs: "Runs"
     metrics: "Metrics"
+    search: "Search"
     artifacts: "Artifacts"
+    lineage: "Lineages"
+    trash: "Trash"
     snapshots: "Snapshots"
     jobs: "Jobs"
     computes: "Computes"
     models: "Models"
+    logged_models: "LoggedModels"
+    registry: "Registry"
+    traces: "Traces"
+    assessments: "Assessments"
+    webhooks: "Webhooks"
     endpoints: "Endpoints"
 
     def __getattr__(self, name: str) -> Any:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 import zlib
+from contextlib import suppress
 
 from ml_workspace_lab.access import store
 from ml_workspace_lab.access.authorize import allows
@@ -17,12 +18,20 @@ from ml_workspace_lab.access.model import (
     TokenList,
 )
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Int64, Limit, Nothing
-from ml_workspace_lab.errors import Denied, InvalidInput, NotFound
+from ml_workspace_lab.api.types import Int64, Limit, Nothing, RunId
+from ml_workspace_lab.errors import (
+    Conflict,
+    Denied,
+    InvalidInput,
+    NotFound,
+    StorageFull,
+    Unavailable,
+)
 from ml_workspace_lab.storage.database import now
 
 DAY = 24 * 60 * 60 * 1000
 TOUCH_INTERVAL = 60_000
+RUN_TOKEN_GRACE = 15 * 60 * 1000
 
 
 class Tokens(Service):
@@ -44,6 +53,19 @@ class Tokens(Service):
         store.add_token(self.storage.database, info, _hash(secret))
         return CreatedToken(_spell(token_id, secret), info)
 
+    @operation("POST", "/runs/{run_id}/token", action="experiments/runs/write")
+    def create_for_run(self, run_id: RunId) -> CreatedToken:
+        """A token with the rights of a run: to itself and to the runs that it starts. It ends soon
+        after the run does."""
+        run = self.services.runs.get(run_id)
+        if run.state.is_terminal:
+            raise Conflict(f"Run {run_id} has ended: {run.state}.", field="run_id")
+        token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        created = now()
+        info = TokenInfo(token_id, f"run {run_id}", ["*"], created, created + 30 * DAY, None)
+        store.add_token(self.storage.database, info, _hash(secret), run_id)
+        return CreatedToken(_spell(token_id, secret, "run"), info)
+
     @operation("GET", "/tokens", action="tokens/read")
     def list(self) -> TokenList:
         return TokenList(store.tokens(self.storage.database))
@@ -61,12 +83,24 @@ class Tokens(Service):
         found = store.token(self.storage.database, token_id)
         if found is None:
             return None
-        info, hashed = found
+        info, hashed, run_id = found
         if not hmac.compare_digest(hashed, _hash(secret)) or info.expires <= now():
             return None
+        if run_id is not None and not self._is_of_living_run(run_id):
+            return None
         if info.last_used is None or info.last_used + TOUCH_INTERVAL < now():
-            store.touch_token(self.storage.database, token_id)
-        return Principal(name=f"token:{info.name}", role="Owner", actions=tuple(info.actions))
+            with suppress(StorageFull, Unavailable):  # Who comes in may want to make room.
+                store.touch_token(self.storage.database, token_id)
+        if run_id is None:
+            return Principal(name=f"token:{info.name}", role="Owner", actions=tuple(info.actions))
+        return Principal(name=f"token:{info.name}", role="Run", run_id=run_id)
+
+    def _is_of_living_run(self, run_id: str) -> bool:
+        try:
+            ended = self.services.runs.get(run_id).ended
+        except NotFound:
+            return False
+        return ended is None or ended + RUN_TOKEN_GRACE > now()
 
 
 class Audit(Service):
@@ -96,9 +130,9 @@ def _hash(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _spell(token_id: str, secret: str) -> str:
+def _spell(token_id: str, secret: str, kind: str = "user") -> str:
     """Prefix and checksum let scanners of leaked secrets recognise one."""
-    body = f"mlws_user_{token_id}_{secret}"
+    body = f"mlws_{kind}_{token_id}_{secret}"
     return f"{body}_{zlib.crc32(body.encode()):08x}"
 
 

@@ -9,7 +9,7 @@ from ml_workspace_lab.storage.database import Database, Row, now
 def add_audit(
     database: Database, *, principal: str, action: str, target: str, outcome: str, request_id: str
 ) -> None:
-    with database.write() as transaction:
+    with database.write(durable=False, frees=True) as transaction:
         transaction.insert(
             "audit",
             time=now(),
@@ -23,7 +23,8 @@ def add_audit(
 
 def audit(database: Database, before: int | None, limit: int) -> list[AuditEntry]:
     rows = database.all(
-        "SELECT * FROM audit WHERE :before IS NULL OR id < :before ORDER BY id DESC LIMIT :limit",
+        "SELECT * FROM audit WHERE id < coalesce(:before, 9223372036854775807)"
+        " ORDER BY id DESC LIMIT :limit",
         before=before,
         limit=limit,
     )
@@ -40,7 +41,9 @@ def audit(database: Database, before: int | None, limit: int) -> list[AuditEntry
     ]
 
 
-def add_token(database: Database, info: TokenInfo, hashed: bytes) -> None:
+def add_token(
+    database: Database, info: TokenInfo, hashed: bytes, run_id: str | None = None
+) -> None:
     with database.write() as transaction:
         transaction.insert(
             "token",
@@ -50,6 +53,7 @@ def add_token(database: Database, info: TokenInfo, hashed: bytes) -> None:
             actions_json=json.dumps(info.actions),
             created=info.created,
             expires=info.expires,
+            run=run_id,
         )
 
 
@@ -57,9 +61,10 @@ def tokens(database: Database) -> list[TokenInfo]:
     return [_token(row) for row in database.all("SELECT * FROM token ORDER BY id")]
 
 
-def token(database: Database, token_id: str) -> tuple[TokenInfo, bytes] | None:
+def token(database: Database, token_id: str) -> tuple[TokenInfo, bytes, str | None] | None:
+    """A token with the hash of its secret and the run whose rights it carries, if any."""
     row = database.one("SELECT * FROM token WHERE uid = :uid", uid=token_id)
-    return (_token(row), row["hash"]) if row else None
+    return (_token(row), row["hash"], row["run"]) if row else None
 
 
 def touch_token(database: Database, token_id: str) -> None:
@@ -70,7 +75,7 @@ def touch_token(database: Database, token_id: str) -> None:
 
 
 def delete_token(database: Database, token_id: str) -> bool:
-    with database.write() as transaction:
+    with database.write(frees=True) as transaction:
         deleted = transaction.execute("DELETE FROM token WHERE uid = :uid", uid=token_id).rowcount
     return deleted > 0
 

@@ -1,8 +1,10 @@
 """A user's way into a workspace: the services with every call checked, here or over HTTP."""
 
 import inspect
+import time
 from abc import abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import msgspec
@@ -18,7 +20,12 @@ from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
 
 if TYPE_CHECKING:
-    from ml_workspace_lab.client.metric_log import MetricWriter
+    from ml_workspace_lab.storage.journal import JournalWriter
+
+
+WAKE_SECONDS = 15.0
+"""How often a process that logs sees to it that the background process is there."""
+_woken: dict[Path, float] = {}
 
 
 class Ownership(Protocol):
@@ -44,9 +51,28 @@ class Connection(ByName):
     def make(self, name: str) -> "Proxy":
         return Proxy(self, name)
 
+    shares_journals: bool
+    """Whether the workspace reads this process's journals where they lie."""
+
     @abstractmethod
-    def metric_writer(self, run_id: str) -> "MetricWriter":
-        """A writer of metrics for this process, with the caller's right to it checked."""
+    def metric_writer(self, run_id: str) -> "JournalWriter":
+        """A journal of metrics for this process, with the caller's right to it checked."""
+
+    @abstractmethod
+    def ship(self, run_id: str, writer: "JournalWriter", kept: int) -> int:
+        """Bring what a journal holds beyond `kept` records into the store; how many are there."""
+
+    @abstractmethod
+    def sweep(self, run_id: str, writer: "JournalWriter") -> None:
+        """Bring into the store what children of this process logged to the run and left behind."""
+
+    @abstractmethod
+    def forget(self, writer: "JournalWriter") -> None:
+        """Take away a journal that the store has all of."""
+
+    @abstractmethod
+    def watch(self) -> None:
+        """See to it that a run is closed where the process that does its work dies."""
 
     @abstractmethod
     def own(self, run_id: str) -> Ownership:
@@ -101,8 +127,9 @@ class LocalConnection(Connection):
 
     def __init__(self, storage: Storage, principal: Principal | None = None) -> None:
         self.storage = storage
+        self.principal = principal or local_user()
         self._services = Services(storage)
-        self._gate = Gate(principal or local_user(), self._services)
+        self._gate = Gate(self.principal, self._services)
 
     def call(
         self,
@@ -116,11 +143,31 @@ class LocalConnection(Connection):
         instance = getattr(self._services, service)
         return self._gate.call(instance, operation, arguments, body=body, content=content)
 
-    def metric_writer(self, run_id: str) -> "MetricWriter":
+    shares_journals = True
+
+    def metric_writer(self, run_id: str) -> "JournalWriter":
         self.storage.database.require()
         operation = service_class("metrics").operations["log"]
         self._gate.check(operation, convert({"run_id": run_id}, operation.arguments))
         return self._services.metrics.writer(run_id)
+
+    def ship(self, run_id: str, writer: "JournalWriter", kept: int) -> int:  # noqa: ARG002 - the store knows
+        self.storage.database.require()
+        return self._services.metrics.fold(run_id).get(writer.name, writer.count)
+
+    def sweep(self, run_id: str, writer: "JournalWriter") -> None:
+        """Nothing: the end of the run takes all of its journals."""
+
+    def forget(self, writer: "JournalWriter") -> None:
+        writer.remove()
+
+    def watch(self) -> None:
+        from ml_workspace_lab.compute.wake import wake
+
+        moment = time.monotonic()
+        if moment - _woken.get(self.storage.root, -WAKE_SECONDS) >= WAKE_SECONDS:
+            _woken[self.storage.root] = moment
+            wake(self.storage.root)
 
     def own(self, run_id: str) -> Ownership:
         self.storage.database.require()

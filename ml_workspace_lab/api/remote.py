@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import socket
 import ssl
 import threading
@@ -16,9 +17,10 @@ import msgspec
 from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.operation import Operation
 from ml_workspace_lab.api.strict_json import convert
-from ml_workspace_lab.api.types import Content, number_to_wire
+from ml_workspace_lab.api.types import Content
 from ml_workspace_lab.errors import InvalidInput, Unavailable, WorkspaceError, from_wire
-from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint
+from ml_workspace_lab.storage import spool
+from ml_workspace_lab.storage.journal import JournalWriter
 
 API_PATH = "/ml-workspace-lab/api/v1"
 TIMEOUT = 60.0
@@ -49,7 +51,7 @@ class RemoteConnection(Connection):
         self.url = url.rstrip("/")
         self._parts = parts
         self._base = quote(parts.path.rstrip("/"), safe="/%@:") + API_PATH
-        self._token = token
+        self.token = token
         self._local = threading.local()
 
     def call(
@@ -60,7 +62,7 @@ class RemoteConnection(Connection):
         body: msgspec.Struct | None,
         content: BinaryIO | None,
     ) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
         data: Any = None
         if body is not None:
             data = _encode(body)
@@ -77,8 +79,29 @@ class RemoteConnection(Connection):
         value = json.loads(response.read())
         return value if operation.result is Any else convert(value, operation.result)
 
-    def metric_writer(self, run_id: str) -> "RemoteMetrics":
-        return RemoteMetrics(self, run_id)
+    shares_journals = False
+
+    def metric_writer(self, run_id: str) -> JournalWriter:
+        writer = JournalWriter(spool.begin(self.url, run_id))
+        try:
+            spool.announce(self, run_id, writer.name)
+        except WorkspaceError:
+            self.forget(writer)
+            raise
+        return writer
+
+    def ship(self, run_id: str, writer: JournalWriter, kept: int) -> int:
+        return spool.send(self, run_id, writer.folder, writer.name, kept)
+
+    def sweep(self, run_id: str, writer: JournalWriter) -> None:
+        spool.sweep(self, run_id, writer.folder)
+
+    def forget(self, writer: JournalWriter) -> None:
+        writer.remove()
+        spool.tidy(writer.folder)
+
+    def watch(self) -> None:
+        """Nothing: heartbeats tell the server."""
 
     def own(self, run_id: str) -> "Heartbeat":
         return Heartbeat(self, run_id)
@@ -86,15 +109,18 @@ class RemoteConnection(Connection):
     def _send(
         self, operation: Operation, path: str, data: Any, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
+        start = data.tell() if operation.uploads else 0
         for attempt in (1, 2):
             connection = self._connection(fresh=operation.downloads)
             try:
+                if operation.uploads:
+                    data.seek(start)
                 connection.request(operation.method, self._base + path, data, dict(headers))
                 return connection.getresponse()
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
-                # A kept connection may have been closed meanwhile; only a read is safe to repeat.
+                # A kept connection may have been closed meanwhile; reads and PUTs can be repeated.
                 self.close()
-                if attempt == 2 or operation.method != "GET":
+                if attempt == 2 or operation.method not in ("GET", "PUT"):
                     raise self._unreachable(error) from error
             except (OSError, http.client.HTTPException) as error:
                 self.close()
@@ -104,6 +130,8 @@ class RemoteConnection(Connection):
     def _connection(self, *, fresh: bool) -> http.client.HTTPConnection:
         """This thread's kept connection; a download gets its own, being read piece by piece."""
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if kept is not None and kept.sock is not None and _is_readable(kept.sock):
+            kept.close()  # Nothing is asked, so what there is to read is the server's good-bye.
         if kept is None or fresh:
             host, port = cast(str, self._parts.hostname), self._parts.port
             if self._parts.scheme == "https":
@@ -132,25 +160,6 @@ class RemoteConnection(Connection):
         )
 
 
-class RemoteMetrics:
-    """Sends each point as it is logged: what `append` returned from is kept at the server."""
-
-    def __init__(self, connection: RemoteConnection, run_id: str) -> None:
-        self._connection = connection
-        self._run_id = run_id
-        self._next_step: dict[str, int] = {}
-
-    def append(self, key: str, step: int | None, time: int, value: float) -> None:
-        if step is None:
-            step = self._next_step.get(key, 0)
-        point = MetricPoint(key, number_to_wire(value), step, time)
-        self._connection.metrics.log(self._run_id, LogMetrics([point]))
-        self._next_step[key] = step + 1
-
-    def close(self) -> None:
-        self._next_step.clear()
-
-
 class Heartbeat:
     """Tells the server again and again that this process is at work on a run."""
 
@@ -167,6 +176,12 @@ class Heartbeat:
             # A server that is away for a while, or a run that has ended, is no fault of the work.
             with suppress(WorkspaceError):
                 connection.runs.heartbeat(run_id)
+
+
+def _is_readable(connected: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _address(url: str) -> SplitResult | None:

@@ -9,8 +9,8 @@ from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.client.configs import NotebookRunConfig, RunConfig
 from ml_workspace_lab.client.run import Run, start_interactive
 from ml_workspace_lab.client.snapshot import take_snapshot
+from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import CreateExperiment, ExperimentInfo
-from ml_workspace_lab.experiments.service import new_id
 from ml_workspace_lab.jobs.model import SubmitRun
 
 if TYPE_CHECKING:
@@ -61,14 +61,16 @@ class Experiment:
         tags: Mapping[str, str] | None = None,
         snapshot_directory: str | Path | None = None,
         notebook: str | None = None,
+        system_metrics: bool = False,
     ) -> Run:
         """An interactive run: this process does the work. Use it as a context manager, or end it
-        with `complete()`; where the process dies first, the run is closed as Failed."""
+        with `complete()`; where the process dies first, the run is closed as Failed. With
+        `system_metrics` it also logs what it uses of the machine (`Run.track_system`)."""
         snapshot_id = None
         if snapshot_directory is not None:
             snapshot = take_snapshot(self.workspace.connection, Path(snapshot_directory))
             snapshot_id = snapshot.snapshot_id
-        return start_interactive(
+        run = start_interactive(
             self.workspace,
             self.name,
             display_name=display_name,
@@ -76,6 +78,9 @@ class Experiment:
             snapshot_id=snapshot_id,
             notebook=notebook,
         )
+        if system_metrics:
+            run.track_system()
+        return run
 
     def get_runs(self, limit: int = 100) -> list[Run]:
         """The newest runs, at most `limit`."""

@@ -2,69 +2,112 @@
 
 import math
 import operator
-import time
-from typing import Any, Protocol
+import struct
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
+from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.api.types import Int64, Key, number_from_wire
-from ml_workspace_lab.errors import Conflict, InvalidInput
+from ml_workspace_lab.client.shipping import SHIPPER, Shipment
+from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull
 from ml_workspace_lab.experiments.model import MetricSeriesList
+from ml_workspace_lab.storage.database import now
+from ml_workspace_lab.storage.journal import HELD_RECORDS
 
-
-class MetricWriter(Protocol):
-    """Where points go: a journal of this machine, or a server."""
-
-    def append(self, key: str, step: int | None, time: int, value: float) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Writers(Protocol):
-    """What can make a writer for a run: a connection."""
-
-    def metric_writer(self, run_id: str) -> MetricWriter: ...
+Append = Callable[[str, float, int | None, int | None], None]
 
 
 class MetricLog:
-    """The metrics that one process logs to one run."""
+    """The metrics that one process logs to one run.
 
-    def __init__(self, connection: Writers, run_id: str) -> None:
+    A point is in the journal when `log` returns, and outlives the process from then on. While the
+    disk is full points are held in memory, with a warning; they go to the journal when there is
+    room again.
+    """
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
         self._connection = connection
         self._run_id = run_id
-        self._writer: MetricWriter | None = None
-        self._known: set[str] = set()
-        self._closed = False
+        self._opening = threading.Lock()
+        self._writing_held = threading.Lock()
+        self._shipment: Shipment | None = None
+        self._held: deque[tuple[str, float, int | None, int]] = deque()
+        self._append: Append = self._open_and_append
 
-    def log(self, name: str, value: float, step: int | None) -> None:
-        if name not in self._known:
-            self._admit(name)
-        if step is not None:
-            step = _step(step)
-        number = _number(name, value)
-        assert self._writer is not None
-        self._writer.append(name, step, time.time_ns() // 1_000_000, number)
+    def log(
+        self, name: str, value: float, step: int | None = None, time: int | None = None
+    ) -> None:
+        try:
+            self._append(name, value, step, time)
+        except (struct.error, TypeError, ValueError, OverflowError) as error:
+            raise _explained(name, value, step, time) or error from None
+        except StorageFull:
+            self._hold(name, value, step, time)
+
+    def flush(self) -> None:
+        """Bring all that was logged into the store. Raises StorageFull or Unavailable where that
+        can't be done now; nothing is lost then."""
+        self._write_held()
+        if self._shipment is not None:
+            self._shipment.ship()
 
     def close(self) -> None:
-        self._closed = True
-        self._known.clear()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        """Take no more. What was logged is in the journal, and taken by the end of the run."""
+        self._write_held()
+        self._append = self._refuse
+        if self._shipment is not None:
+            self._shipment.finish()
 
-    def _admit(self, name: str) -> None:
-        """Check a name the first time that it comes, and open the way for the first of them."""
-        if self._closed:
-            raise Conflict(
-                f"Run {self._run_id} has ended and takes no more metrics.",
-                hint="Start a new run.",
+    def let_go(self) -> None:
+        """The run has ended, and has all."""
+        if self._shipment is not None:
+            self._shipment.remove()
+
+    def _open_and_append(self, name: str, value: float, step: int | None, time: int | None) -> None:
+        with self._opening:
+            if self._shipment is None:
+                writer = self._connection.metric_writer(self._run_id)
+                writer.check_key = _check_name
+                self._shipment = Shipment(self._connection, self._run_id, writer, self._write_held)
+                SHIPPER.add(self._shipment)
+                self._append = writer.append
+        self._shipment.writer.append(name, value, step, time)
+
+    def _hold(self, name: str, value: float, step: int | None, time: int | None) -> None:
+        if not self._held:
+            warnings.warn(
+                "The disk is full: metrics are held in memory until there is room. They are lost"
+                " if this process ends before.",
+                RuntimeWarning,
+                stacklevel=4,
             )
-        try:
-            convert(name, Key)
-        except InvalidInput as error:
-            raise InvalidInput(f"name: {error.message}", field="name") from None
-        if self._writer is None:
-            self._writer = self._connection.metric_writer(self._run_id)
-        self._known.add(name)
+        if len(self._held) >= HELD_RECORDS:
+            raise StorageFull(
+                f"The disk is full, and {HELD_RECORDS:,} metrics are held in memory already.",
+                hint="Free some space, then go on logging.",
+            )
+        self._held.append((name, value, step, now() if time is None else time))
+        self._append = self._hold
+
+    def _write_held(self) -> None:
+        if not self._held:
+            return
+        assert self._shipment is not None
+        append = self._shipment.writer.append
+        with self._writing_held:  # the caller and the background thread may both want to
+            while self._held:
+                append(*self._held[0])
+                self._held.popleft()
+            self._append = append
+
+    def _refuse(self, *_: Any) -> None:
+        raise Conflict(
+            f"Run {self._run_id} has ended and takes no more metrics.", hint="Start a new run."
+        )
 
 
 def metric_values(found: MetricSeriesList) -> dict[str, Any]:
@@ -73,29 +116,52 @@ def metric_values(found: MetricSeriesList) -> dict[str, Any]:
     return {name: many[0] if len(many) == 1 else many for name, many in values.items()}
 
 
-def _number(name: str, value: Any) -> float:
+def _check_name(name: str) -> None:
+    try:
+        convert(name, Key)
+    except InvalidInput as error:
+        raise InvalidInput(f"name: {error.message}", field="name") from None
+
+
+def _explained(name: Any, value: Any, step: Any, time: Any) -> InvalidInput | None:
+    """What is wrong with a point that could not be packed."""
+    try:
+        _check_name(name)
+        _check_number(name, value)
+        if step is not None:
+            _check_whole("step", step)
+        if time is not None:
+            _check_whole("time", time)
+    except InvalidInput as error:
+        return error
+    return None
+
+
+def _check_number(name: str, value: Any) -> None:
+    reason = f"{type(value).__name__} is not a number"
     if not isinstance(value, str | bytes):
         try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
+            float(value)
         except OverflowError:
             reason = "is beyond what a double can hold"
-            raise InvalidInput(f"{name}: {reason}.", field="value") from None
+        except (TypeError, ValueError):
+            pass
+        else:
+            return
     raise InvalidInput(
-        f"{name}: {type(value).__name__} is not a number.",
+        f"{name}: {reason}.",
         field="value",
         hint="Use log_list for several values, log_param or tag for text.",
     )
 
 
-def _step(step: Any) -> int:
+def _check_whole(field: str, value: Any) -> None:
     try:
-        return convert(operator.index(step), Int64)
+        convert(operator.index(value), Int64)
     except (TypeError, InvalidInput):
-        whole = isinstance(step, float) and math.isfinite(step) and step.is_integer()
+        whole = isinstance(value, float) and math.isfinite(value) and value.is_integer()
         raise InvalidInput(
-            f"step: {step!r} is not a whole number of 64 bits.",
-            field="step",
-            hint=f"Use {int(step)}." if whole else None,
+            f"{field}: {value!r} is not a whole number of 64 bits.",
+            field=field,
+            hint=f"Use {int(value)}." if whole else None,
         ) from None

@@ -29,6 +29,8 @@ class Model:
         models = workspace.connection.models
         if version is None:
             version = models.get(name).latest_version
+            if not version:
+                raise NotFound(f"The model {name!r} has no versions.", field="model")
         self._info = models.version(name, version)
 
     @classmethod

@@ -1,50 +1,45 @@
 """A run as its users hold it: log to it, read it, wait for it, end it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from ml_workspace_lab.api.connection import Ownership
-from ml_workspace_lab.api.types import Scalar
-from ml_workspace_lab.client import tables
 from ml_workspace_lab.client.metric_log import MetricLog, metric_values
 from ml_workspace_lab.client.open_runs import OPEN_RUNS
+from ml_workspace_lab.client.run_family import RunFamily
+from ml_workspace_lab.client.shipping import SHIPPER
+from ml_workspace_lab.client.values import metric_numbers, numbers
 from ml_workspace_lab.client.watch import follow
 from ml_workspace_lab.errors import RunFailed, WorkspaceError
-from ml_workspace_lab.experiments.model import (
-    ArtifactInfo,
-    EndRun,
-    RunInfo,
-    RunState,
-    StartRun,
-    StateChange,
-    UpdateRun,
-)
-from ml_workspace_lab.experiments.service import new_id
+from ml_workspace_lab.experiments.ids import new_id
+from ml_workspace_lab.experiments.model import EndRun, RunInfo, RunState, StartRun
 
 if TYPE_CHECKING:
-    from ml_workspace_lab.client.experiment import Experiment
+    from numpy import int64
+    from numpy.typing import ArrayLike, NDArray
+
     from ml_workspace_lab.client.model import Model
+    from ml_workspace_lab.client.series import MetricHistory
+    from ml_workspace_lab.client.system_metrics import SystemMetrics
     from ml_workspace_lab.client.workspace import Workspace
 
 
 MAX_REASON = 10_000
 
 
-class Run:
+class Run(RunFamily):
     """A run of an experiment."""
 
     def __init__(
         self, workspace: "Workspace", info: RunInfo, ownership: Ownership | None = None
     ) -> None:
-        self.workspace = workspace
-        self._info = info
+        super().__init__(workspace, info)
         self._ownership = ownership
         self._metrics = MetricLog(workspace.connection, info.run_id)
+        self._system_metrics: SystemMetrics | None = None
 
     @classmethod
     def get_context(cls, experiment: str | None = None) -> "Run":
@@ -57,183 +52,92 @@ class Run:
 
         return current_run(experiment)
 
-    # What it is
+    # Metrics
 
-    @property
-    def id(self) -> str:
-        return self._info.run_id
-
-    @property
-    def number(self) -> int:
-        """Its place in its experiment, from 1."""
-        return self._info.number
-
-    @property
-    def experiment(self) -> "Experiment":
-        return self.workspace.experiment(self._info.experiment)
-
-    @property
-    def display_name(self) -> str:
-        return self._info.display_name
-
-    @property
-    def listed(self) -> RunInfo:
-        """The run as it was when this object last heard of it; `info()` asks."""
-        return self._info
-
-    def info(self) -> RunInfo:
-        """The whole record as it is now."""
-        self._info = self.workspace.connection.runs.get(self.id)
-        return self._info
-
-    def get_status(self) -> RunState:
-        return self.info().state
-
-    def get_details(self) -> dict[str, Any]:
-        details: dict[str, Any] = msgspec.to_builtins(self.info())
-        return details
-
-    @property
-    def status_history(self) -> list[StateChange]:
-        """Every state that the run has been in, with time and reason."""
-        return self.workspace.connection.runs.history(self.id).items
-
-    @property
-    def params(self) -> dict[str, Scalar]:
-        return self.info().params
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return self.info().tags
-
-    @property
-    def properties(self) -> dict[str, str]:
-        return self.info().properties
-
-    # Logging
-
-    def log(self, name: str, value: float, step: int | None = None) -> None:
-        """Log one value of a metric; without a step it takes the next one, from 0.
+    def log(
+        self, name: str, value: float, step: int | None = None, time: int | None = None
+    ) -> None:
+        """Log one value of a metric; without a step it takes the next one, from 0, without a time
+        (milliseconds since 1970-01-01 UTC) it is now.
 
         When this returns, the value outlives this process. Raises InvalidInput on what is not a
         number, Conflict on a run that has ended.
         """
-        self._metrics.log(name, value, step)
+        self._metrics.log(name, value, step, time)
+
+    def flush(self) -> None:
+        """Bring all metrics that this object has logged into the store, where others search them.
+
+        Raises StorageFull or Unavailable where that can't be done now; nothing is lost then.
+        """
+        self._metrics.flush()
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log one value of each of several metrics; where one is no number, none is logged."""
+        for name, value in metric_numbers(metrics).items():
+            self._metrics.log(name, value, step)
 
     def log_list(self, name: str, values: Sequence[float]) -> None:
-        """Log several values of a metric at the next steps."""
-        for value in values:
+        """Log several values of a metric at the next steps; where one is no number, none is."""
+        for value in numbers(values, "values"):
             self._metrics.log(name, value, None)
 
-    def log_image(self, name: str, path: str | Path | None = None, plot: Any = None) -> None:
-        """Keep an image as the artifact `images/NAME.png`: a PNG file, or a matplotlib figure
-        (or `matplotlib.pyplot` for the current one)."""
-        self._put(f"images/{name}.png", tables.image(path, plot))
+    def track_system(self, interval_seconds: float = 10.0) -> None:
+        """Log what the machine, this process with its children, and GPUs use, as `system/…` metrics
+        every so many seconds (0.1 or more) until the run ends. Called again, the interval changes.
+        """
+        from ml_workspace_lab.client.system_metrics import SystemMetrics
 
-    def log_table(self, name: str, value: Mapping[str, Sequence[Any]]) -> None:
-        """Keep a table, given as columns of equal length, as the artifact `tables/NAME.json`."""
-        self._put(f"tables/{name}.json", tables.table(value))
+        tracker = SystemMetrics(self.workspace.connection, self.id, interval_seconds)
+        self._stop_tracking()
+        self._system_metrics = tracker
+        tracker.start()
 
-    def log_param(self, name: str, value: Scalar) -> None:
-        self.log_params({name: value})
-
-    def log_params(self, params: Mapping[str, Scalar]) -> None:
-        """Set parameters: text, numbers, flags or None."""
-        self._update(params=tables.scalars(params))
-
-    def tag(self, key: str, value: str = "") -> None:
-        self._update(tags={key: value})
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        self._update(tags=dict(tags))
-
-    def remove_tags(self, keys: Sequence[str]) -> None:
-        self._update(remove_tags=list(keys))
-
-    def add_properties(self, properties: Mapping[str, str]) -> None:
-        """Add properties; one that is set already never changes (Conflict)."""
-        self._update(properties=dict(properties))
-
-    def _update(self, **changes: Any) -> None:
-        self._info = self.workspace.connection.runs.update(self.id, UpdateRun(**changes))
-
-    # Reading
+    def _stop_tracking(self) -> None:
+        if self._system_metrics is not None:
+            self._system_metrics.stop()
+            self._system_metrics = None
 
     def get_metrics(self, name: str | None = None, *, recursive: bool = False) -> dict[str, Any]:
         """Metrics by name: the value where one was logged, a list where there are more. With
         `recursive` also those of all child runs, by run id."""
+        SHIPPER.flush(self.workspace.connection, self.id)
         found = metric_values(self.workspace.connection.metrics.get(self.id, name))
         if not recursive:
             return found
-        below = (child.get_metrics(name, recursive=True) for child in self.get_children())
-        return {self.id: found, **{k: v for metrics in below for k, v in metrics.items()}}
+        below = {child.id: child.get_metrics(name) for child in self.get_children(recursive=True)}
+        return {self.id: found, **below}
 
-    def get_log(self) -> str:
-        """The whole log as it is now."""
-        return "".join(self._log_parts())
+    def get_metric_history(self, name: str) -> "MetricHistory":
+        """All values of a metric as numpy's arrays, by their times. Raises NotFound."""
+        from ml_workspace_lab.client import series
 
-    def _log_parts(self) -> Iterator[str]:
-        offset = 0
-        while True:
-            part = self.workspace.connection.artifacts.log(self.id, offset)
-            yield part.text
-            if part.next >= part.size or part.next == offset:
-                return
-            offset = part.next
+        SHIPPER.flush(self.workspace.connection, self.id)
+        return series.history(self.workspace.connection, self.id, name)
 
-    # Artifacts
+    def sample_metric(self, name: str, points: int = 1000) -> "MetricHistory":
+        """At most `points` values of a metric that look as all of them do: no spike is left out.
+        Raises NotFound."""
+        from ml_workspace_lab.client import series
 
-    def get_artifacts(self) -> list[ArtifactInfo]:
-        return self.workspace.connection.artifacts.list(self.id).items
+        SHIPPER.flush(self.workspace.connection, self.id)
+        return series.history(self.workspace.connection, self.id, name, points)
 
-    def get_file_names(self) -> list[str]:
-        return [artifact.path for artifact in self.get_artifacts()]
+    def log_series(
+        self,
+        name: str,
+        values: "ArrayLike",
+        steps: "Sequence[int] | NDArray[int64] | None" = None,
+        times: "Sequence[int] | NDArray[int64] | None" = None,
+    ) -> None:
+        """Log many values of a metric at once: steps count on from its last one, times (ms) are
+        now, where none are given. Raises InvalidInput, and keeps none, where one is no number."""
+        from ml_workspace_lab.client import series
 
-    def upload_file(self, name: str, path_or_stream: str | Path | BinaryIO) -> ArtifactInfo:
-        """Keep a file, or what an open binary file still holds, as the artifact `name`."""
-        if not isinstance(path_or_stream, str | Path):
-            return self.workspace.connection.artifacts.put(self.id, name, path_or_stream)
-        with Path(path_or_stream).open("rb") as content:
-            return self.workspace.connection.artifacts.put(self.id, name, content)
+        SHIPPER.flush(self.workspace.connection, self.id)
+        series.put(self.workspace.connection, self.id, name, values, steps, times)
 
-    def upload_folder(self, name: str, path: str | Path) -> list[ArtifactInfo]:
-        """Keep every file below a folder as artifacts below `name`."""
-        root = Path(path)
-        files = sorted(file for file in root.rglob("*") if file.is_file())
-        return [self.upload_file(f"{name}/{f.relative_to(root).as_posix()}", f) for f in files]
-
-    def read_artifact(self, name: str) -> bytes:
-        """The bytes of an artifact. Raises NotFound."""
-        return self.workspace.connection.artifacts.get(self.id, name).read()
-
-    def download_file(self, name: str, output_path: str | Path | None = None) -> Path:
-        """Copy an artifact to `output_path` (default: its own name here); where it lies now."""
-        target = Path(output_path or Path(name).name)
-        content = self.workspace.connection.artifacts.get(self.id, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            for part in content.chunks():
-                file.write(part)
-        return target
-
-    def _put(self, path: str, content: bytes) -> None:
-        self.workspace.connection.artifacts.put(self.id, path, BytesIO(content))
-
-    # Children, models
-
-    def child_run(self, name: str | None = None) -> "Run":
-        """An interactive run below this one; use it as a context manager."""
-        return start_interactive(
-            self.workspace, self._info.experiment, display_name=name, parent=self.id
-        )
-
-    def get_children(self) -> list["Run"]:
-        return self.workspace.runs(parent=self.id, limit=None)
-
-    @property
-    def parent(self) -> "Run | None":
-        parent = self._info.parent
-        return self.workspace.run(parent) if parent else None
+    # Models
 
     def register_model(
         self,
@@ -269,6 +173,14 @@ class Run:
         """Ask for the end of the run: its code is interrupted, then ended."""
         self._info = self.workspace.connection.jobs.cancel(self.id)
 
+    def delete(self) -> None:
+        """Move the run to the trash. Raises Conflict while it goes on."""
+        self._info = self.workspace.connection.runs.delete(self.id)
+
+    def restore(self) -> None:
+        """Take the run out of the trash."""
+        self._info = self.workspace.connection.runs.restore(self.id)
+
     def wait_for_completion(
         self,
         show_output: bool = False,
@@ -293,11 +205,14 @@ class Run:
         if len(said) > MAX_REASON:
             said = f"{said[:MAX_REASON]}… ({len(said):,} characters in all)"
         body = msgspec.convert({"state": state, "reason": said}, EndRun)
+        self._stop_tracking()
         self._metrics.close()
         self._info = self.workspace.connection.runs.end(self.id, body)
+        self._metrics.let_go()
         self._let_go()
 
     def _let_go(self) -> None:
+        self._stop_tracking()
         if self._ownership is not None:
             self._ownership.release()
         OPEN_RUNS.discard(self)

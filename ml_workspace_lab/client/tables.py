@@ -1,56 +1,82 @@
-"""Images, tables and parameters as they are kept: pure conversions with clear refusals."""
+"""Tables as they are kept: columns of equal length, whatever they were given as."""
 
-import io
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_workspace_lab.api.types import Scalar
+from ml_workspace_lab.client.values import dumps, scalar, sequence
 from ml_workspace_lab.errors import InvalidInput
 
-PNG = b"\x89PNG\r\n\x1a\n"
+Columns = dict[str, list[Scalar]]
 
 
-def image(path: str | Path | None, plot: Any) -> bytes:
-    """PNG bytes of a file or of a matplotlib figure."""
-    if (path is None) == (plot is None):
-        raise InvalidInput("Give either path or plot.", field="path")
-    if path is not None:
-        return _png_file(Path(path))
-    if not hasattr(plot, "savefig"):
-        raise InvalidInput(
-            f"plot: {type(plot).__name__} can't be saved as an image.",
-            field="plot",
-            hint="Give a matplotlib figure, or matplotlib.pyplot for the current one.",
-        )
-    buffer = io.BytesIO()
-    plot.savefig(buffer, format="png", bbox_inches="tight")
-    return buffer.getvalue()
+def table(value: Any, description: str = "") -> bytes:
+    """`{"columns": {name: values}}` as JSON, of a mapping of columns or a data frame (pandas,
+    Polars or Arrow); NaN and infinities travel as their names, what is missing as null."""
+    return table_json(columns(value), description)
 
 
-def _png_file(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"path: {path}: {error.strerror}.", field="path") from None
-    if not content.startswith(PNG):
-        raise InvalidInput(
-            f"path: {path} is not a PNG file.", field="path", hint="Use upload_file for others."
-        )
-    return content
+def table_json(found: Columns, description: str = "") -> bytes:
+    head = {"description": description} if description else {}
+    return dumps({**head, "columns": found}, "value")
 
 
-def table(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """`{"columns": {name: values}}` as JSON; NaN and infinities travel as their names."""
-    if not isinstance(columns, Mapping):
-        raise InvalidInput("value: must be columns by name: {name: values}.", field="value")
-    checked = {_column_name(name): _cells(name, values) for name, values in columns.items()}
+def columns(value: Any) -> Columns:
+    """Columns by name. Raises InvalidInput where they differ in length or a cell can't be kept."""
+    given = _by_name(value)
+    checked = {_column_name(name): _cells(name, values) for name, values in given.items()}
     if len({len(values) for values in checked.values()}) > 1:
         lengths = ", ".join(f"{name}: {len(values)}" for name, values in checked.items())
         raise InvalidInput(f"value: the columns differ in length ({lengths}).", field="value")
-    return json.dumps({"columns": checked}, allow_nan=False).encode()
+    return checked
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """The rows of all parts below each other; a cell that a part has no column for is None."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    heights = [max(map(len, part.values()), default=0) for part in parts]
+    return {
+        name: [
+            cell
+            for part, height in zip(parts, heights, strict=True)
+            for cell in part.get(name, [None] * height)
+        ]
+        for name in names
+    }
+
+
+def _by_name(value: Any) -> Mapping[Any, Any]:
+    if hasattr(value, "to_pydict"):
+        return _named(value.column_names, value.columns)
+    if hasattr(value, "columns") and hasattr(value, "__getitem__"):
+        frame = _with_index(value)
+        names = list(frame.columns)
+        # By name a frame with a name twice gives both columns at once: it must be seen before.
+        return _named(names, [frame[name] for name in names] if len({*names}) == len(names) else ())
+    if not isinstance(value, Mapping):
+        raise InvalidInput(
+            "value: must be columns by name: {name: values}, or a data frame.", field="value"
+        )
+    return value
+
+
+def _with_index(frame: Any) -> Any:
+    """The frame, with an index that says something as columns before the others."""
+    if not hasattr(frame, "reset_index") or list(frame.index) == list(range(len(frame))):
+        return frame
+    try:
+        return frame.reset_index()
+    except ValueError as error:
+        raise InvalidInput(
+            f"value: the index can't become a column: {error}.", field="value"
+        ) from None
+
+
+def _named(names: Sequence[Any], values: Sequence[Any]) -> Mapping[Any, Any]:
+    if len({*names}) < len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise InvalidInput(f"value: the column {twice!r} stands twice.", field="value")
+    return dict(zip(names, values, strict=True))
 
 
 def _column_name(name: Any) -> str:
@@ -60,27 +86,10 @@ def _column_name(name: Any) -> str:
 
 
 def _cells(name: str, values: Any) -> list[Scalar]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InvalidInput(f"value: the column {name!r} is not a list of values.", field="value")
-    return [cell(value) for value in values]
+    items = sequence(values, f"value.{name}")
+    return [scalar(_present(item), f"value.{name}") for item in items]
 
 
-def scalars(params: Mapping[str, Any]) -> dict[str, Scalar]:
-    """Parameters as what JSON can hold: numpy's scalars become Python's."""
-    if not isinstance(params, Mapping):
-        raise InvalidInput("params: must be parameters by name: {name: value}.", field="params")
-    return {name: cell(value, name) for name, value in params.items()}
-
-
-def cell(value: Any, name: str = "value") -> Scalar:
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise InvalidInput(
-        f"{name}: {type(value).__name__} is not text, a number, a flag or None.",
-        field=name,
-        hint="Convert it, or keep it as a file with upload_file.",
-    )
+def _present(item: Any) -> Any:
+    """None in place of pandas' own signs for what is missing."""
+    return None if type(item).__name__ in ("NAType", "NaTType") else item

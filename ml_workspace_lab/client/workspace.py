@@ -1,7 +1,7 @@
 """A workspace as its users hold it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import msgspec
 
 from ml_workspace_lab.api.connection import Connection, LocalConnection
 from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.client.workspace_transfer import WorkspaceTransfer
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput
 from ml_workspace_lab.workspace import folder
 from ml_workspace_lab.workspace.locate import (
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
+    from ml_workspace_lab.client.search import Comparison, Form
     from ml_workspace_lab.compute.model import ComputeInfo
     from ml_workspace_lab.experiments.model import RunState
+    from ml_workspace_lab.experiments.search.model import RunView
+    from ml_workspace_lab.workspace.backup import Backup
 
 
-class Workspace:
+class Workspace(WorkspaceTransfer):
     """The top-level place that keeps every run, model and endpoint.
 
     `Workspace.open(folder)` and `Workspace.connect(url, token)` give objects with the same methods.
@@ -50,8 +54,10 @@ class Workspace:
         description: str = "",
         tags: Mapping[str, str] | None = None,
         exist_ok: bool = False,
+        database: str | None = None,
     ) -> "Workspace":
-        """A new workspace in the folder `location` (default: `.mlworkspace/NAME` here).
+        """A new workspace in the folder `location` (default: `.mlworkspace/NAME` here); its records
+        are in a file there, or in the PostgreSQL database of the URL `database`.
 
         Raises Conflict where one is there already, unless `exist_ok` and it has that name.
         """
@@ -59,9 +65,9 @@ class Workspace:
         body = convert(values, CreateWorkspace)
         root = Path(location or Path(CONFIG_FOLDER) / name).expanduser()
         try:
-            return cls(LocalConnection(folder.create(root, body)))
+            return cls(LocalConnection(folder.create(root, body, database)))
         except Conflict:
-            if not exist_ok or not (root / "workspace.db").exists():
+            if not exist_ok or not folder.is_ready(root):
                 raise
         there = cls.open(root)
         if there.name != name:
@@ -196,6 +202,42 @@ class Workspace:
                 break
         return found
 
+    def search_runs(
+        self,
+        filter: str = "",  # noqa: A002 - the name that MLflow's users know
+        experiments: Sequence[str] | str | None = None,
+        *,
+        order_by: Sequence[str] | str | None = None,
+        max_results: int | None = None,
+        view: "RunView" = "active",
+        as_: "Form" = "pandas",
+    ) -> Any:
+        """Runs that `filter` matches (`metrics.loss < 0.1 and params.model = 'cnn'`) as a DataFrame
+        with columns such as run_id, `metrics.loss`, `params.model`; as_="arrow" gives an Arrow
+        table, as_="runs" a list of runs. Newest first, unless `order_by` says otherwise."""
+        from ml_workspace_lab.client.search import frame_of, search_runs
+
+        asked = frame_of(filter, experiments, order_by, max_results, view)
+        return search_runs(self, asked, as_)
+
+    def count_runs(
+        self,
+        filter: str = "",  # noqa: A002 - the name that MLflow's users know
+        experiments: Sequence[str] | str | None = None,
+        *,
+        view: "RunView" = "active",
+    ) -> int:
+        """How many runs `filter` matches."""
+        from ml_workspace_lab.client.search import count_of, count_runs
+
+        return count_runs(self.connection, count_of(filter, experiments, view))
+
+    def compare(self, run_ids: Sequence[str]) -> "Comparison":
+        """Attributes, parameters, metrics and tags of runs beside each other."""
+        from ml_workspace_lab.client.search import compare
+
+        return compare(self.connection, run_ids)
+
     @property
     def models(self) -> "dict[str, Model]":
         """The newest version of every model, by name."""
@@ -214,6 +256,28 @@ class Workspace:
     @property
     def compute_targets(self) -> "dict[str, ComputeInfo]":
         return {info.name: info for info in self.connection.computes.list().items}
+
+    def get_mlflow_tracking_uri(self) -> str:
+        """The address for `mlflow.set_tracking_uri`: stock MLflow clients log to this workspace.
+
+        Sets MLFLOW_TRACKING_TOKEN in this process's environment, and in a job MLFLOW_RUN_ID, so
+        that nothing else has to be set. A workspace in a folder is served on loopback for as long
+        as the processes live that have asked for this. Raises Unavailable where that fails.
+        """
+        from ml_workspace_lab.client.tracking_uri import tracking_uri
+
+        return tracking_uri(self)
+
+    def backup(self, folder: str | Path) -> "Backup":
+        """Copy the whole workspace, while work goes on, into a new folder that opens as a
+        workspace. Raises Conflict where there is something, InvalidInput for one on a server."""
+        from ml_workspace_lab.workspace.backup import back_up
+
+        if not isinstance(self.connection, LocalConnection):
+            raise InvalidInput(
+                "A workspace on a server is backed up where its folder is.", field="workspace"
+            )
+        return back_up(self.connection.storage, Path(folder).expanduser().absolute())
 
     def close(self) -> None:
         """Let go of files and connections; the object may be used again."""

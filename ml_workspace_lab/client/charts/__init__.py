@@ -1,0 +1,1 @@
+"""Azure Machine Learning's charts of a model's quality: checked, computed from arrays, drawn."""

@@ -1,0 +1,105 @@
+"""What is logged as a file: tables, images, figures, text. Metrics are in `run.py`."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml_workspace_lab.api.types import Scalar
+from ml_workspace_lab.client.run_lineage import RunLineage
+from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.experiments.model import RunInfo
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.client.growing_table import GrowingTable
+    from ml_workspace_lab.client.workspace import Workspace
+
+
+class RunLogging(RunLineage):
+    """The part of `Run` that keeps what people look at as artifacts.
+
+    What can't be kept whole is refused with InvalidInput, and nothing of it is kept.
+    """
+
+    def __init__(self, workspace: "Workspace", info: RunInfo) -> None:
+        super().__init__(workspace, info)
+        self._tables: dict[tuple[int, str], GrowingTable] = {}
+
+    def log_table(self, name: str, value: Any, description: str = "") -> None:
+        """Keep a table as the artifact `tables/NAME.json`: columns of equal length by their names,
+        or a data frame of pandas, Polars or Arrow."""
+        from ml_workspace_lab.client.tables import table
+
+        self._put(f"tables/{name}.json", table(value, description))
+
+    def log_row(self, name: str, description: str | None = None, **columns: Scalar) -> None:
+        """Add a row to a table, which is made by its first row. It is kept when this returns, also
+        where several processes add rows to one table."""
+        from ml_workspace_lab.client.growing_table import GrowingTable
+
+        if not columns:
+            raise InvalidInput("columns: a row has at least one.", field="columns")
+        # The child of a fork adds to a part of its own.
+        key = (os.getpid(), name)
+        if key not in self._tables:
+            self._tables[key] = GrowingTable(name, self._put)
+        self._tables[key].append(columns, description or "")
+
+    def get_table(self, name: str) -> dict[str, list[Scalar]]:
+        """The columns of a table by name: those of `log_table`, and below them the rows of
+        `log_row`, None where a row has no such column. Raises NotFound."""
+        from ml_workspace_lab.client.growing_table import parts_of
+        from ml_workspace_lab.client.tables import joined
+
+        names = self.get_file_names()
+        whole = [path for path in names if path == f"tables/{name}.json"]
+        paths = [*whole, *parts_of(name, names)]
+        if not paths:
+            raise NotFound(f"Run {self.id} has no table {name!r}.", field="name")
+        return joined([json.loads(self.read_artifact(path))["columns"] for path in paths])
+
+    def log_image(self, name: str, path: str | Path | None = None, plot: Any = None) -> None:
+        """Keep an image as the artifact `images/NAME.png`: a PNG file, or a matplotlib figure
+        (or `matplotlib.pyplot` for the current one)."""
+        from ml_workspace_lab.client.figures import image
+
+        self._put(f"images/{name}.png", image(path, plot))
+
+    def log_figure(self, figure: Any, name: str) -> None:
+        """Keep a figure as the artifact `name`: of matplotlib as `.png` (where there is no suffix),
+        `.svg` or `.pdf`, of Plotly as `.plotly.json` (where there is none), `.json` or `.html`."""
+        from ml_workspace_lab.client.figures import figure_file
+
+        self._put(*figure_file(figure, name))
+
+    def log_text(self, text: str, name: str) -> None:
+        """Keep text as the artifact `name`; `.txt` is added where it has no suffix."""
+        self._put(name if Path(name).suffix else f"{name}.txt", _utf8(text, "text"))
+
+    def log_html(self, html: str, name: str) -> None:
+        """Keep a page as the artifact `name`; `.html` is added where it has no suffix. It may hold
+        scripts, and so it is only ever shown in a sandbox."""
+        from ml_workspace_lab.client.figures import with_suffix
+
+        self._put(with_suffix(name, ".html", ".htm"), _utf8(html, "html"))
+
+    def log_dict(self, dictionary: Mapping[str, Any] | list[Any], name: str) -> None:
+        """Keep a dictionary or list as the JSON artifact `name`; `.json` is added where it has no
+        suffix. NaN and infinities are written as their names, dates and times in ISO 8601."""
+        from ml_workspace_lab.client.figures import with_suffix
+        from ml_workspace_lab.client.values import as_json
+
+        if not isinstance(dictionary, Mapping | list):
+            raise InvalidInput("dictionary: is not a dictionary or list.", field="dictionary")
+        self._put(with_suffix(name, ".json"), as_json(dictionary, "dictionary"))
+
+
+def _utf8(text: Any, field: str) -> bytes:
+    if not isinstance(text, str):
+        raise InvalidInput(f"{field}: {type(text).__name__} is not text.", field=field)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        reason = f"character {error.start} is half of a surrogate pair, which is not text"
+        raise InvalidInput(f"{field}: {reason}.", field=field) from None

@@ -1,0 +1,134 @@
+"""Metrics of a run whose workspace is on a server: kept here until the server has them."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.cli.main import run as command
+from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.storage import spool
+from tests.conftest import eventually
+from tests.faults.servers import TOKEN, Server
+
+
+@pytest.fixture
+def served(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv(spool.VARIABLE, str(tmp_path / "spool"))
+    server = Server(Path(ws.location))
+    yield server
+    server.kill()
+
+
+def test_a_server_that_is_away_for_a_while_misses_nothing(served: Server) -> None:
+    run = served.connect().experiment("away").start_logging()
+    for round_ in range(3):
+        for step in range(5000):
+            run.log("m", step, round_ * 10_000 + step)
+        served.kill()
+        for step in range(5000, 10_000):
+            run.log("m", step, round_ * 10_000 + step)
+        served.start()
+    run.complete()
+    assert run.get_metric_history("m").steps.tolist() == list(range(30_000))
+    assert not list(spool.root().iterdir())
+
+
+LOG_AND_DIE = """
+import os, sys
+from ml_workspace_lab import Workspace
+run = Workspace.connect(sys.argv[1], sys.argv[2]).experiment("dies").start_logging()
+for step in range(10_000):
+    run.log("m", step, step)
+print(run.id, flush=True)
+sys.stdin.readline()
+for step in range(10_000, 20_000):
+    run.log("m", step, step)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_is_sent_by_the_next_command(
+    served: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [sys.executable, "-c", LOG_AND_DIE, served.url, TOKEN]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    run_id = process.stdout.readline().strip()
+    served.kill()
+    process.communicate("go on\n")
+    assert process.returncode == -signal.SIGKILL
+    assert [left.run_id for left in spool.left()] == [run_id]
+
+    served.start()
+    monkeypatch.setenv("ML_WORKSPACE_TOKEN", TOKEN)
+    assert command(["-w", served.url, "-o", "json", "sync"]) == 0
+    (item,) = json.loads(capsys.readouterr().out)["items"]
+    assert item["run_id"] == run_id
+    run = served.connect().run(run_id)
+    assert run.get_metric_history("m").steps.tolist() == list(range(20_000))
+    assert run.get_status() is RunState.FAILED
+    assert list(spool.left()) == []
+    assert command(["-w", served.url, "sync"]) == 0
+
+
+def test_a_server_put_back_to_an_earlier_state_is_sent_what_is_still_here(served: Server) -> None:
+    run = served.connect().experiment("restored").start_logging()
+    run.log("m", 0, 0)
+    run.flush()
+    served.kill()
+    database = served.root / "workspace.db"
+    # What a backup would hold: the database of this moment, its write-ahead log taken in.
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    backup = database.read_bytes()
+    served.start()
+    for step in range(1, 100):
+        run.log("m", step, step)
+    run.flush()
+    assert len(run.get_metric_history("m")) == 100
+
+    served.kill()
+    for leftover in served.root.glob("workspace.db-*"):
+        leftover.unlink()
+    database.write_bytes(backup)
+    served.start()
+    run.log("m", 100, 100)
+    run.complete()
+    assert run.get_metric_history("m").steps.tolist() == list(range(101))
+    assert run.properties == {}
+
+
+def test_a_run_that_waits_for_its_server_ends_when_it_is_back(served: Server) -> None:
+    run = served.connect().experiment("waits").start_logging()
+    run.log("m", 1)
+    served.kill()
+    with pytest.raises(Exception, match="can't be reached"):
+        run.complete()
+    served.start()
+    run.complete()
+    assert run.get_metrics() == {"m": 1.0}
+    eventually(lambda: not list(spool.root().iterdir()))
+
+
+LOG_TO_ANOTHERS = """
+import sys
+from ml_workspace_lab import Workspace
+ws = Workspace.connect(sys.argv[1], sys.argv[2])
+for step in range(10):
+    ws.run(sys.argv[3]).log("other", step, step)
+"""
+
+
+def test_a_process_that_logs_to_anothers_run_leaves_nothing_behind(served: Server) -> None:
+    with served.connect().experiment("others").start_logging() as run:
+        words = [sys.executable, "-c", LOG_TO_ANOTHERS, served.url, TOKEN, run.id]
+        subprocess.run(words, check=True)
+        assert run.get_metric_history("other").steps.tolist() == list(range(10))
+    assert not list(spool.root().iterdir())
