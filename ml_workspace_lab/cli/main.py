@@ -9,7 +9,16 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from ml_workspace_lab.cli import deploying, derived, running, start
+from ml_workspace_lab.cli import (
+    deploying,
+    derived,
+    keeping,
+    running,
+    serving,
+    start,
+    syncing,
+    transfer,
+)
 from ml_workspace_lab.cli.output import print_error, print_result
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError, shown
 
@@ -34,6 +43,10 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     start.add_commands(commands)
     running.add_commands(commands)
+    serving.add_commands(commands)
+    syncing.add_commands(commands)
+    keeping.add_commands(commands)
+    transfer.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
     _add_output(commands)

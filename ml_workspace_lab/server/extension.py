@@ -7,12 +7,10 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Unicode
 
-from ml_workspace_lab.compute.wake import wake
-from ml_workspace_lab.errors import WorkspaceError
+from ml_workspace_lab.server.awake import keep_awake
 from ml_workspace_lab.server.host import WorkspaceHost
+from ml_workspace_lab.server.jupyter import InJupyter
 from ml_workspace_lab.server.routes import NAMESPACE, UndeclaredRoute, check, routes
-
-LOOK_AFTER_SECONDS = 15.0
 
 
 class MLWorkspaceLab(ExtensionApp):
@@ -36,7 +34,8 @@ class MLWorkspaceLab(ExtensionApp):
         self.host = WorkspaceHost(Path(self.serverapp.root_dir).absolute(), configured)
 
     def initialize_handlers(self) -> None:
-        self.handlers.extend(routes(self.host))
+        assert self.serverapp is not None
+        self.handlers.extend(routes(self.host, InJupyter, self.serverapp.base_url))
 
     async def _start_jupyter_server_extension(self, _: Any) -> None:
         assert self.serverapp is not None
@@ -45,23 +44,9 @@ class MLWorkspaceLab(ExtensionApp):
         except UndeclaredRoute as error:
             # Jupyter only logs what an extension raises here, and would serve the route.
             raise SystemExit(str(error)) from None
-        self._watch = asyncio.create_task(self._look_after())
+        self._watch = asyncio.create_task(keep_awake(self.host))
 
     async def stop_extension(self) -> None:
+        self.host.ending = True
         if self._watch is not None:
             self._watch.cancel()
-
-    async def _look_after(self) -> None:
-        """Keep the background process there while this server is: it closes what has died, and
-        is warm when the next run is submitted."""
-        while True:
-            try:
-                await asyncio.to_thread(self._wake)
-            except (OSError, WorkspaceError) as error:
-                self.log.warning("The workspace's background process can't be started: %s", error)
-            await asyncio.sleep(LOOK_AFTER_SECONDS)
-
-    def _wake(self) -> None:
-        services = self.host.services()
-        if services is not None:
-            wake(services.storage.root)

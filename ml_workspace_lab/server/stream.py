@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from tornado.iostream import StreamClosedError
 
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.server.answering import Answering
+from ml_workspace_lab.server.threads import in_thread
 from ml_workspace_lab.workspace.model import EventBatch
-
-if TYPE_CHECKING:
-    from ml_workspace_lab.server.handlers import OperationHandler
 
 INTERVAL = 0.2
 KEEP_ALIVE_SECONDS = 15.0
@@ -21,23 +20,23 @@ class EventStream:
     """One subscriber: asks for the next batch again and again, and sends those that differ."""
 
     def __init__(
-        self, handler: "OperationHandler", call: Callable[..., Any], arguments: msgspec.Struct
+        self, handler: Answering, call: Callable[..., Any], arguments: msgspec.Struct
     ) -> None:
         self._handler = handler
         self._call = call
         self._arguments = arguments
 
     async def run(self) -> None:
-        """Send until the subscriber leaves. Starts after `Last-Event-ID` where that is given."""
-        from ml_workspace_lab.server.handlers import in_thread
-
+        """Send until the subscriber leaves or the server ends. Starts after `Last-Event-ID` where
+        that is given."""
         handler = self._handler
         handler.set_header("Content-Type", "text/event-stream")
         handler.set_header("X-Accel-Buffering", "no")
         arguments = self._resume(self._arguments)
         live: Any = None
         silent = KEEP_ALIVE_SECONDS
-        while not handler.request.connection.stream.closed():  # type: ignore[union-attr]
+        stream = handler.request.connection.stream  # type: ignore[union-attr]
+        while not stream.closed() and not handler.host.ending:
             batch: EventBatch = await in_thread(self._call, arguments)
             try:
                 if batch.events or batch.live != live:

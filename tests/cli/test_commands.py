@@ -78,7 +78,7 @@ def test_diagnose_looks_at_every_part(here: Cli) -> None:
     assert found.code == 0
     checks = {item["check"] for item in found.json["items"]}
     assert checks == {"database", "folder", "disk", "agent"}
-    assert "The database is whole." in here("diagnose").out
+    assert "It is whole." in here("diagnose").out
 
 
 def test_a_notebook_is_run_and_followed(here: Cli) -> None:

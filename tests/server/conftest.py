@@ -1,7 +1,11 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from ml_workspace_lab.access.model import CreateToken
 from tests.conftest import Server
+from tests.server.alone import Alone, new_workspace, served
 from tests.server.http import Client
 
 
@@ -15,3 +19,16 @@ def client(server: Server, *actions: str) -> Client:
 def ask(server: Server) -> Client:
     """A client that may do everything."""
     return client(server, "*")
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+    """A server of our own, without Jupyter."""
+    with served(new_workspace(tmp_path_factory.mktemp("alone"))) as server:
+        yield server
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The folder of a new workspace."""
+    return new_workspace(tmp_path)

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
 from ml_workspace_lab.access.model import CreateToken
@@ -25,12 +27,24 @@ VALUES = {
     "snapshot_id": "0" * 64,
     "version": "1",
     "path": "x",
+    "journal": "w1-00000000",
+    "first": "0",
+    "model_id": f"m-{'0' * 32}",
+    "assessment_id": f"a-{'0' * 32}",
+    "webhook_id": "0" * 32,
 }
+FROM_NO_RUN = {"run_id": "0" * 32, "artifact_path": "outputs"}
 
 
 def url(operation: Operation) -> str:
-    names = {name: VALUES.get(name, "nothing") for name in operation.path_names}
-    return operation.path.format(**names)
+    """The operation's path with all that it requires."""
+    values = {
+        field.name: VALUES.get(field.name, "nothing")
+        for field in msgspec.structs.fields(operation.arguments)
+        if field.required
+    }
+    query = {name: values[name] for name in operation.query_names if name in values}
+    return operation.path.format(**values) + (f"?{urlencode(query)}" if query else "")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -76,7 +90,7 @@ def test_a_revoked_token_stops_at_once(server: Server) -> None:
 def test_a_refusal_and_a_deed_are_both_in_the_audit_trail(server: Server) -> None:
     body = {"name": "audited"}
     refused = client(server, "experiments/read")("POST", "/experiments", body)
-    wrong = client(server, "*")("POST", "/models/m/versions", {"files": [], "run_id": "0" * 32})
+    wrong = client(server, "*")("POST", "/models/m/versions", FROM_NO_RUN)
     done = client(server, "*")("POST", "/experiments", body)
     entries = {e.request_id: e for e in server.local.connection.audit.list(limit=20).items}
     for answer, outcome in ((refused, "Denied"), (wrong, "NotFound"), (done, "ok")):
