@@ -16,6 +16,7 @@ from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
 from ml_workspace_lab.trouble import kept_apart
+from ml_workspace_lab.webhooks.delivery import Deliveries
 from ml_workspace_lab.workspace import folder
 
 BUSY_INTERVAL = 0.2
@@ -41,6 +42,7 @@ def main(root: Path) -> None:
         Dispatcher(services, LocalDriver(storage)),
         Supervisor(services),
         _Watch(services),
+        Deliveries(services),
     ]
     try:
         _loop(storage, parts)

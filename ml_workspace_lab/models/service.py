@@ -1,15 +1,18 @@
 """The registry: versions of models, whose files never change."""
 
 import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, Nothing, RelativePath, Version
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, shown
 from ml_workspace_lab.models import inspection, store
 from ml_workspace_lab.models.model import (
+    PROMPT_TAG,
     ModelFile,
     ModelInfo,
     ModelList,
@@ -19,6 +22,8 @@ from ml_workspace_lab.models.model import (
     RegisterModel,
     UpdateModelVersion,
 )
+from ml_workspace_lab.models.sources import Source, below, resolve
+from ml_workspace_lab.storage.database import Transaction
 from ml_workspace_lab.storage.paths import relative
 
 
@@ -27,15 +32,14 @@ class Models(Service):
 
     @operation("GET", "/models", action="models/read")
     def list(self) -> ModelList:
-        """All models, the one with the newest version first."""
-        return ModelList(store.models(self.storage.database))
+        """All models, the one that was changed last first; prompts are left out."""
+        return ModelList(
+            [m for m in store.models(self.storage.database) if m.tags.get(PROMPT_TAG) != "true"]
+        )
 
     @operation("GET", "/models/{name}", action="models/read")
     def get(self, name: ModelName) -> ModelInfo:
-        found = store.models(self.storage.database, name)
-        if not found:
-            raise store.no_model(name)
-        return found[0]
+        return store.model(self.storage.database, name)
 
     @operation("GET", "/models/{name}/versions", action="models/read")
     def versions(self, name: ModelName) -> ModelVersionList:
@@ -49,22 +53,26 @@ class Models(Service):
 
     @operation("POST", "/models/{name}/versions", action="models/write")
     def register(self, name: ModelName, body: RegisterModel) -> ModelVersion:
-        """A new version, from a run's artifacts or from contents put before."""
-        snapshot = None
-        if body.run_id is not None:
-            snapshot = self.services.runs.get(body.run_id).snapshot_id
-        files = self._files(body)
+        """A new version, from a run's artifacts, from contents put before, or from a source."""
+        source = self._source(body)
+        run_id = body.run_id or source.run_id
+        snapshot = self._snapshot(body, source)
         # Looked into before the transaction: whoever writes would wait for the disk otherwise.
-        heads = (self._head(file) for file in files)
-        framework = body.framework or inspection.framework([f.path for f in files], heads)
-        executes_code = any(self._executes_code(file) for file in files)
+        heads = (self._head(file) for file in source.files)
+        framework = body.framework or inspection.framework([f.path for f in source.files], heads)
+        executes_code = any(self._executes_code(file) for file in source.files)
         with self.storage.database.write() as transaction:
+            for file in source.files:
+                self._checked(file)  # what was there may have been purged meanwhile
             number = store.insert_version(
                 transaction,
                 name,
-                files,
-                run=body.run_id,
+                source.files,
+                run=run_id,
                 snapshot=snapshot,
+                logged_model=body.model_id or source.model_id,
+                source=source.uri or None,
+                run_link=body.run_link,
                 framework=framework,
                 description=body.description,
                 tags_json=json.dumps(body.tags),
@@ -77,39 +85,30 @@ class Models(Service):
     @operation("PATCH", "/models/{name}/versions/{version}", action="models/write")
     def update(self, name: ModelName, version: Version, body: UpdateModelVersion) -> ModelVersion:
         """Set tags and description, add properties. Raises Conflict on a property that exists."""
-        present = self.version(name, version)
-        for key, value in body.properties.items():
-            if present.properties.get(key, value) != value:
-                raise Conflict(
-                    f"The property {key!r} is set already and can't be changed.",
-                    field=f"properties.{key}",
-                    hint="Use a tag for what may change.",
-                )
-        description = body.description
-        tags = {k: v for k, v in present.tags.items() if k not in body.remove_tags} | body.tags
         with self.storage.database.write() as transaction:
-            store.update_version(
+            present = store.version(transaction, name, version)
+            _check_properties(present.properties, body.properties)
+            removed = [key for key in dict.fromkeys(body.remove_tags) if key in present.tags]
+            kept = {key: text for key, text in present.tags.items() if key not in removed}
+            described = body.description is not msgspec.UNSET
+            store.change_version(
                 transaction,
                 name,
                 version,
-                description=present.description if description is msgspec.UNSET else description,
-                tags=tags,
-                properties=present.properties | body.properties,
+                description=body.description if described else present.description,
+                tags_json=json.dumps(kept | body.tags),
+                properties_json=json.dumps(present.properties | body.properties),
             )
+            transaction.event("model.updated", name, version=str(version))
+            tag_events(transaction, name, body.tags, removed, version=str(version))
         return self.version(name, version)
 
     @operation("DELETE", "/models/{name}/versions/{version}", action="models/delete")
     def delete(self, name: ModelName, version: Version) -> Nothing:
         """Delete a version. Raises Conflict while an endpoint serves it. Its number stays used."""
         self.version(name, version)
-        for endpoint in self.services.endpoints.list().items:
-            if (endpoint.model, endpoint.model_version) == (name, version):
-                raise Conflict(
-                    f"The endpoint {endpoint.name} serves {name}:{version}.",
-                    field="version",
-                    hint="Delete the endpoint, or deploy another version to it, first.",
-                )
-        with self.storage.database.write() as transaction:
+        self.check_not_served(name, version)
+        with self.storage.database.write(frees=True) as transaction:
             store.delete_version(transaction, name, version)
         return Nothing()
 
@@ -127,27 +126,55 @@ class Models(Service):
                 )
         raise NotFound(f"{name}:{version} has no file {path!r}.", field="path")
 
-    def _files(self, body: RegisterModel) -> "tuple[ModelFile, ...]":
-        if (body.artifact_path is None) == (not body.files):
-            raise InvalidInput("Give either artifact_path or files.", field="files")
+    def check_not_served(self, name: str, version: int | None = None) -> None:
+        """Raise Conflict where an endpoint serves that version, or any of the model."""
+        for endpoint in self.services.endpoints.list().items:
+            if endpoint.model == name and version in (None, endpoint.model_version):
+                raise Conflict(
+                    f"The endpoint {endpoint.name} serves {name}:{endpoint.model_version}.",
+                    field="name" if version is None else "version",
+                    hint="Delete the endpoint, or deploy another version to it, first.",
+                )
+
+    def _source(self, body: RegisterModel) -> Source:
+        ways = (body.artifact_path, body.files or None, body.source)
+        if sum(way is not None for way in ways) != 1:
+            raise InvalidInput("Give one of artifact_path, files and source.", field="files")
+        if body.source is not None:
+            return self._of_uri(body.source, body)
         if body.artifact_path is not None:
             if body.run_id is None:
                 raise InvalidInput("artifact_path: wants a run_id too.", field="run_id")
-            return self._artifacts(body.run_id, relative(body.artifact_path, "artifact_path"))
-        return _side_by_side([self._checked(file) for file in body.files])
+            path = relative(body.artifact_path, "artifact_path")
+            return Source("", self._artifacts(body.run_id, path))
+        return Source("", _side_by_side([self._checked(file) for file in body.files]))
+
+    def _of_uri(self, uri: str, body: RegisterModel) -> Source:
+        is_prompt = body.tags.get(PROMPT_TAG) == "true"
+        source = resolve(self.services, self.storage.database, uri, is_prompt=is_prompt)
+        for field, given, found in (
+            ("run_id", body.run_id, source.run_id),
+            ("model_id", body.model_id, source.model_id),
+        ):
+            if given and found and given != found:
+                raise InvalidInput(
+                    f"Invalid model version source: {shown(uri)} belongs to {found}, not {given}.",
+                    field=field,
+                )
+        return source
+
+    def _snapshot(self, body: RegisterModel, source: Source) -> str | None:
+        """What the run's code was. The caller's run must be there, that of a source need not."""
+        if body.run_id is not None:
+            return self.services.runs.get(body.run_id).snapshot_id
+        with suppress(NotFound):
+            return self.services.runs.get(source.run_id).snapshot_id if source.run_id else None
+        return None
 
     def _artifacts(self, run_id: str, path: str) -> "tuple[ModelFile, ...]":
         """The artifact of that name, or those below it with names relative to it."""
         artifacts = self.services.artifacts.list(run_id).items
-        found = [
-            ModelFile(
-                a.path.rpartition("/")[2] if a.path == path else a.path.removeprefix(path + "/"),
-                a.digest,
-                a.size,
-            )
-            for a in artifacts
-            if a.path == path or a.path.startswith(path + "/")
-        ]
+        found = below((ModelFile(a.path, a.digest, a.size) for a in artifacts), path)
         if not found:
             known = ", ".join(artifact.path for artifact in artifacts[:20]) or "none"
             raise NotFound(
@@ -155,7 +182,7 @@ class Models(Service):
                 field="artifact_path",
                 hint=f"Its artifacts: {known}.",
             )
-        return tuple(found)
+        return found
 
     def _checked(self, file: ModelFile) -> ModelFile:
         path = relative(file.path, "files.path")
@@ -172,6 +199,30 @@ class Models(Service):
     def _executes_code(self, file: ModelFile) -> bool:
         with self.storage.blobs.open(file.digest) as content:
             return inspection.executes_code(file.path, content)
+
+
+def _check_properties(present: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    for key, value in wanted.items():
+        if present.get(key, value) != value:
+            raise Conflict(
+                f"The property {key!r} is set already and can't be changed.",
+                field=f"properties.{key}",
+                hint="Use a tag for what may change.",
+            )
+
+
+def tag_events(
+    transaction: Transaction,
+    name: str,
+    tags: Mapping[str, str],
+    removed: Iterable[str],
+    **version: str,
+) -> None:
+    """Tell of tags that were set and removed, of a model or of one version."""
+    for key, value in tags.items():
+        transaction.event("model.tagged", name, key=key, value=value, **version)
+    for key in removed:
+        transaction.event("model.untagged", name, key=key, **version)
 
 
 def _side_by_side(files: "list[ModelFile]") -> "tuple[ModelFile, ...]":

@@ -7,60 +7,98 @@ from typing import Any
 import msgspec
 
 from ml_workspace_lab.errors import NotFound
-from ml_workspace_lab.models.model import ModelFile, ModelInfo, ModelVersion
-from ml_workspace_lab.storage.database import Database, Row, Transaction, now
+from ml_workspace_lab.models.model import ModelFile, ModelInfo, ModelVersion, Stage
+from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 
-_MODELS = """
-SELECT m.*, count(v.id) AS versions,
-    (SELECT w.id FROM model_version w WHERE w.model = m.id ORDER BY w.version DESC LIMIT 1)
-        AS newest
-FROM model m JOIN model_version v ON v.model = m.id
+MODELS = """
+SELECT m.*, (SELECT count(*) FROM model_version v WHERE v.model = m.id) AS versions,
+    (SELECT coalesce(max(v.version), 0) FROM model_version v WHERE v.model = m.id) AS newest
+FROM model m
 """
-_VERSIONS = """
+VERSIONS = """
 SELECT v.*, m.name, (SELECT e.name FROM run r JOIN experiment e ON e.id = r.experiment
     WHERE r.uid = v.run) AS experiment
 FROM model_version v JOIN model m ON m.id = v.model
 """
+AT_ONCE = 500
 
 
-def models(database: Database, name: str | None = None) -> list[ModelInfo]:
-    """Models that have a version left, the one with the newest version first."""
-    where = "" if name is None else "WHERE m.name = :name"
-    rows = database.all(f"{_MODELS} {where} GROUP BY m.id ORDER BY newest DESC", name=name)
-    newest = {row["newest"]: None for row in rows}
-    found = {info["id"]: info for info in _by_id(database, list(newest))}
-    return [_model(row, found[row["newest"]]) for row in rows]
+def models(queries: Queries) -> list[ModelInfo]:
+    """All models, the one that was changed last first."""
+    return of_models(queries, queries.all(f"{MODELS} ORDER BY m.updated DESC, m.id DESC"))
 
 
-def versions(database: Database, name: str) -> list[ModelVersion]:
+def model(queries: Queries, name: str) -> ModelInfo:
+    return of_models(queries, [model_row(queries, name)])[0]
+
+
+def model_row(queries: Queries, name: str) -> Row:
+    row = queries.one(f"{MODELS} WHERE m.name = :name", name=name)
+    if row is None:
+        raise no_model(name)
+    return row
+
+
+def versions(queries: Queries, name: str) -> list[ModelVersion]:
     """All versions of a model, the newest first."""
-    rows = database.all(f"{_VERSIONS} WHERE m.name = :name ORDER BY v.version DESC", name=name)
-    return [_version(row) for row in rows]
+    rows = queries.all(f"{VERSIONS} WHERE m.name = :name ORDER BY v.version DESC", name=name)
+    return of_versions(queries, rows)
 
 
-def version(database: Database, name: str, number: int) -> ModelVersion:
-    row = database.one(
-        f"{_VERSIONS} WHERE m.name = :name AND v.version = :number", name=name, number=number
+def latest(queries: Queries, names: Sequence[str]) -> list[ModelVersion]:
+    """The newest version of each stage, of each of the models."""
+    found: list[ModelVersion] = []
+    for at in range(0, len(names), AT_ONCE):
+        marks = {f"n{index}": name for index, name in enumerate(names[at : at + AT_ONCE])}
+        listed = ", ".join(f":{mark}" for mark in marks)
+        rows = queries.all(
+            f"{VERSIONS} WHERE m.name IN ({listed}) AND v.version = (SELECT max(o.version)"
+            " FROM model_version o WHERE o.model = v.model AND o.stage = v.stage)"
+            " ORDER BY m.id, v.version",
+            **marks,
+        )
+        found += of_versions(queries, rows)
+    return found
+
+
+def version(queries: Queries, name: str, number: int) -> ModelVersion:
+    row = queries.one(
+        f"{VERSIONS} WHERE m.name = :name AND v.version = :number", name=name, number=number
     )
     if row is None:
         raise no_model(name, number)
-    return _version(row)
+    return of_versions(queries, [row])[0]
+
+
+def insert_model(
+    transaction: Transaction, name: str, description: str = "", tags: dict[str, str] | None = None
+) -> bool:
+    """Add a model without versions; whether there was none of that name."""
+    added = transaction.execute(
+        "INSERT INTO model (name, description, tags_json, created, updated, last_version)"
+        " VALUES (:name, :description, :tags, :now, :now, 0) ON CONFLICT (name) DO NOTHING",
+        name=name,
+        description=description,
+        tags=json.dumps(tags or {}),
+        now=now(),
+    )
+    if added.rowcount == 1:
+        transaction.event("model.created", name)
+    return added.rowcount == 1
 
 
 def insert_version(
     transaction: Transaction, name: str, files: Sequence[ModelFile], **values: Any
 ) -> int:
-    """Add the next version of a model; its number. Numbers of deleted versions don't return."""
-    transaction.execute(
-        "INSERT INTO model (name, created, last_version) VALUES (:name, :now, 0)"
-        " ON CONFLICT (name) DO NOTHING",
+    """Add the next version of a model, which is made where there is none; its number. Numbers of
+    deleted versions don't return."""
+    insert_model(transaction, name)
+    row = transaction.one(
+        "UPDATE model SET last_version = last_version + 1, updated = :now WHERE name = :name"
+        " RETURNING id, last_version",
         name=name,
         now=now(),
     )
-    transaction.execute(
-        "UPDATE model SET last_version = last_version + 1 WHERE name = :name", name=name
-    )
-    row = transaction.one("SELECT id, last_version FROM model WHERE name = :name", name=name)
     assert row is not None
     transaction.insert(
         "model_version",
@@ -68,41 +106,84 @@ def insert_version(
         version=row["last_version"],
         files_json=msgspec.json.encode(files).decode(),
         created=now(),
+        updated=now(),
         **values,
     )
     transaction.event("model.registered", name, version=str(row["last_version"]))
     return int(row["last_version"])
 
 
-def update_version(
-    transaction: Transaction,
-    name: str,
-    number: int,
-    *,
-    description: str,
-    tags: dict[str, str],
-    properties: dict[str, str],
-) -> None:
+def change_model(transaction: Transaction, name: str, new: str, **columns: Any) -> None:
+    """Set a model's name and columns. The columns' names are the caller's own words."""
+    settings = ", ".join(f"{column} = :{column}" for column in columns)
     transaction.execute(
-        "UPDATE model_version SET description = :description, tags_json = :tags,"
-        " properties_json = :properties"
+        f"UPDATE model SET name = :new, {settings}, updated = :now WHERE name = :name",
+        **columns,
+        new=new,
+        now=now(),
+        name=name,
+    )
+    if new != name:
+        transaction.event("model.renamed", new, previous=name)
+    else:
+        transaction.event("model.updated", name)
+
+
+def delete_model(transaction: Transaction, name: str) -> None:
+    transaction.execute("DELETE FROM model WHERE name = :name", name=name)
+    transaction.event("model.removed", name)
+
+
+def set_alias(transaction: Transaction, name: str, alias: str, number: int) -> None:
+    transaction.execute(
+        "INSERT INTO model_alias (model, alias, version)"
+        " VALUES ((SELECT id FROM model WHERE name = :name), :alias, :number)"
+        " ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version",
+        name=name,
+        alias=alias,
+        number=number,
+    )
+    transaction.event("model.aliased", name, alias=alias, version=str(number))
+
+
+def delete_alias(transaction: Transaction, name: str, alias: str) -> None:
+    transaction.execute(
+        "DELETE FROM model_alias"
+        " WHERE alias = :alias AND model = (SELECT id FROM model WHERE name = :name)",
+        alias=alias,
+        name=name,
+    )
+    transaction.event("model.unaliased", name, alias=alias)
+
+
+def move(transaction: Transaction, name: str, number: int, stage: Stage) -> None:
+    """Bring a version to a stage."""
+    change_version(transaction, name, number, stage="" if stage == "None" else stage)
+    transaction.event("model.staged", name, version=str(number), stage=stage)
+
+
+def change_version(transaction: Transaction, name: str, number: int, **columns: Any) -> None:
+    """Set columns of a version. Their names are the caller's own words."""
+    settings = ", ".join(f"{column} = :{column}" for column in columns)
+    transaction.execute(
+        f"UPDATE model_version SET {settings}, updated = :now"
         " WHERE version = :number AND model = (SELECT id FROM model WHERE name = :name)",
-        description=description,
-        tags=json.dumps(tags),
-        properties=json.dumps(properties),
+        **columns,
+        now=now(),
         number=number,
         name=name,
     )
-    transaction.event("model.updated", name, version=str(number))
 
 
 def delete_version(transaction: Transaction, name: str, number: int) -> None:
-    transaction.execute(
-        "DELETE FROM model_version"
-        " WHERE version = :number AND model = (SELECT id FROM model WHERE name = :name)",
-        number=number,
-        name=name,
-    )
+    """Take a version away, with the aliases that name it."""
+    for table in ("model_alias", "model_version"):
+        transaction.execute(
+            f"DELETE FROM {table}"
+            " WHERE version = :number AND model = (SELECT id FROM model WHERE name = :name)",
+            number=number,
+            name=name,
+        )
     transaction.event("model.deleted", name, version=str(number))
 
 
@@ -113,24 +194,48 @@ def no_model(name: str, number: int | None = None) -> NotFound:
     )
 
 
-def _by_id(database: Database, ids: Sequence[int]) -> list[Row]:
-    marks = {f"v{index}": value for index, value in enumerate(ids)}
-    listed = ", ".join(f":{name}" for name in marks) or "NULL"
-    return database.all(f"SELECT * FROM model_version WHERE id IN ({listed})", **marks)
+def of_models(queries: Queries, rows: Sequence[Row]) -> list[ModelInfo]:
+    """The models of rows that `MODELS` selects."""
+    aliases: dict[int, dict[str, int]] = {}
+    for alias in _aliases(queries, {row["id"] for row in rows}):
+        aliases.setdefault(alias["model"], {})[alias["alias"]] = alias["version"]
+    return [_model(row, aliases.get(row["id"], {})) for row in rows]
 
 
-def _model(row: Row, newest: Row) -> ModelInfo:
+def of_versions(queries: Queries, rows: Sequence[Row]) -> list[ModelVersion]:
+    """The versions of rows that `VERSIONS` selects."""
+    aliases: dict[tuple[int, int], list[str]] = {}
+    for alias in _aliases(queries, {row["model"] for row in rows}):
+        aliases.setdefault((alias["model"], alias["version"]), []).append(alias["alias"])
+    return [_version(row, aliases.get((row["model"], row["version"]), [])) for row in rows]
+
+
+def _aliases(queries: Queries, models: set[int]) -> list[Row]:
+    found: list[Row] = []
+    wanted = sorted(models)
+    for at in range(0, len(wanted), AT_ONCE):
+        marks = {f"m{index}": model for index, model in enumerate(wanted[at : at + AT_ONCE])}
+        listed = ", ".join(f":{mark}" for mark in marks)
+        found += queries.all(
+            f"SELECT * FROM model_alias WHERE model IN ({listed}) ORDER BY model, alias", **marks
+        )
+    return found
+
+
+def _model(row: Row, aliases: dict[str, int]) -> ModelInfo:
     return ModelInfo(
         name=row["name"],
         created=row["created"],
-        latest_version=newest["version"],
+        latest_version=row["newest"],
         versions=row["versions"],
-        description=newest["description"],
-        tags=json.loads(newest["tags_json"]),
+        description=row["description"],
+        tags=json.loads(row["tags_json"]),
+        updated=row["updated"],
+        aliases=aliases,
     )
 
 
-def _version(row: Row) -> ModelVersion:
+def _version(row: Row, aliases: list[str]) -> ModelVersion:
     files = msgspec.json.decode(row["files_json"], type=list[ModelFile])
     return ModelVersion(
         name=row["name"],
@@ -147,4 +252,10 @@ def _version(row: Row) -> ModelVersion:
         files=files,
         size=sum(file.size for file in files),
         executes_code=bool(row["executes_code"]),
+        updated=row["updated"],
+        stage=row["stage"] or "None",
+        aliases=aliases,
+        source=row["source"],
+        run_link=row["run_link"],
+        model_id=row["logged_model"],
     )

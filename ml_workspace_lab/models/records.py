@@ -1,0 +1,148 @@
+"""Logged and registered models as records, in a form that goes from workspace to workspace."""
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from ml_workspace_lab.api.types import Int64, Key, Name, Offset, RunId, Text
+from ml_workspace_lab.models import logged_store, store
+from ml_workspace_lab.models.logged_model import LoggedModelFile, LoggedModelId, ModelMetric, Status
+from ml_workspace_lab.models.model import Alias, ModelFile, ModelName, Stage
+from ml_workspace_lab.storage.database import Queries, Transaction
+
+
+class LoggedModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A logged model with its files and metrics. Times are milliseconds."""
+
+    model_id: LoggedModelId
+    name: Name
+    model_type: Text
+    status: Status
+    created: Int64
+    updated: Int64
+    run_id: RunId | None = None
+    status_message: Text = ""
+    deleted: Int64 | None = None
+    params: dict[Key, Text] = field(default_factory=dict)
+    tags: dict[Key, Text] = field(default_factory=dict)
+    files: list[LoggedModelFile] = field(default_factory=list)
+    metrics: list[ModelMetric] = field(default_factory=list)
+
+
+class VersionRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A version of a registered model. Without files its `source` lies elsewhere."""
+
+    version: Offset
+    created: Int64
+    updated: Int64
+    user: Text = ""
+    description: Text = ""
+    framework: Text = ""
+    stage: Stage = "None"
+    source: Text | None = None
+    run_link: Text = ""
+    run_id: RunId | None = None
+    model_id: LoggedModelId | None = None
+    executes_code: bool = False
+    tags: dict[Key, Text] = field(default_factory=dict)
+    files: list[ModelFile] = field(default_factory=list)
+
+
+class ModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A registered model with its versions."""
+
+    name: ModelName
+    created: Int64
+    updated: Int64
+    description: Text = ""
+    tags: dict[Key, Text] = field(default_factory=dict)
+    aliases: dict[Alias, int] = field(default_factory=dict)
+    versions: list[VersionRecord] = field(default_factory=list)
+
+
+def read_logged(queries: Queries, run_id: str) -> list[LoggedModelRecord]:
+    """The models that a run logged, the oldest first."""
+    rows = queries.all(
+        f"{logged_store.MODELS} WHERE l.run = :run ORDER BY l.created, l.uid", run=run_id
+    )
+    return [
+        LoggedModelRecord(
+            model_id=info.model_id,
+            name=info.name,
+            model_type=info.model_type,
+            status=info.status,
+            created=info.created,
+            updated=info.updated,
+            run_id=info.run_id,
+            status_message=row["status_message"],
+            deleted=info.deleted,
+            params=info.params,
+            tags=info.tags,
+            files=logged_store.files(queries, row["id"]),
+            metrics=info.metrics,
+        )
+        for row, info in zip(rows, logged_store.infos(queries, rows), strict=True)
+    ]
+
+
+def write_logged(transaction: Transaction, experiment: int, record: LoggedModelRecord) -> bool:
+    """Add a logged model to the experiment of that number; whether it was not there yet."""
+    found = transaction.one(
+        "SELECT 1 AS one FROM logged_model WHERE uid = :uid", uid=record.model_id
+    )
+    if found is not None:
+        return False
+    model = transaction.add(
+        "logged_model",
+        uid=record.model_id,
+        experiment=experiment,
+        run=record.run_id,
+        params_json=json.dumps(record.params),
+        tags_json=json.dumps(record.tags),
+        **_same(record, "name model_type status status_message created updated deleted"),
+    )
+    transaction.many(
+        "INSERT INTO logged_model_file (logged_model, path, digest, size, created)"
+        " VALUES (:model, :path, :digest, :size, :created)",
+        [{"model": model, **msgspec.structs.asdict(file)} for file in record.files],
+    )
+    logged_store.add_metrics(transaction, model, record.metrics)
+    transaction.event("logged_model.created", record.model_id)
+    return True
+
+
+def write_model(transaction: Transaction, record: ModelRecord) -> int:
+    """Add a registered model, or those of its versions that are not there yet; how many were."""
+    store.insert_model(transaction, record.name, record.description, record.tags)
+    row = store.model_row(transaction, record.name)
+    present = {version.version for version in store.versions(transaction, record.name)}
+    added = [version for version in record.versions if version.version not in present]
+    for version in added:
+        transaction.insert(
+            "model_version",
+            model=row["id"],
+            run=version.run_id,
+            logged_model=version.model_id,
+            stage="" if version.stage == "None" else version.stage,
+            tags_json=json.dumps(version.tags),
+            properties_json="{}",
+            files_json=msgspec.json.encode(version.files).decode(),
+            executes_code=int(version.executes_code),
+            **_same(version, "version created updated user description framework source run_link"),
+        )
+        transaction.event("model.registered", record.name, version=str(version.version))
+    newest = max((version.version for version in record.versions), default=0)
+    if newest > row["last_version"]:
+        transaction.execute(
+            "UPDATE model SET last_version = :newest WHERE id = :id", newest=newest, id=row["id"]
+        )
+    for alias, number in record.aliases.items():
+        if alias not in store.model(transaction, record.name).aliases:
+            store.set_alias(transaction, record.name, alias, number)
+    return len(added)
+
+
+def _same(record: Struct, names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names.split()}
