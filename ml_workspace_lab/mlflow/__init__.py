@@ -1,0 +1,1 @@
+"""The MLflow REST protocol over the services of the workspace."""

@@ -1,0 +1,208 @@
+"""Experiments, runs and their parts as the protocol shows them."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct, field
+
+from ml_workspace_lab.api.types import Number, Scalar, number_from_wire
+from ml_workspace_lab.experiments.model import ExperimentInfo, MetricSummary, RunInfo, RunState
+
+Shown = float | str
+LARGEST = 1.7976931348623157e308
+"""What clients are shown for an infinity, which they send as text but can't read as such."""
+
+STATUS: dict[RunState, str] = {
+    RunState.COMPLETED: "FINISHED",
+    RunState.FAILED: "FAILED",
+    RunState.CANCELED: "KILLED",
+    **dict.fromkeys(
+        (
+            RunState.RUNNING,
+            RunState.FINALIZING,
+            RunState.CANCEL_REQUESTED,
+            RunState.NOT_RESPONDING,
+        ),
+        "RUNNING",
+    ),
+}
+"""The state of a run in the protocol's words; any other is SCHEDULED."""
+
+NAME, USER, PARENT, NOTE = (
+    "mlflow.runName",
+    "mlflow.user",
+    "mlflow.parentRunId",
+    "mlflow.note.content",
+)
+SOURCE_NAME, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
+
+
+class Pair(Struct, frozen=True):
+    key: str
+    value: str = ""
+
+
+class Experiment(Struct, frozen=True):
+    experiment_id: str
+    name: str
+    artifact_location: str
+    lifecycle_stage: str
+    last_update_time: int
+    creation_time: int
+    tags: list[Pair]
+
+
+class RunData(Struct, frozen=True):
+    metrics: list["Metric"] = field(default_factory=list)
+    params: list[Pair] = field(default_factory=list)
+    tags: list[Pair] = field(default_factory=list)
+
+
+class Metric(Struct, frozen=True, omit_defaults=True):
+    key: str
+    value: Shown
+    timestamp: int
+    step: int
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+    run_id: str = ""
+
+
+class Info(Struct, frozen=True, omit_defaults=True):
+    run_id: str
+    run_uuid: str
+    run_name: str
+    experiment_id: str
+    user_id: str
+    status: str
+    start_time: int
+    artifact_uri: str
+    lifecycle_stage: str
+    end_time: int | None = None
+
+
+class Dataset(Struct, frozen=True, omit_defaults=True):
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None = None
+    profile: str | None = None
+
+
+class DatasetInput(Struct, frozen=True):
+    dataset: Dataset
+    tags: list[Pair] = field(default_factory=list)
+
+
+class ModelInput(Struct, frozen=True):
+    model_id: str
+
+
+class ModelOutput(Struct, frozen=True):
+    model_id: str
+    step: int = 0
+
+
+class Inputs(Struct, frozen=True, omit_defaults=True):
+    dataset_inputs: list[DatasetInput] = field(default_factory=list)
+    model_inputs: list[ModelInput] = field(default_factory=list)
+
+
+class Outputs(Struct, frozen=True, omit_defaults=True):
+    model_outputs: list[ModelOutput] = field(default_factory=list)
+
+
+class Run(Struct, frozen=True):
+    info: Info
+    data: RunData
+    inputs: Inputs
+    outputs: Outputs
+
+
+def experiment(info: ExperimentInfo) -> Experiment:
+    tags = {**({NOTE: info.description} if info.description else {}), **info.tags}
+    return Experiment(
+        experiment_id=str(info.number),
+        name=info.name,
+        artifact_location=location(info.number),
+        lifecycle_stage=stage(info.deleted),
+        last_update_time=info.updated,
+        creation_time=info.created,
+        tags=pairs(tags),
+    )
+
+
+def run_info(run: RunInfo, number: int) -> Info:
+    """`number` is that of the run's experiment."""
+    return Info(
+        run_id=run.run_id,
+        run_uuid=run.run_id,
+        run_name=run.display_name,
+        experiment_id=str(number),
+        user_id=run.user,
+        status=STATUS.get(run.state, "SCHEDULED"),
+        start_time=run.created,
+        artifact_uri=f"{location(number)}/{run.run_id}/artifacts",
+        lifecycle_stage=stage(run.deleted),
+        end_time=run.ended,
+    )
+
+
+def run_data(run: RunInfo) -> RunData:
+    return RunData(
+        metrics=[metric(key, summary) for key, summary in run.metrics.items()],
+        params=[Pair(key, param(value)) for key, value in run.params.items()],
+        tags=pairs(tags(run)),
+    )
+
+
+def tags(run: RunInfo) -> Mapping[str, str]:
+    """The run's tags, with what the protocol says in tags and we in fields."""
+    ours = {
+        USER: run.user,
+        PARENT: run.parent,
+        SOURCE_NAME: run.notebook,
+        SOURCE_TYPE: "NOTEBOOK" if run.notebook else None,
+    }
+    theirs = {NAME: run.display_name, NOTE: run.description}
+    return {
+        **({} if run.kind == "external" else {key: value for key, value in ours.items() if value}),
+        **run.tags,
+        **{key: value for key, value in theirs.items() if value},
+    }
+
+
+def metric(key: str, summary: MetricSummary) -> Metric:
+    return Metric(key, shown(summary.last), summary.last_time, summary.last_step)
+
+
+def pairs(items: Mapping[str, str]) -> list[Pair]:
+    return [Pair(key, value) for key, value in items.items()]
+
+
+def shown(value: Number) -> Shown:
+    """The value of a metric as clients can read it."""
+    if isinstance(value, float) and -LARGEST <= value <= LARGEST:
+        return value
+    number = number_from_wire(value)
+    return "NaN" if math.isnan(number) else math.copysign(LARGEST, number)
+
+
+def param(value: Scalar) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def location(number: int) -> str:
+    """Where the artifacts of an experiment are, as the protocol's clients know it."""
+    return f"mlflow-artifacts:/{number}"
+
+
+def stage(deleted: int | None) -> str:
+    return "active" if deleted is None else "deleted"
+
+
+def by_key(items: Iterable[Pair]) -> dict[str, str]:
+    """Of equal keys the last counts."""
+    return {item.key: item.value for item in items}

@@ -1,0 +1,208 @@
+"""The calls that log: metrics, parameters and tags, one by one and in batches."""
+
+import json
+from collections.abc import Sequence
+
+from msgspec import UNSET, Struct, field
+
+from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.api.types import Int64
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
+from ml_workspace_lab.experiments.model import RunInfo, UpdateRun
+from ml_workspace_lab.mlflow import entities, logged_models, lookup, validation
+from ml_workspace_lab.mlflow.answers import NOTHING
+from ml_workspace_lab.mlflow.entities import NAME, NOTE, Pair
+from ml_workspace_lab.mlflow.errors import invalid
+from ml_workspace_lab.mlflow.lookup import active_run
+from ml_workspace_lab.mlflow.reading import body
+from ml_workspace_lab.mlflow.wire import Request, Response
+from ml_workspace_lab.mlflow.writers import WRITERS
+from ml_workspace_lab.storage.journal import JournalWriter
+
+HISTORY = "mlflow.log-model.history"
+MODEL_FIELDS = frozenset({"artifact_path", "flavors", "utc_time_created", "run_id"})
+
+
+class LogMetric(Struct):
+    run_id: str
+    key: str
+    value: float
+    timestamp: Int64
+    step: Int64 = 0
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+class BatchMetric(Struct):
+    key: str
+    value: float
+    timestamp: Int64
+    step: Int64 = 0
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+class LogBatch(Struct):
+    run_id: str
+    metrics: list[BatchMetric] = field(default_factory=list)
+    params: list[Pair] = field(default_factory=list)
+    tags: list[Pair] = field(default_factory=list)
+
+
+class LogPair(Struct):
+    run_id: str
+    key: str
+    value: str = ""
+
+
+class DeleteTag(Struct):
+    run_id: str
+    key: str
+
+
+class LogModel(Struct):
+    run_id: str
+    model_json: str
+
+
+def log_metric(request: Request) -> Response:
+    call = body(request, LogMetric)
+    validation.check_key(call.key, "name", "Metric name")
+    validation.check_time(call.timestamp, "timestamp")
+    _append(request.connection, call.run_id, [call])
+    return NOTHING
+
+
+def log_batch(request: Request) -> Response:
+    call = body(request, LogBatch)
+    if not validation.RUN_ID.fullmatch(call.run_id):
+        raise invalid("run_id", call.run_id, "it is not the id of a run.")
+    _check(call)
+    if call.params or call.tags or not call.metrics:
+        found = active_run(request.connection, call.run_id)
+        _set(request.connection, found, call.params, call.tags)
+    _append(request.connection, call.run_id, call.metrics)
+    return NOTHING
+
+
+def log_param(request: Request) -> Response:
+    call = body(request, LogPair)
+    validation.check_key(call.key, "key", "Param key")
+    found = active_run(request.connection, call.run_id)
+    _set(request.connection, found, [Pair(call.key, call.value)], [])
+    return NOTHING
+
+
+def set_tag(request: Request) -> Response:
+    call = body(request, LogPair)
+    validation.check_key(call.key, "key")
+    found = active_run(request.connection, call.run_id)
+    _set(request.connection, found, [], [Pair(call.key, call.value)])
+    return NOTHING
+
+
+def delete_tag(request: Request) -> Response:
+    call = body(request, DeleteTag)
+    found = active_run(request.connection, call.run_id)
+    if call.key not in found.tags:
+        raise NotFound(f"No tag with name: {call.key} in run with id {call.run_id}", field="key")
+    change = UpdateRun(remove_tags=[call.key])
+    if call.key == NOTE:
+        change = UpdateRun(description="", remove_tags=[call.key])
+    request.connection.runs.update(call.run_id, change)
+    return NOTHING
+
+
+def log_model(request: Request) -> Response:
+    """Older clients tell of a model in a tag, which grows with each."""
+    call = body(request, LogModel)
+    try:
+        model = json.loads(call.model_json)
+    except ValueError:
+        raise InvalidInput(
+            "Malformed model info: it is not valid JSON.", field="model_json"
+        ) from None
+    lacking = MODEL_FIELDS.difference(model)
+    if lacking:
+        raise InvalidInput(
+            f"Model json is missing mandatory fields: {sorted(lacking)}", field="model_json"
+        )
+    found = active_run(request.connection, call.run_id)
+    known = [*json.loads(found.tags.get(HISTORY, "[]")), model]
+    request.connection.runs.update(call.run_id, UpdateRun(tags={HISTORY: json.dumps(known)}))
+    return NOTHING
+
+
+def _check(batch: LogBatch) -> None:
+    for index, metric in enumerate(batch.metrics):
+        validation.check_key(metric.key, f"metrics[{index}].name", "Metric name")
+        validation.check_time(metric.timestamp, f"metrics[{index}].timestamp")
+    for index, param in enumerate(batch.params):
+        validation.check_key(param.key, f"params[{index}].key", "Param key")
+    for index, tag in enumerate(batch.tags):
+        validation.check_key(tag.key, f"tags[{index}].key")
+    validation.check_batch(metrics=batch.metrics, params=batch.params, tags=batch.tags)
+    validation.check_unique(param.key for param in batch.params)
+
+
+def _append(
+    connection: LocalConnection, run_id: str, metrics: Sequence[LogMetric | BatchMetric]
+) -> None:
+    if not metrics:
+        return
+    writer = _writer(connection, run_id)
+    of_models = [metric for metric in metrics if metric.model_id]
+    if of_models:
+        logged_models.add_metrics(connection, run_id, of_models)
+    for metric in metrics:
+        point = metric.key, metric.value, metric.step, metric.timestamp
+        try:
+            writer.append(*point)
+        except Unavailable:  # Closed meanwhile: the run ended, or others needed the room.
+            writer = _writer(connection, run_id)
+            writer.append(*point)
+
+
+def _writer(connection: LocalConnection, run_id: str) -> JournalWriter:
+    """The run's journal. What is wrong with the run is said in the words that clients look for."""
+    if not lookup.is_run_id(run_id):
+        raise lookup.no_run(run_id)
+    try:
+        return WRITERS.of(connection, run_id)
+    except (Conflict, NotFound) as error:
+        lookup.active_run(connection, run_id)
+        raise InvalidInput(str(error), field="run_id") from None
+
+
+def _set(
+    connection: LocalConnection, found: RunInfo, params: Sequence[Pair], tags: Sequence[Pair]
+) -> None:
+    """Set parameters and tags of a run: all, or none where a parameter has another value."""
+    wanted, tagged = entities.by_key(params), entities.by_key(tags)
+    new = {key: value for key, value in wanted.items() if key not in found.params}
+    for key in wanted.keys() - new.keys():
+        _check_same(found, key, wanted[key])
+    change = UpdateRun(
+        display_name=tagged.get(NAME) or UNSET,
+        description=tagged.get(NOTE, UNSET),
+        params=dict(new),
+        new_params=True,
+        tags=tagged,
+    )
+    try:
+        connection.runs.update(found.run_id, change)
+    except Conflict as error:
+        raise InvalidInput(f"Changing param values is not allowed. {error}") from None
+
+
+def _check_same(found: RunInfo, key: str, value: str) -> None:
+    present = entities.param(found.params[key])
+    if present != value:
+        raise InvalidInput(
+            f"Changing param values is not allowed. Param with key='{key}' was already logged with"
+            f" value='{present[:200]}' for run ID='{found.run_id}'. Attempted logging new value"
+            f" '{value[:200]}'.",
+            field="value",
+        )

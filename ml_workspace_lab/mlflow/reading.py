@@ -1,0 +1,109 @@
+"""What a call says: lenient in form, as its clients need it, and at its word in content.
+
+A call's struct names the fields it knows; others are passed over, since newer clients send more. A
+field without a default is required: absent, null and empty are the same, as in protocol buffers.
+"""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from ml_workspace_lab.api.strict_json import MAX_DEPTH, loads
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.mlflow.errors import invalid, missing
+from ml_workspace_lab.mlflow.wire import Request
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_ABSENT = ("", None)
+_NESTED = (list, dict)
+_ODD = re.compile(rb"\\|\d{19}")
+"""Escapes, and numbers that a parser may take for a float."""
+_KEY_END = re.compile(rb'"[ \t\r\n]*:')
+_AT = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<where>[^`]*)`$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(.+?)`")
+_STEP = re.compile(r"\.?(\w+)|\[(\d+)\]")
+
+
+def body(request: Request, kind: type[T]) -> T:
+    """The JSON body of a call, or its query where it is a GET. Raises InvalidInput naming the
+    field that is missing or wrong, in the words that clients look for."""
+    raw = request.body.read()
+    if not raw:
+        return query(request, kind)
+    media_type = request.headers.get("Content-Type") or ""
+    if media_type.partition(";")[0].strip().lower() != "application/json":
+        raise InvalidInput(
+            "Bad Request. Content-Type must be one of ['application/json'].", field="Content-Type"
+        )
+    given = _quick(raw)
+    if given is None:
+        given = loads(raw)
+    if not isinstance(given, dict):
+        raise InvalidInput("The body must be a JSON object.")
+    return _typed(given, kind)
+
+
+def _quick(raw: bytes) -> Any:
+    """The value, where a fast parser and a count of keys show that `loads` would have it so; None
+    where `loads` must look. In text without escapes each key leaves one end."""
+    if _ODD.search(raw):
+        return None
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if type(value) not in _NESTED:
+        return None
+    return value if _keys(value, 1) == len(_KEY_END.findall(raw)) else None
+
+
+def _keys(value: Any, depth: int) -> int:
+    """How many keys there are in it; -1 and less where it is nested too deep."""
+    if depth > MAX_DEPTH:
+        return -1_000_000_000
+    if type(value) is list:
+        return sum(_keys(item, depth + 1) for item in value if type(item) in _NESTED)
+    inner = (_keys(item, depth + 1) for item in value.values() if type(item) in _NESTED)
+    return len(value) + sum(inner)
+
+
+def query(request: Request, kind: type[T]) -> T:
+    """The fields of a GET; one that may be repeated is a list."""
+    repeated = {
+        field.name
+        for field in msgspec.structs.fields(kind)
+        if isinstance(msgspec.inspect.type_info(field.type), msgspec.inspect.ListType)
+    }
+    given = {
+        name: values if name in repeated else values[-1] for name, values in request.query.items()
+    }
+    return _typed(given, kind)
+
+
+def _typed(given: dict[str, Any], kind: type[T]) -> T:
+    given = {name: value for name, value in given.items() if value is not None}
+    if "run_uuid" in given:
+        given.setdefault("run_id", given["run_uuid"])
+    for field in msgspec.structs.fields(kind):
+        if field.required and given.get(field.name) in _ABSENT:
+            raise missing(field.name)
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), given) from None
+
+
+def _explained(what: str, given: dict[str, Any]) -> InvalidInput:
+    match = _AT.match(what)
+    where = match["where"] if match else ""
+    if absent := _MISSING.search(what):
+        return missing(f"{where}.{absent[1]}" if where else absent[1])
+    value: Any = given
+    for name, index in _STEP.findall(where):
+        value = value[name] if name else value[int(index)]
+    if value is None:
+        return missing(where)
+    kind = type(value).__name__
+    return invalid(where, value, f"Hint: Value was of type '{kind}'.")

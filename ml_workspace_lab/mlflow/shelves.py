@@ -1,0 +1,175 @@
+"""Where the artifact proxy's paths lead: to the files of a run, a logged model, a version, a trace.
+
+Each is a shelf with the same few things to do, so that the proxy need not know whose files it
+hands on.
+"""
+
+import re
+from collections.abc import Callable
+from typing import BinaryIO, NamedTuple, Protocol
+from urllib.parse import unquote
+
+from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.api.types import Content
+from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.mlflow.lookup import no_run
+from ml_workspace_lab.models.sources import unspelled
+from ml_workspace_lab.storage.paths import relative
+
+
+class Stored(NamedTuple):
+    path: str
+    size: int
+
+
+class Shelf(Protocol):
+    def list(self) -> list[Stored]: ...
+
+    def get(self, path: str) -> Content: ...
+
+    def put(self, path: str, content: BinaryIO) -> None: ...
+
+    def delete(self, path: str) -> None: ...
+
+
+class OfRun:
+    """The artifacts of a run."""
+
+    def __init__(self, connection: LocalConnection, run_id: str) -> None:
+        self._artifacts = connection.artifacts
+        self._run_id = run_id
+
+    def list(self) -> list[Stored]:
+        return [Stored(one.path, one.size) for one in self._artifacts.list(self._run_id).items]
+
+    def get(self, path: str) -> Content:
+        found: Content = self._artifacts.get(self._run_id, path)
+        return found
+
+    def put(self, path: str, content: BinaryIO) -> None:
+        self._artifacts.put(self._run_id, path, content)
+
+    def delete(self, path: str) -> None:
+        self._artifacts.delete(self._run_id, path)
+
+
+class OfTrace:
+    """The files of a trace."""
+
+    def __init__(self, connection: LocalConnection, trace_id: str) -> None:
+        self._traces = connection.traces
+        self._trace_id = trace_id
+
+    def list(self) -> list[Stored]:
+        return [Stored(one.path, one.size) for one in self._traces.files(self._trace_id).items]
+
+    def get(self, path: str) -> Content:
+        found: Content = self._traces.file(self._trace_id, path)
+        return found
+
+    def put(self, path: str, content: BinaryIO) -> None:
+        self._traces.put_file(self._trace_id, path, content)
+
+    def delete(self, path: str) -> None:
+        self._traces.delete_file(self._trace_id, path)
+
+
+class OfLoggedModel:
+    """The files of a logged model."""
+
+    def __init__(self, connection: LocalConnection, model_id: str) -> None:
+        self._models = connection.logged_models
+        self._model_id = model_id
+
+    def list(self) -> list[Stored]:
+        return [Stored(one.path, one.size) for one in self._models.files(self._model_id).items]
+
+    def get(self, path: str) -> Content:
+        found: Content = self._models.file(self._model_id, path)
+        return found
+
+    def put(self, path: str, content: BinaryIO) -> None:
+        self._models.put_file(self._model_id, path, content)
+
+    def delete(self, path: str) -> None:
+        self._models.delete_file(self._model_id, path)
+
+
+class OfVersion:
+    """The files of a registered model's version, which never change."""
+
+    def __init__(self, connection: LocalConnection, name: str) -> None:
+        self._models = connection.models
+        model, _, version = name.rpartition("/")
+        self._model, self._version = unspelled(model), int(version)
+
+    def list(self) -> list[Stored]:
+        found = self._models.version(self._model, self._version)
+        return [Stored(file.path, file.size) for file in found.files]
+
+    def get(self, path: str) -> Content:
+        found: Content = self._models.file(self._model, self._version, path)
+        return found
+
+    def put(self, path: str, content: BinaryIO) -> None:  # noqa: ARG002 - whatever it is
+        raise self._refusal(path)
+
+    def delete(self, path: str) -> None:
+        raise self._refusal(path)
+
+    def _refusal(self, path: str) -> InvalidInput:
+        return InvalidInput(
+            f"{path[:80]!r} is a file of version {self._version} of {self._model!r}, which never"
+            " changes.",
+            field="path",
+            hint="Register a new version.",
+        )
+
+
+SHELVES: list[tuple[str, Callable[[LocalConnection, str], Shelf]]] = [
+    (r"\d+/(?P<id>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfRun),
+    (r"\d+/models/(?P<id>m-[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfLoggedModel),
+    (r"\d+/traces/(?P<id>[\w.-]+)/artifacts(?:/(?P<path>.*))?", OfTrace),
+    (r"models/(?P<id>[^/]+/\d{1,9})(?:/(?P<path>.*))?", OfVersion),
+]
+"""What the proxy's paths look like, and whose files they are."""
+
+
+def shelf(connection: LocalConnection, path: str) -> tuple[Shelf, str]:
+    """The shelf that a path of the proxy leads to, and the path on it ("" is all of it).
+
+    Raises InvalidInput for a path that leads elsewhere, NotFound where nobody's files are.
+    """
+    path = safe(path)
+    for pattern, kind in SHELVES:
+        if match := re.fullmatch(pattern, path, re.DOTALL):
+            return kind(connection, match["id"]), match["path"] or ""
+    if match := re.match(r"\d+/([^/]+)/artifacts(?:/|$)", path):
+        raise no_run(match[1])
+    raise NotFound(
+        f"There are no artifacts at {path[:80]!r}.",
+        field="path",
+        hint="Paths are EXPERIMENT/RUN/artifacts/... or EXPERIMENT/models/MODEL/artifacts/...",
+    )
+
+
+def safe(path: str) -> str:
+    """The path in normal form, its last slash left out. Raises InvalidInput where it would lead
+    elsewhere, also when it is decoded once more: clients and proxies on the way do that."""
+    path = path.removesuffix("/")
+    spelled = path
+    for _ in range(3):
+        _check(spelled)
+        spelled = unquote(spelled)
+    _check(spelled)
+    return path
+
+
+def _check(path: str) -> None:
+    try:
+        if path:
+            relative(path)
+    except InvalidInput as error:
+        raise InvalidInput("Invalid path", field="path", hint=error.message) from None
+    if "#" in path:
+        raise InvalidInput("Invalid path", field="path", hint="It holds a #.")

@@ -1,0 +1,246 @@
+"""The calls about versions of registered models."""
+
+import json
+import re
+from contextlib import suppress
+
+from msgspec import Struct, field
+
+from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.mlflow import logged_models, registered, validation
+from ml_workspace_lab.mlflow.answers import NOTHING, answer
+from ml_workspace_lab.mlflow.entities import Pair
+from ml_workspace_lab.mlflow.prompts import asked_for
+from ml_workspace_lab.mlflow.reading import body
+from ml_workspace_lab.mlflow.registry import check_name, no_version, stage_named, version_number
+from ml_workspace_lab.mlflow.wire import Request, Response
+from ml_workspace_lab.models.logged_model import UpdateLoggedModel
+from ml_workspace_lab.models.model import (
+    ModelVersion,
+    RegisterModel,
+    SearchModels,
+    SetStage,
+    UpdateModelVersion,
+)
+from ml_workspace_lab.models.search import VERSIONS
+from ml_workspace_lab.models.sources import address
+
+MAX_RESULTS = 200_000
+AT_ONCE = 1000
+SOURCE_LENGTH = 65_535
+VERSIONS_TAG = "mlflow.modelVersions"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Create(Struct):
+    name: str
+    source: str
+    run_id: str = ""
+    model_id: str = ""
+    run_link: str = ""
+    tags: list[Pair] = field(default_factory=list)
+    description: str = ""
+
+
+class One(Struct):
+    name: str
+    version: str
+
+
+class Update(Struct):
+    name: str
+    version: str
+    description: str = ""
+
+
+class Search(Struct):
+    filter: str = ""
+    max_results: int = 10_000
+    order_by: list[str] = field(default_factory=list)
+    page_token: str | None = None
+
+
+class SetTag(Struct):
+    name: str
+    version: str
+    key: str
+    value: str = ""
+
+
+class DeleteTag(Struct):
+    name: str
+    version: str
+    key: str
+
+
+class Transition(Struct):
+    name: str
+    version: str
+    stage: str
+    archive_existing_versions: bool
+
+
+def create(request: Request) -> Response:
+    call = body(request, Create)
+    check_name(call.name)
+    validation.check_length("source", call.source, SOURCE_LENGTH)
+    tags = registered.tags(call.tags)
+    try:
+        request.connection.models.get(call.name)
+    except (NotFound, InvalidInput):
+        raise NotFound(f"Registered Model with name={call.name} not found", field="name") from None
+    if call.model_id:
+        _check_logged_model(request.connection, call)
+    try:
+        made = request.connection.models.register(
+            call.name,
+            RegisterModel(
+                run_id=_run_of(call),
+                source=call.source,
+                model_id=call.model_id or None,
+                run_link=call.run_link,
+                description=call.description,
+                tags=tags,
+            ),
+        )
+    except NotFound as error:
+        raise InvalidInput(
+            f"Invalid model version source: '{call.source}'. {error.message}", field="source"
+        ) from None
+    if made.model_id is not None:
+        _tell_logged_model(request.connection, made)
+    return answer(model_version=registered.version(made))
+
+
+def get(request: Request) -> Response:
+    call = body(request, One)
+    return answer(model_version=registered.version(_find(request.connection, call)))
+
+
+def download_uri(request: Request) -> Response:
+    """Where a client finds the files: here, or where the version says that they are."""
+    found = _find(request.connection, body(request, One))
+    kept_here = found.files or found.source is None
+    uri = address(found.name, found.version) if kept_here else found.source
+    return answer(artifact_uri=uri)
+
+
+def update(request: Request) -> Response:
+    call = body(request, Update)
+    return _changed(request, call, UpdateModelVersion(description=call.description))
+
+
+def delete(request: Request) -> Response:
+    found = _find(request.connection, body(request, One))
+    request.connection.models.delete(found.name, found.version)
+    return NOTHING
+
+
+def set_tag(request: Request) -> Response:
+    call = body(request, SetTag)
+    tags = registered.tags([Pair(call.key, call.value)])
+    _changed(request, call, UpdateModelVersion(tags=tags))
+    return NOTHING
+
+
+def delete_tag(request: Request) -> Response:
+    call = body(request, DeleteTag)
+    validation.check_key(call.key, "key")
+    _changed(request, call, UpdateModelVersion(remove_tags=[call.key]))
+    return NOTHING
+
+
+def transition(request: Request) -> Response:
+    call = body(request, Transition)
+    wanted = SetStage(stage_named(call.stage), call.archive_existing_versions)  # type: ignore[arg-type]
+    found = _find(request.connection, call)
+    moved = request.connection.registry.move(found.name, found.version, wanted)
+    return answer(model_version=registered.version(moved))
+
+
+def search(request: Request) -> Response:
+    call = body(request, Search)
+    if not 1 <= call.max_results <= MAX_RESULTS:
+        raise InvalidInput(
+            "Invalid value for request parameter max_results. It must be at least 1 and at most"
+            f" {MAX_RESULTS}, but got value {call.max_results}",
+            field="max_results",
+        )
+    kind, wanted = asked_for(call.filter, VERSIONS)
+    found: list[registered.Version] = []
+    following = call.page_token or None
+    while True:
+        limit = min(AT_ONCE, call.max_results - len(found))
+        page = request.connection.registry.versions(
+            SearchModels(wanted, call.order_by, kind, limit, following)
+        )
+        found += [registered.version(one) for one in page.items]
+        following = page.next
+        if following is None or len(found) >= call.max_results:
+            return answer(model_versions=found, next_page_token=following)
+
+
+def _run_of(call: Create) -> str | None:
+    """The run that a call names. One that isn't a run's id here is the source's own, or none."""
+    if not call.run_id or _RUN_ID.fullmatch(call.run_id):
+        return call.run_id or None
+    if call.source.startswith(f"runs:/{call.run_id}/"):
+        return None
+    raise InvalidInput(f"Run with id={call.run_id[:80]} not found", field="run_id")
+
+
+def _check_logged_model(connection: LocalConnection, call: Create) -> None:
+    with suppress(NotFound, InvalidInput):
+        if logged_models.find(connection, call.model_id).deleted is None:
+            return
+    raise InvalidInput(
+        f"Invalid model version source: '{call.source}'. The model_id request parameter must"
+        " identify the resource that contains the source.",
+        field="model_id",
+    )
+
+
+def _tell_logged_model(connection: LocalConnection, made: ModelVersion) -> None:
+    """Let the logged model say which versions were made of it, in the tag that clients read. It may
+    be gone: the version has files of its own."""
+    with suppress(NotFound, Conflict, ValueError):
+        logged = logged_models.find(connection, made.model_id or "")
+        known = json.loads(logged.tags.get(VERSIONS_TAG) or "[]")
+        told = {"name": made.name, "version": str(made.version)}
+        if told not in known:
+            tags = {VERSIONS_TAG: json.dumps([*known, told])}
+            connection.logged_models.update(logged.model_id, UpdateLoggedModel(tags=tags))
+
+
+def _changed(
+    request: Request, call: Update | SetTag | DeleteTag, change: UpdateModelVersion
+) -> Response:
+    found = _find(request.connection, call)
+    changed = request.connection.models.update(found.name, found.version, change)
+    return answer(model_version=registered.version(changed))
+
+
+def _find(
+    connection: LocalConnection, call: One | Update | SetTag | DeleteTag | Transition
+) -> ModelVersion:
+    check_name(call.name)
+    number = version_number(call.version)
+    try:
+        found: ModelVersion = connection.models.version(call.name, number)
+    except (NotFound, InvalidInput):
+        raise no_version(call.name, call.version) from None
+    return found
+
+
+CALLS = (
+    ("POST", "model-versions/create", create),
+    ("GET", "model-versions/get", get),
+    ("GET", "model-versions/get-download-uri", download_uri),
+    ("PATCH", "model-versions/update", update),
+    ("DELETE", "model-versions/delete", delete),
+    ("POST", "model-versions/set-tag", set_tag),
+    ("DELETE", "model-versions/delete-tag", delete_tag),
+    ("POST", "model-versions/transition-stage", transition),
+    ("GET", "model-versions/search", search),
+)

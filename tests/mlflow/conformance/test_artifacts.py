@@ -1,0 +1,143 @@
+"""Artifacts through the proxy, and the ways of the web page to them."""
+
+import pytest
+
+from tests.mlflow.conformance.target import ARTIFACTS, Target, invalid, missing, ok
+
+
+def folder(target: Target) -> tuple[str, str]:
+    """A new run and the path of its artifacts below the proxy."""
+    info = target.start()["info"]
+    return info["run_id"], info["artifact_uri"].removeprefix("mlflow-artifacts:/")
+
+
+def test_what_was_put_is_got_back(target: Target) -> None:
+    _, path = folder(target)
+    content = bytes(range(256)) * 1000
+    assert target.put_artifact(f"{path}/deep/er/data.bin", content).status == 200
+    answer = target.get_artifact(f"{path}/deep/er/data.bin")
+    assert (answer.status, answer.content) == (200, content)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert "data.bin" in answer.headers["Content-Disposition"]
+
+
+def test_an_artifact_is_overwritten_and_may_be_empty(target: Target) -> None:
+    _, path = folder(target)
+    for content in (b"one", b"", b"three"):
+        assert target.put_artifact(f"{path}/a.txt", content).status == 200
+        assert target.get_artifact(f"{path}/a.txt").content == content
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "äöü 実.txt", "a+b&c=d.txt", "100%.txt", "a;b.txt"])
+def test_an_odd_name_is_kept(target: Target, name: str) -> None:
+    run_id, path = folder(target)
+    assert target.put_artifact(f"{path}/{name}", b"odd").status == 200
+    assert target.get_artifact(f"{path}/{name}").content == b"odd"
+    files = ok(target.get("artifacts/list", run_id=run_id))["files"]
+    assert files == [{"path": name, "is_dir": False, "file_size": 3}]
+
+
+def test_a_part_of_an_artifact_is_got(target: Target) -> None:
+    _, path = folder(target)
+    target.put_artifact(f"{path}/a.txt", b"0123456789")
+    answer = target.get_artifact(f"{path}/a.txt", {"Range": "bytes=2-4"})
+    assert (answer.status, answer.content) == (206, b"234")
+    assert answer.headers["Content-Range"] == "bytes 2-4/10"
+    assert target.get_artifact(f"{path}/a.txt", {"Range": "bytes=99-"}).status == 416
+
+
+def test_artifacts_are_listed_in_both_ways(target: Target) -> None:
+    run_id, path = folder(target)
+    for name in ("a.txt", "dir/b.txt", "dir/sub/c.txt"):
+        target.put_artifact(f"{path}/{name}", b"1234")
+    listed = ok(target.get("artifacts/list", run_id=run_id))
+    assert listed["root_uri"] == f"mlflow-artifacts:/{path}"
+    top = [
+        {"path": "a.txt", "is_dir": False, "file_size": 4},
+        {"path": "dir", "is_dir": True},
+    ]
+    assert listed["files"] == top
+    assert target.list_artifacts(path) == top
+    inner = ok(target.get("artifacts/list", run_id=run_id, path="dir"))["files"]
+    assert [file["path"] for file in inner] == ["dir/b.txt", "dir/sub"]
+    assert [file["path"] for file in target.list_artifacts(f"{path}/dir")] == ["b.txt", "sub"]
+    assert ok(target.get("artifacts/list", run_id=run_id, path="nothing")).get("files", []) == []
+    assert ok(target.get("artifacts/list", run_id=target.run())).get("files", []) == []
+
+
+def test_artifacts_are_deleted_one_and_all(target: Target) -> None:
+    _, path = folder(target)
+    for name in ("a.txt", "dir/b.txt", "dir/c.txt"):
+        target.put_artifact(f"{path}/{name}", b"1234")
+    ok(target.delete(f"{ARTIFACTS}/{path}/dir/b.txt"))
+    assert [file["path"] for file in target.list_artifacts(f"{path}/dir")] == ["c.txt"]
+    ok(target.delete(f"{ARTIFACTS}/{path}/dir"))
+    assert [file["path"] for file in target.list_artifacts(path)] == ["a.txt"]
+    assert target.get_artifact(f"{path}/dir/c.txt").status == 404
+
+
+def test_an_unknown_artifact_is_not_found(target: Target) -> None:
+    _, path = folder(target)
+    missing(target.get_artifact(f"{path}/nothing"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../etc/passwd",
+        "1/../../x",
+        "1/%2e%2e/x",
+        "1/%252e%252e/%252e%252e/x",
+        "%2Fetc%2Fpasswd",
+        "1/a%23b",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_path_that_leads_elsewhere_is_refused(target: Target, method: str, path: str) -> None:
+    answer = target.request(method, f"{ARTIFACTS}/{path}", b"x" if method == "PUT" else None)
+    assert answer.status in (308, 400, 404)
+
+
+def test_a_backslash_is_no_part_of_a_name(target: Target) -> None:
+    _, path = folder(target)
+    answer = target.put_artifact(f"{path}/a\\b", b"x")
+    assert answer.status == target.choose("backslash", theirs=200, ours=400)
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc", "a/../../b", "%2e%2e/x", "a#b"])
+def test_a_listing_of_elsewhere_is_refused(target: Target, path: str) -> None:
+    run_id, root = folder(target)
+    invalid(target.get("artifacts/list", run_id=run_id, path=path), "Invalid path")
+    invalid(target.get("/get-artifact", run_id=run_id, path=path), "Invalid path")
+    invalid(target.get(ARTIFACTS, path=f"{root}/../{path}"), "Invalid path")
+
+
+def test_a_listing_names_a_known_run(target: Target) -> None:
+    answer = target.get("artifacts/list", run_id="0" * 32)
+    missing(answer, "not found")
+    invalid(target.get("artifacts/list"), "Missing value for required parameter 'run_id'")
+
+
+def test_the_page_gets_and_puts_artifacts_of_a_run(target: Target) -> None:
+    run_id, path = folder(target)
+    upload = "/ajax-api/2.0/mlflow/upload-artifact"
+    answer = target.request("POST", f"{upload}?run_uuid={run_id}&path=dir/a.txt", b"hello")
+    assert answer.status == 200
+    assert target.get_artifact(f"{path}/dir/a.txt").content == b"hello"
+    for name in ("run_id", "run_uuid"):
+        answer = target.get("/get-artifact", path="dir/a.txt", **{name: run_id})
+        assert (answer.status, answer.content) == (200, b"hello")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    invalid(target.request("POST", f"{upload}?path=a", b"x"), "Request must specify run_uuid")
+    answer = target.request("POST", f"{upload}?run_uuid={run_id}", b"x")
+    invalid(answer, "Request must specify path")
+    answer = target.request("POST", f"{upload}?run_uuid={run_id}&path=a", b"")
+    invalid(answer, "Request must specify data")
+
+
+@pytest.mark.parametrize("step", ["create", "complete", "abort"])
+def test_multipart_uploads_are_not_offered(target: Target, step: str) -> None:
+    path = f"/api/2.0/mlflow-artifacts/mpu/{step}/1/x"
+    answer = target.post(path, path="x", num_parts=2, upload_id="u", parts=[])
+    assert answer.status == 501

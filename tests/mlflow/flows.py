@@ -1,0 +1,147 @@
+"""`python flows.py NAME`: what users of a stock MLflow client do with models, prompts and traces.
+
+Runs in an environment that has a client and nothing of ours; a failed assertion is a failed test.
+"""
+
+import contextlib
+import os
+import sys
+
+import mlflow
+from mlflow import MlflowClient
+
+NEW = int(mlflow.__version__.partition(".")[0]) >= 3
+client = MlflowClient()
+
+
+class Doubler(mlflow.pyfunc.PythonModel):
+    """The smallest model there is."""
+
+    def predict(self, context, model_input, params=None):
+        return [2 * value for value in model_input]
+
+
+def log(**words):
+    """Log the model to a run, registered where `words` say so; the run's id."""
+    with mlflow.start_run() as run:
+        place = {"name": "model"} if NEW else {"artifact_path": "model"}
+        mlflow.pyfunc.log_model(
+            python_model=Doubler(), pip_requirements=["mlflow"], **place, **words
+        )
+    return run.info.run_id
+
+
+def registry():
+    """A model is registered in each of the ways there are, and comes back by each name it has."""
+    run_id = log(registered_model_name="doubler")
+    version = client.get_model_version("doubler", "1")
+    assert (version.run_id, version.status, version.version) == (run_id, "READY", "1")
+    second = mlflow.register_model(f"runs:/{run_id}/model", "doubler", tags={"k": "v"})
+    assert (second.version, second.tags) == ("2", {"k": "v"})
+    client.set_registered_model_alias("doubler", "champion", "2")
+    if not NEW:
+        client.transition_model_version_stage("doubler", 1, "Production")
+        assert mlflow.pyfunc.load_model("models:/doubler/Production").predict([1]) == [2]
+    # The versions' files are their own: the run's may go.
+    client.delete_run(run_id)
+    for uri in ("models:/doubler/1", "models:/doubler@champion", "models:/doubler/latest"):
+        assert mlflow.pyfunc.load_model(uri).predict([2, 3]) == [4, 6], uri
+    copied = client.copy_model_version("models:/doubler/2", "a copy: no".replace(":", ""))
+    assert copied.version == "1"
+    assert mlflow.pyfunc.load_model("models:/a copy no/1").predict([5]) == [10]
+    assert {m.name for m in client.search_registered_models()} == {"doubler", "a copy no"}
+    found = client.search_model_versions("name = 'doubler' and tags.k = 'v'")
+    assert [v.version for v in found] == ["2"]
+    client.update_model_version("doubler", "2", description="words")
+    assert client.get_model_version_by_alias("doubler", "champion").description == "words"
+    client.delete_registered_model_alias("doubler", "champion")
+    client.rename_registered_model("doubler", "twice")
+    client.delete_model_version("twice", "1")
+    client.delete_registered_model("a copy no")
+    assert [m.name for m in client.search_registered_models()] == ["twice"]
+
+
+def prompts():
+    """A prompt is kept with its versions and aliases, and is not among the models."""
+    genai = mlflow.genai
+    first = genai.register_prompt("hello", "Hi {{name}}", commit_message="first", tags={"a": "b"})
+    genai.register_prompt("hello", [{"role": "user", "content": "Dear {{name}}"}])
+    assert (first.version, genai.load_prompt("hello", version=1).format(name="A")) == (1, "Hi A")
+    assert genai.load_prompt("prompts:/hello@latest").version == 2
+    genai.set_prompt_alias("hello", "prod", 1)
+    assert genai.load_prompt("prompts:/hello@prod").commit_message == "first"
+    assert [p.name for p in genai.search_prompts()] == ["hello"]
+    assert client.search_registered_models() == []
+    genai.set_prompt_version_tag("hello", 1, "k", "v")
+    assert genai.load_prompt("hello", version=1).tags["k"] == "v"
+
+
+def traces():
+    """A traced call is found, read, assessed and deleted."""
+
+    @mlflow.trace(span_type="LLM")
+    def inner(x):
+        return x + 1
+
+    @mlflow.trace
+    def outer(x):
+        mlflow.update_current_trace(tags={"k": "v"})
+        return inner(x) * 2
+
+    @mlflow.trace
+    def failing():
+        raise ValueError("no")
+
+    assert outer(3) == 8
+    with contextlib.suppress(ValueError):
+        failing()
+    mlflow.flush_trace_async_logging()
+    (trace,) = mlflow.search_traces(filter_string="trace.status = 'OK'", return_type="list")
+    spans = {span.name: span for span in trace.data.spans}
+    assert (spans["outer"].inputs, spans["outer"].outputs) == ({"x": 3}, 8)
+    assert spans["inner"].span_type == "LLM"
+    assert spans["inner"].parent_id == spans["outer"].span_id
+    assert (trace.info.tags["k"], trace.info.request_preview) == ("v", '{"x": 3}')
+    for text in (
+        "span.type = 'LLM'",
+        "tags.k = 'v'",
+        "trace.name = 'outer'",
+        "span.name = 'inner'",
+    ):
+        assert len(mlflow.search_traces(filter_string=text, return_type="list")) == 1, text
+    assert len(mlflow.search_traces(return_type="list", order_by=["timestamp_ms ASC"])) == 2
+    trace_id = trace.info.trace_id
+    feedback = mlflow.log_feedback(trace_id=trace_id, name="good", value=True, rationale="since")
+    wanted = mlflow.log_expectation(trace_id=trace_id, name="want", value={"a": [1]})
+    assert mlflow.get_assessment(trace_id, wanted.assessment_id).value == {"a": [1]}
+    mlflow.override_feedback(trace_id=trace_id, assessment_id=feedback.assessment_id, value=0.5)
+    mlflow.delete_assessment(trace_id=trace_id, assessment_id=wanted.assessment_id)
+    given = mlflow.get_trace(trace_id).info.assessments
+    assert sorted((one.value, one.valid) for one in given) == [(0.5, True), (True, False)]
+    with mlflow.start_run() as run:
+        outer(1)
+    mlflow.flush_trace_async_logging()
+    assert len(mlflow.search_traces(run_id=run.info.run_id, return_type="list")) == 1
+    experiment_id = trace.info.experiment_id
+    assert client.delete_traces(experiment_id=experiment_id, trace_ids=[trace_id]) == 1
+
+
+def webhooks():
+    """A webhook is set up, tried, changed, and tells of what happens next."""
+    made = client.create_webhook(
+        name="hook", url=os.environ["RECEIVER"], secret="s3cret",
+        events=["registered_model.created", "model_version_tag.set"],
+    )  # fmt: skip
+    assert made.secret is None
+    assert [str(event) for event in client.get_webhook(made.webhook_id).events]
+    tried = client.test_webhook(made.webhook_id)
+    assert (tried.success, tried.response_status) == (True, 200)
+    changed = client.update_webhook(made.webhook_id, description="changed")
+    assert (changed.description, len(client.list_webhooks())) == ("changed", 1)
+    client.create_registered_model("told")
+
+
+if __name__ == "__main__":
+    name = sys.argv[1]
+    mlflow.set_experiment(name)
+    globals()[name]()

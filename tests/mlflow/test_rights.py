@@ -1,0 +1,116 @@
+"""Who may do what over the protocol: the workspace's own rights, whatever the surface."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.mlflow.routes import routes
+from tests.conftest import Server
+from tests.mlflow.conformance.conftest import serving
+from tests.mlflow.conformance.target import Target, ok
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target, Workspace]]:
+    folder = tmp_path_factory.mktemp("rights")
+    with serving(folder) as (target, _):
+        yield target, Workspace.open(folder / "store")
+
+
+def with_token(target: Target, workspace: Workspace, *actions: str) -> Target:
+    token = workspace.connection.tokens.create(CreateToken("limited", list(actions))).token
+    return Target(target.url, {"Authorization": f"Bearer {token}"}, ours=True)
+
+
+def test_every_call_but_the_public_ones_refuses_nobody(served: tuple[Target, Workspace]) -> None:
+    nobody = Target(served[0].url, {}, ours=True)
+    for route in routes:
+        path = re.sub(r"\(\?P<\w+>[^)]*\)|\[a-z\]\+|\.[+*]", "1", route.pattern)
+        answer = nobody.send(route.method, "/" + path.lstrip("/"), {})
+        assert answer.status == (200 if route.public else 401), route
+        if not route.public:
+            assert answer.json["error_code"] == "UNAUTHENTICATED"
+            assert "WWW-Authenticate" in answer.headers
+
+
+def test_who_may_read_only_logs_nothing(served: tuple[Target, Workspace]) -> None:
+    target, workspace = served
+    run_id = target.run()
+    target.log(run_id, "m", 1.0)
+    reader = with_token(target, workspace, "experiments/read", "experiments/runs/read")
+    assert reader.read(run_id)["info"]["run_id"] == run_id
+    for path, fields in {
+        "runs/log-metric": {"key": "m", "value": 2, "timestamp": 1},
+        "runs/log-batch": {"metrics": [{"key": "m", "value": 2, "timestamp": 1}]},
+        "runs/set-tag": {"key": "k", "value": "v"},
+        "runs/update": {"status": "FINISHED"},
+        "runs/delete": {},
+    }.items():
+        answer = reader.post(path, run_id=run_id, **fields)
+        assert (answer.status, answer.json["error_code"]) == (403, "PERMISSION_DENIED")
+    number = target.read(run_id)["info"]["experiment_id"]
+    assert reader.put_artifact(f"{number}/{run_id}/artifacts/a", b"x").status == 403
+    assert [m["value"] for m in target.read(run_id)["data"]["metrics"]] == [1.0]
+
+
+def test_who_may_read_only_searches_a_workspace_that_nobody_has_used(tmp_path: Path) -> None:
+    with serving(tmp_path) as (target, _):
+        reader = with_token(
+            target, Workspace.open(tmp_path / "store"), "experiments/read", "experiments/runs/read"
+        )
+        assert ok(reader.post("experiments/search", max_results=5))["experiments"] == []
+        assert reader.get("experiments/get", experiment_id="0").status == 404
+        found = ok(target.post("experiments/search", max_results=5))["experiments"]
+        assert [one["name"] for one in found] == ["Default"]
+        assert len(ok(reader.post("experiments/search", max_results=5))["experiments"]) == 1
+
+
+def test_who_may_not_read_finds_nothing(served: tuple[Target, Workspace]) -> None:
+    target, workspace = served
+    run_id = target.run()
+    blind = with_token(target, workspace, "models/read")
+    answer = blind.get("runs/get", run_id=run_id)
+    assert (answer.status, answer.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_jupyter_server_speaks_the_protocol_too(server: Server) -> None:
+    token = server.local.connection.tokens.create(CreateToken("client", ["*"])).token
+    url = f"{server.url}ml-workspace-lab/mlflow"
+    target = Target(url, {"Authorization": f"Bearer {token}"}, ours=True)
+    run_id = target.run()
+    target.log(run_id, "m", 1.5)
+    info = target.read(run_id)["info"]
+    path = info["artifact_uri"].removeprefix("mlflow-artifacts:/")
+    assert target.put_artifact(f"{path}/a b.txt", b"x").status == 200
+    assert target.get_artifact(f"{path}/a b.txt").content == b"x"
+    assert server.local.run(run_id).get_metrics() == {"m": 1.5}
+    assert Target(url, {}, ours=True).get("runs/get", run_id=run_id).status == 401
+
+
+def test_what_was_answered_outlives_a_killed_server(tmp_path: Path) -> None:
+    with serving(tmp_path) as (target, process):
+        run_id = target.run()
+        for step in range(200):
+            target.log(run_id, "m", step, step, timestamp=step)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        workspace = Workspace.open(tmp_path / "store")
+        assert workspace.run(run_id).get_metrics()["m"] == [float(step) for step in range(200)]
+
+
+def test_two_callers_log_to_one_run_each_with_their_own_right(
+    served: tuple[Target, Workspace],
+) -> None:
+    target, workspace = served
+    run_id = target.run()
+    writer = with_token(target, workspace, "experiments/*", "experiments/runs/*")
+    for step, client in enumerate([target, writer] * 5):
+        client.log(run_id, "m", step, step, timestamp=step)
+    found = ok(target.get("metrics/get-history", run_id=run_id, metric_key="m"))["metrics"]
+    assert [point["value"] for point in found] == [float(step) for step in range(10)]
