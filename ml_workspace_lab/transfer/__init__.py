@@ -1,0 +1,1 @@
+"""Experiments from and to other places: folders, MLflow, TensorBoard."""

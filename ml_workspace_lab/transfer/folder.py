@@ -1,0 +1,169 @@
+"""An exported folder: a list of runs for each experiment, and contents by their SHA-256.
+
+    export.json            which format this is
+    experiments/ID.json    an experiment, and of each of its runs the digest of what it is
+    blobs/AB/CDEF...       contents: what runs are (JSON), chunks of metrics, artifacts, logs, ...
+
+Everything but the lists is a content whose digest is known from where it is named, so that what has
+changed on its way is found, and what is in two runs is there once.
+"""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from ml_workspace_lab.api.types import Digest, Int64, Key, Offset, RunId, Text
+from ml_workspace_lab.errors import InvalidInput, NotFound, shown
+from ml_workspace_lab.experiments.records import ExperimentRecord, RunRecord
+from ml_workspace_lab.models.records import LoggedModelRecord
+from ml_workspace_lab.snapshots.model import OmittedFile
+from ml_workspace_lab.storage.blobs import Blobs
+
+VERSION = 1
+MARKER, EXPERIMENTS, BLOBS = "export.json", "experiments", "blobs"
+LISTED = 512 * 1024 * 1024
+"""Bytes that a list of runs has at most."""
+DESCRIBED = 256 * 1024 * 1024
+"""Bytes that what a run is has at most."""
+
+T = TypeVar("T")
+
+
+class Marker(Struct, frozen=True):
+    format: Literal["ml-workspace-export"] = "ml-workspace-export"
+    version: int = VERSION
+
+
+class ExportedExperiment(Struct, frozen=True, forbid_unknown_fields=True):
+    """An experiment, and the digests of its runs' descriptions in the order of their numbers."""
+
+    experiment: ExperimentRecord
+    runs: dict[RunId, Digest]
+
+
+class ExportedSnapshot(Struct, frozen=True, forbid_unknown_fields=True):
+    """A snapshot by the digest of its list of files."""
+
+    digest: Digest
+    size: Offset
+    created: Int64
+    omitted: list[OmittedFile] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
+
+
+class ExportedRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """All of a run. `metrics` has the lengths of each series' chunks, which lie one after the other
+    in the content `series`, by name; `log` and `output_notebook` are contents, too."""
+
+    run: RunRecord
+    metrics: dict[Key, list[Offset]] = field(default_factory=dict)
+    series: Digest | None = None
+    logged_models: list[LoggedModelRecord] = field(default_factory=list)
+    snapshot: ExportedSnapshot | None = None
+    log: Digest | None = None
+    output_notebook: Digest | None = None
+
+
+def encode(value: Struct) -> bytes:
+    """The one spelling of a value, so that equal ones have equal digests."""
+    return msgspec.json.encode(value, order="sorted")
+
+
+def prepare(folder: Path) -> Blobs:
+    """A folder to export to, new or begun before. Raises InvalidInput where something else is
+    there."""
+    if folder.exists() and not folder.is_dir():
+        raise InvalidInput(f"{shown(folder)} is not a folder.", field="folder")
+    if folder.is_dir() and any(folder.iterdir()):
+        check(folder)
+    (folder / EXPERIMENTS).mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).write_bytes(encode(Marker()))
+    return Blobs(folder / BLOBS)
+
+
+def check(folder: Path) -> None:
+    """Raise NotFound or InvalidInput where a folder is not an exported one that can be read."""
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {shown(folder)}.", field="folder")
+    try:
+        marker = read(folder / MARKER, Marker, 1024)
+    except (NotFound, InvalidInput):
+        raise InvalidInput(
+            f"{shown(folder)} holds something else than exported experiments.",
+            field="folder",
+            hint="`ml-workspace export` makes such folders.",
+        ) from None
+    if marker.version != VERSION:
+        raise InvalidInput(
+            f"The folder has version {marker.version} of the format, this release reads {VERSION}.",
+            field="folder",
+            hint="Use the release of ml_workspace_lab that made it, or a newer one.",
+        )
+
+
+def read(path: Path, kind: type[T], limit: int) -> T:
+    """The value that a file of the folder spells."""
+    with open_plain(path) as stream:
+        return decode(stream.read(limit + 1), kind, limit)
+
+
+def decode(raw: bytes, kind: type[T], limit: int) -> T:
+    if len(raw) > limit:
+        raise InvalidInput(f"It is larger than {limit} bytes.", field="folder")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"It is damaged: {error}.", field="folder") from None
+
+
+def content(folder: Path, digest: str, limit: int) -> bytes:
+    """A content of the folder, whole. Raises InvalidInput where it is not what it should be."""
+    with open_content(folder, digest) as stream:
+        raw = stream.read(limit + 1)
+    if len(raw) > limit or hashlib.sha256(raw).hexdigest() != digest:
+        raise InvalidInput(f"The content {digest} has changed, or is too large.", field="folder")
+    return raw
+
+
+class Verified:
+    """A stream of a content that raises InvalidInput at its end where it is another."""
+
+    def __init__(self, stream: BinaryIO, digest: str) -> None:
+        self._stream = stream
+        self._wanted = digest
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._stream.read(size)
+        self._digest.update(part)
+        if not part and self._digest.hexdigest() != self._wanted:
+            raise InvalidInput(f"The content {self._wanted} has changed.", field="folder")
+        return part
+
+
+def open_content(folder: Path, digest: str) -> BinaryIO:
+    blobs = folder / BLOBS
+    if (blobs / digest[:2]).is_symlink() or blobs.is_symlink():
+        raise InvalidInput("The folder holds links.", field="folder")
+    return open_plain(Blobs(blobs).path(digest))
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """A plain file, to be read; a link or a pipe is refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NotFound(f"{path.name} is missing.", field="folder") from None
+    except OSError as error:
+        raise InvalidInput(
+            f"{path.name} can't be read: {error.strerror}.", field="folder"
+        ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InvalidInput(f"{path.name} is not a plain file.", field="folder")
+    return os.fdopen(descriptor, "rb")
