@@ -13,7 +13,7 @@ FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -no
 # To look at the demo nobody needs the developers' tools.
 INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
-.PHONY: demo lab test lint format docs bench api wheel clean
+.PHONY: demo lab test lint format docs bench bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -23,6 +23,10 @@ lab: $(INSTALLED) $(VENV)/linked.stamp
 
 test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_chromium
+	scripts/install_mlflow
+	scripts/install_autolog
+	scripts/install_postgresql
+	scripts/install_fault_tools
 	jlpm test
 	pytest --numprocesses=2 --dist=loadgroup
 
@@ -45,6 +49,15 @@ docs: $(INSTALLED)
 bench: $(INSTALLED)
 	python benchmarks/import_time.py
 	python benchmarks/first_cell.py
+
+# The tracking store beside its peers, each in a venv of its own: `make bench-tracking ARGS='--scale 0.1'`.
+bench-tracking: $(INSTALLED) $(patsubst benchmarks/tracking/requirements/%.txt,build/peers/%/.stamp,$(wildcard benchmarks/tracking/requirements/*.txt))
+	python benchmarks/tracking $(ARGS)
+
+build/peers/%/.stamp: benchmarks/tracking/requirements/%.txt | $(BIN)/jlpm
+	$(PYTHON) -m venv build/peers/$*
+	build/peers/$*/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 # What is generated from the declarations: the SQL, the OpenAPI document and its TypeScript types.
 api: $(INSTALLED) node_modules/.stamp

@@ -16,6 +16,8 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.workspace.folder import is_ready
+from tests.postgresql import postgresql as postgresql
 
 # Background processes of tests leave soon after their work is done.
 os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
@@ -68,13 +70,20 @@ def end_agents(root: Path) -> None:
 
 
 @pytest.fixture
-def ws(tmp_path: Path) -> Iterator[Workspace]:
+def database_url() -> str | None:
+    """Where a new workspace keeps its records: in a file. Folders of tests that run on PostgreSQL,
+    too, have another fixture of this name."""
+    return None
+
+
+@pytest.fixture
+def ws(tmp_path: Path, database_url: str | None) -> Iterator[Workspace]:
     """A new workspace in a folder."""
     root = tmp_path / "store"
-    workspace = Workspace.create("lab", root)
+    workspace = Workspace.create("lab", root, database=database_url)
     yield workspace
     try:
-        if (root / "workspace.db").exists():
+        if is_ready(root):
             end_work(Workspace.open(root))
         eventually(lambda: not of_workspace(root), what="all processes end")
     finally:

@@ -12,7 +12,8 @@ import ml_workspace_lab
 
 HEAVY = {
     "IPython", "jupyter_client", "jupyter_server", "matplotlib", "nbclient", "nbformat", "numpy",
-    "pandas", "plotly", "psutil", "sklearn", "sqlalchemy", "tornado",
+    "pandas", "plotly", "psutil", "psycopg", "pyarrow", "sklearn", "sqlalchemy", "tornado",
+    "zstandard",
 }  # fmt: skip
 LOGGING = """
 import sys, tempfile

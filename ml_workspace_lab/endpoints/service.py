@@ -52,6 +52,7 @@ class Endpoints(Service):
         present = store.find(self.storage.database, name)
         keys = None
         with self.storage.database.write() as transaction:
+            self._require_script(body.scoring_script)
             if present is not None:
                 if body.port not in (0, present.info.port):
                     raise Conflict(
@@ -155,18 +156,21 @@ class Endpoints(Service):
             pass
         return port
 
+    def _require_script(self, digest: str | None) -> None:
+        """Raise NotFound where the content is not here, or no longer."""
+        if digest is not None and not self.storage.blobs.has(digest):
+            raise NotFound(
+                "The scoring script's content is missing.",
+                field="scoring_script",
+                hint="Put it first.",
+            )
+
     def _values(self, body: DeployEndpoint) -> dict[str, Any]:
         """What a deployment is made of, checked. Raises NotFound and InvalidInput by field."""
         version = body.version
         if version is None:
             version = self.services.models.get(body.model).latest_version
         self.services.models.version(body.model, version)
-        if body.scoring_script is not None and not self.storage.blobs.has(body.scoring_script):
-            raise NotFound(
-                "The scoring script's content is missing.",
-                field="scoring_script",
-                hint="Put it first.",
-            )
         if body.python is not None and not os.access(body.python, os.X_OK):
             raise InvalidInput(
                 f"There is no Python interpreter {body.python!r} here.", field="python"

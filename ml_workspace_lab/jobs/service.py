@@ -10,8 +10,8 @@ from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Name, RunId
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import RunInfo, RunState
-from ml_workspace_lab.experiments.service import new_id
 from ml_workspace_lab.jobs import parameters, store
 from ml_workspace_lab.jobs.model import CommandJob, NotebookJob, ScriptJob, SubmitRun, kind_of
 from ml_workspace_lab.storage.paths import relative

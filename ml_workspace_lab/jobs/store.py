@@ -9,7 +9,7 @@ from ml_workspace_lab.jobs.model import SubmitRun
 from ml_workspace_lab.storage.database import Database, Row, Transaction, now
 
 _JOBS = "SELECT j.*, r.uid, r.state FROM job j JOIN run r ON r.id = j.run"
-_LIVE = "r.state NOT IN ('Completed', 'Failed', 'Canceled')"
+_LIVE = "r.ended IS NULL"
 
 
 @dataclass(frozen=True)

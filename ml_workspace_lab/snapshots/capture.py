@@ -9,6 +9,7 @@ from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.snapshots.model import OmittedFile
+from ml_workspace_lab.storage.engine import is_workspace
 from ml_workspace_lab.storage.paths import relative
 
 MAX_FILE = 64 * 1024 * 1024
@@ -124,7 +125,7 @@ def _ignore_rules(root: Path) -> Any:
 
 def _is_apart(folder: Path) -> bool:
     """A virtual environment, or the store of a workspace: never part of the code."""
-    return (folder / "pyvenv.cfg").exists() or (folder / "workspace.db").exists()
+    return (folder / "pyvenv.cfg").exists() or is_workspace(folder)
 
 
 def _refusal(path: str, entry: "os.DirEntry[str]") -> str:

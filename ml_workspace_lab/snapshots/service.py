@@ -1,6 +1,7 @@
 """Snapshots: what a run started from, kept by content and never changed."""
 
 import json
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import pairwise
 from typing import BinaryIO
@@ -33,7 +34,7 @@ class Snapshots(Service):
     def missing_blobs(self, body: MissingBlobs) -> MissingBlobs:
         """Which of these contents the workspace has not got yet."""
         blobs = self.storage.blobs
-        return MissingBlobs([digest for digest in body.digests if not blobs.has(digest)])
+        return MissingBlobs([digest for digest in body.digests if not blobs.renew(digest)])
 
     @operation("PUT", "/blobs/{digest}", action="blobs/write", audited=False, body_limit=16 * GIB)
     def put_blob(self, digest: Digest, content: BinaryIO) -> BlobInfo:
@@ -50,26 +51,23 @@ class Snapshots(Service):
                 raise InvalidInput(
                     f"The path {after!r} stands twice in the snapshot.", field="files"
                 )
-        for file in files:
-            if not self.storage.blobs.has(file.digest):
-                raise InvalidInput(
-                    f"The content of {file.path!r} is missing.",
-                    field="files",
-                    hint="Put its content first.",
-                )
         manifest = msgspec.json.encode(files)
-        digest, _ = self.storage.blobs.add(BytesIO(manifest))
         notices = {"omitted": msgspec.to_builtins(body.omitted), "notes": body.notes}
-        with self.storage.database.write() as transaction:
+        with (
+            self.storage.blobs.hold(BytesIO(manifest)) as held,
+            self.storage.database.write() as transaction,
+        ):
+            held.require()
+            self._require(files)
             transaction.execute(
                 "INSERT INTO snapshot (digest, size, notices_json, created)"
                 " VALUES (:digest, :size, :notices, :now) ON CONFLICT (digest) DO NOTHING",
-                digest=digest,
+                digest=held.digest,
                 size=sum(file.size for file in files),
                 notices=json.dumps(notices),
                 now=now(),
             )
-        return self.get(digest)
+        return self.get(held.digest)
 
     @operation("GET", "/snapshots/{snapshot_id}", action="snapshots/read")
     def get(self, snapshot_id: Digest) -> SnapshotInfo:
@@ -100,6 +98,16 @@ class Snapshots(Service):
             media_type="application/octet-stream",
             filename=path.rpartition("/")[2],
         )
+
+    def _require(self, files: Sequence[SnapshotFile]) -> None:
+        """Raise InvalidInput where a content is not here, or no longer."""
+        for file in files:
+            if not self.storage.blobs.has(file.digest):
+                raise InvalidInput(
+                    f"The content of {file.path!r} is missing.",
+                    field="files",
+                    hint="Put its content first.",
+                )
 
     def find(self, snapshot_id: str, path: str, field: str = "path") -> SnapshotFile:
         for file in self.get(snapshot_id).files:

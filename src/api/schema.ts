@@ -72,6 +72,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/runs/{run_id}/token': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A token with the rights of a run: to itself and to the runs that it starts. It ends soon */
+    post: operations['tokens.create_for_run'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/tokens/{token_id}': {
     parameters: {
       query?: never;
@@ -113,10 +130,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** All experiments, the one with the newest run first. */
+    /** Experiments, the one with the newest run first: `active` ones, `archived`, those in the */
     get: operations['experiments.list'];
     put?: never;
-    /** The experiment of that name, made where there is none. */
+    /** The experiment of that name, made where there is none. Raises Conflict where there is one */
     post: operations['experiments.create'];
     delete?: never;
     options?: never;
@@ -134,6 +151,93 @@ export interface paths {
     get: operations['experiments.get'];
     put?: never;
     post?: never;
+    /** Move it to the trash with all its runs. Raises Conflict while one of them goes on. */
+    delete: operations['experiments.delete'];
+    options?: never;
+    head?: never;
+    /** Rename it, describe it, set its tags. Raises Conflict where the name is taken. */
+    patch: operations['experiments.update'];
+    trace?: never;
+  };
+  '/default-experiment': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** The experiment number 0, `Default`, for clients that name none; made by its first use. */
+    put: operations['experiments.default'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/archive': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Put it away: lists leave it out, everything in it stays. */
+    post: operations['experiments.archive'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/reactivate': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Take it out of the archive. */
+    post: operations['experiments.reactivate'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/restore': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Take it out of the trash, with the runs that were deleted with it. */
+    post: operations['experiments.restore'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiment-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** One page of the experiments that a filter matches, the newest first unless `order_by` */
+    post: operations['experiment_search.find'];
     delete?: never;
     options?: never;
     head?: never;
@@ -168,10 +272,11 @@ export interface paths {
     get: operations['runs.get'];
     put?: never;
     post?: never;
-    delete?: never;
+    /** Move it to the trash. Raises Conflict while it goes on. */
+    delete: operations['runs.delete'];
     options?: never;
     head?: never;
-    /** Set parameters and tags, add properties. Raises Conflict on a property that exists. */
+    /** Set parameters and tags, add properties. Raises Conflict on a property that has another */
     patch: operations['runs.update'];
     trace?: never;
   };
@@ -201,7 +306,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** An interactive run, Running at once; the experiment is made where there is none. */
+    /** A run that its caller works on, Running at once; the experiment is made where there is */
     post: operations['runs.start'];
     delete?: never;
     options?: never;
@@ -235,8 +340,42 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Close an interactive run. Raises Conflict where it has ended already. */
+    /** Close a run that its caller works on. Raises Conflict where it has ended already. */
     post: operations['runs.end'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/reopen': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Take up an external run that has ended. Raises Conflict for any other. */
+    post: operations['runs.reopen'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/restore': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Take it out of the trash. Raises Conflict while its experiment is there. */
+    post: operations['runs.restore'];
     delete?: never;
     options?: never;
     head?: never;
@@ -255,6 +394,160 @@ export interface paths {
     put?: never;
     /** Add points; they are kept when this returns. Raises Conflict on a run that has ended. */
     post: operations['metrics.log'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/metrics/page': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** At most `limit` values of a metric from the place `start` on. */
+    get: operations['metrics.page'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/metrics/sampled': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** At most `points` values of every metric, or of one, that look as all of them do: the */
+    get: operations['metrics.sampled'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/metrics/columns': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All values of a metric (or at most `points` that look as all do) as compressed columns: */
+    get: operations['metrics.columns'];
+    put?: never;
+    /** Add many values of a metric: raw columns of steps (i64), times (ms, i64) and values */
+    post: operations['metrics.put_columns'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/metrics/open': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Whether metrics may be logged to the run: raises Conflict where it takes no more. */
+    get: operations['metrics.check'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/journals/{journal}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Take records of a client's journal from the number `first` on: a line of JSON with the */
+    put: operations['metrics.take'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A page of runs that a filter matches, in order. Raises InvalidInput for a filter, an */
+    post: operations['search.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/count': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** How many runs a filter matches. */
+    post: operations['search.count'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/frame': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A table of runs as a stream of Arrow's IPC format: run_id, experiment, … and a column */
+    post: operations['search.frame'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/compare': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** What differs between runs, and what agrees. Raises NotFound for one that isn't there. */
+    post: operations['search.compare'];
     delete?: never;
     options?: never;
     head?: never;
@@ -289,7 +582,8 @@ export interface paths {
     /** Keep `content` under `path`; an artifact that was there is replaced. */
     put: operations['artifacts.put'];
     post?: never;
-    delete?: never;
+    /** Take one artifact away. */
+    delete: operations['artifacts.delete'];
     options?: never;
     head?: never;
     patch?: never;
@@ -323,6 +617,126 @@ export interface paths {
     get: operations['artifacts.notebook'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/lineage': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What the run read and made, in the order in which it was added. */
+    get: operations['lineage.of_run'];
+    put?: never;
+    /** Add inputs and outputs of the run; one that is there already gets the new data. */
+    post: operations['lineage.add'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/lineage/of-runs': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** What several runs read and made; a run that isn't there has nothing. */
+    post: operations['lineage.of_runs'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/lineage': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What the experiment's runs read and made of one kind: each once, the newest first. */
+    get: operations['lineage.of_experiment'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/lineage': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Which runs read or made the thing of that name (and digest), the newest first. */
+    get: operations['lineage.find'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/trash': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Experiments in the trash, then runs that were deleted for themselves, with their sizes; */
+    get: operations['trash.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/trash/purge': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Delete for good what is in the trash, with all contents that only it referred to. */
+    post: operations['trash.purge'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/gc': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Remove contents that nothing refers to and temporary files, older than a day. */
+    post: operations['trash.collect'];
     delete?: never;
     options?: never;
     head?: never;
@@ -487,10 +901,11 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** All models, the one with the newest version first. */
+    /** All models, the one that was changed last first; prompts are left out. */
     get: operations['models.list'];
     put?: never;
-    post?: never;
+    /** A model without versions. Raises Conflict where there is one of that name. */
+    post: operations['registry.create'];
     delete?: never;
     options?: never;
     head?: never;
@@ -507,10 +922,12 @@ export interface paths {
     get: operations['models.get'];
     put?: never;
     post?: never;
-    delete?: never;
+    /** Delete a model with all its versions. Raises Conflict while an endpoint serves one. */
+    delete: operations['registry.remove'];
     options?: never;
     head?: never;
-    patch?: never;
+    /** Rename it, describe it, set its tags. Raises Conflict where the name is taken. */
+    patch: operations['registry.change'];
     trace?: never;
   };
   '/models/{name}/versions': {
@@ -523,7 +940,7 @@ export interface paths {
     /** All versions of a model, the newest first. */
     get: operations['models.versions'];
     put?: never;
-    /** A new version, from a run's artifacts or from contents put before. */
+    /** A new version, from a run's artifacts, from contents put before, or from a source. */
     post: operations['models.register'];
     delete?: never;
     options?: never;
@@ -559,6 +976,442 @@ export interface paths {
     /** The bytes of one file of a version. */
     get: operations['models.file'];
     put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/logged-models': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A new model, pending until its files are there. Raises Conflict where its experiment is */
+    post: operations['logged_models.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/logged-models/{model_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The model, in the trash or not. */
+    get: operations['logged_models.get'];
+    put?: never;
+    post?: never;
+    /** Put it in the trash: searches leave it out, and it takes no changes. */
+    delete: operations['logged_models.delete'];
+    options?: never;
+    head?: never;
+    /** Set its status, parameters and tags. Raises Conflict on a parameter that has another */
+    patch: operations['logged_models.update'];
+    trace?: never;
+  };
+  '/logged-models/{model_id}/metrics': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Keep values that were measured of it. */
+    post: operations['logged_models.add_metrics'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/logged-model-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Models of some experiments that a filter matches, the newest first unless `order_by` says */
+    post: operations['logged_models.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/logged-models/{model_id}/files': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The files of a logged model, by path. */
+    get: operations['logged_models.files'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/logged-models/{model_id}/files/{path}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The bytes of one file. */
+    get: operations['logged_models.file'];
+    /** Keep `content` under `path`; a file that was there is replaced. */
+    put: operations['logged_models.put_file'];
+    post?: never;
+    /** Take one file of a logged model away. */
+    delete: operations['logged_models.delete_file'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/model-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Models that a filter matches, by name unless `order_by` says otherwise. */
+    post: operations['registry.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/model-version-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Versions of all models that a filter matches, the one that was changed last first. */
+    post: operations['registry.versions'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/models/{name}/latest': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The newest version of each stage that has one. */
+    get: operations['registry.latest'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/models/{name}/aliases/{alias}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The version that an alias names. */
+    get: operations['registry.by_alias'];
+    /** Let an alias name this version, and no other from now on. */
+    put: operations['registry.set_alias'];
+    post?: never;
+    /** Take an alias away. Raises NotFound where the model has none of that name. */
+    delete: operations['registry.delete_alias'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/models/{name}/versions/{version}/stage': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Bring a version to a stage. */
+    post: operations['registry.move'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/traces': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Add a trace, or what is new of one that is there. The experiment is made where there is */
+    post: operations['traces.start'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/spans': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Add spans to their traces; a trace is made where there is none. */
+    post: operations['traces.add_spans'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/traces/{trace_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['traces.get'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** Set and remove tags, link runs. Raises NotFound for a run that isn't there. */
+    patch: operations['traces.update'];
+    trace?: never;
+  };
+  '/traces/{trace_id}/spans': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All spans of a trace that have been told of. */
+    get: operations['traces.spans'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/trace-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Traces of some experiments that a filter matches, newest first unless `order_by` says */
+    post: operations['traces.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/traces/delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Delete traces for good: those named, or those up to a moment. */
+    post: operations['traces.delete'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/traces/{trace_id}/files': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The files of a trace, by path. */
+    get: operations['traces.files'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/traces/{trace_id}/files/{path}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The bytes of one file. */
+    get: operations['traces.file'];
+    /** Keep `content` under `path`; a file that was there is replaced. */
+    put: operations['traces.put_file'];
+    post?: never;
+    /** Take one file of a trace away. */
+    delete: operations['traces.delete_file'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/traces/{trace_id}/assessments': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Add an assessment. Raises NotFound where there is no trace, or none that it overrides. */
+    post: operations['assessments.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/traces/{trace_id}/assessments/{assessment_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['assessments.get'];
+    put?: never;
+    post?: never;
+    /** Take it away; what it had overridden is valid again. */
+    delete: operations['assessments.delete'];
+    options?: never;
+    head?: never;
+    /** Change what is given. */
+    patch: operations['assessments.update'];
+    trace?: never;
+  };
+  '/webhooks': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['webhooks.list'];
+    put?: never;
+    /** A webhook that is told of what happens from now on. */
+    post: operations['webhooks.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/webhooks/{webhook_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['webhooks.get'];
+    put?: never;
+    post?: never;
+    /** Take it away, with what it has not been told of yet. */
+    delete: operations['webhooks.delete'];
+    options?: never;
+    head?: never;
+    /** Change what is given. What happens while it is disabled it is not told of later. */
+    patch: operations['webhooks.update'];
+    trace?: never;
+  };
+  '/webhooks/{webhook_id}/test': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Tell it of an example now, once; what came of it. */
+    post: operations['webhooks.test'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/webhook-networks': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The private networks that webhooks may be sent to. */
+    get: operations['webhooks.networks'];
+    /** Let webhooks call these networks, and no other that is not part of the Internet. */
+    put: operations['webhooks.allow'];
     post?: never;
     delete?: never;
     options?: never;
@@ -672,6 +1525,27 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    /** AddLineage */
+    AddLineage: {
+      items: components['schemas']['LineageItem'][];
+    };
+    /** AddModelMetrics */
+    AddModelMetrics: {
+      items: components['schemas']['ModelMetric'][];
+    };
+    /** AddSpans */
+    AddSpans: {
+      items: components['schemas']['Span'][];
+    };
+    /**
+     * AllowedNetworks
+     * @description Networks such as `10.0.0.0/8` that webhooks may call though they are no part of the
+     *         Internet; without TLS, too.
+     */
+    AllowedNetworks: {
+      /** @default [] */
+      networks: string[];
+    };
     /** ArtifactInfo */
     ArtifactInfo: {
       path: string;
@@ -683,6 +1557,49 @@ export interface components {
     /** ArtifactList */
     ArtifactList: {
       items: components['schemas']['ArtifactInfo'][];
+    };
+    /**
+     * Assessment
+     * @description What somebody or something thinks of a trace, or of one span: `content` has the `value`, or
+     *         an `error` where there should be one. One that is not `valid` has been overridden.
+     */
+    Assessment: {
+      assessment_id: string;
+      trace_id: string;
+      /** @enum {unknown} */
+      kind: 'expectation' | 'feedback' | 'issue';
+      name: string;
+      content: Record<string, never>;
+      source: {
+        [key: string]: string;
+      };
+      created: number;
+      updated: number;
+      /** @default null */
+      rationale: string | null;
+      /** @default {} */
+      metadata: {
+        [key: string]: string;
+      };
+      /** @default null */
+      span_id: string | null;
+      /** @default null */
+      overrides: string | null;
+      /** @default true */
+      valid: boolean;
+    };
+    /**
+     * Attempt
+     * @description What came of a delivery: the status and the beginning of the answer, or what went wrong.
+     */
+    Attempt: {
+      success: boolean;
+      /** @default null */
+      status: number | null;
+      /** @default  */
+      body: string;
+      /** @default null */
+      error: string | null;
     };
     /** AuditEntry */
     AuditEntry: {
@@ -703,6 +1620,14 @@ export interface components {
       size: number;
     };
     /**
+     * Collected
+     * @description What nothing referred to, and is gone: files, and the bytes that the disk has got back.
+     */
+    Collected: {
+      files: number;
+      bytes: number;
+    };
+    /**
      * CommandJob
      * @description A program and its arguments, started in the snapshot's folder without a shell.
      */
@@ -710,6 +1635,21 @@ export interface components {
       /** @enum {unknown} */
       type: 'command';
       command: string[];
+    };
+    /** CompareRuns */
+    CompareRuns: {
+      run_ids: string[];
+    };
+    /**
+     * ComparedRow
+     * @description One thing of all the runs compared, in their order; None where a run lacks it.
+     */
+    ComparedRow: {
+      /** @enum {unknown} */
+      kind: 'attribute' | 'metric' | 'param' | 'tag';
+      name: string;
+      values: (boolean | number | string | null)[];
+      differs: boolean;
     };
     /**
      * ComputeInfo
@@ -734,11 +1674,67 @@ export interface components {
     ComputeList: {
       items: components['schemas']['ComputeInfo'][];
     };
-    /** CreateExperiment */
+    /**
+     * CountRuns
+     * @description Which runs: those that a filter matches, of some experiments (none named: of all), outside
+     *         the trash, in it, or both.
+     */
+    CountRuns: {
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      experiments: string[];
+      /**
+       * @default active
+       * @enum {unknown}
+       */
+      view: 'active' | 'all' | 'deleted';
+    };
+    /** CreateAssessment */
+    CreateAssessment: {
+      /** @enum {unknown} */
+      kind: 'expectation' | 'feedback' | 'issue';
+      name: string;
+      content: Record<string, never>;
+      /** @default {} */
+      source: {
+        [key: string]: string;
+      };
+      /** @default null */
+      rationale: string | null;
+      /** @default {} */
+      metadata: {
+        [key: string]: string;
+      };
+      /** @default null */
+      span_id: string | null;
+      /** @default null */
+      overrides: string | null;
+    };
+    /**
+     * CreateExperiment
+     * @description `exclusive` refuses a name that is taken.
+     */
     CreateExperiment: {
       name: string;
       /** @default  */
       description: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default false */
+      exclusive: boolean;
+    };
+    /** CreateModel */
+    CreateModel: {
+      name: string;
+      /** @default  */
+      description: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
     };
     /**
      * CreateSnapshot
@@ -761,6 +1757,39 @@ export interface components {
       /** @default 30 */
       days: number;
     };
+    /**
+     * CreateWebhook
+     * @description Where `secret` is given, deliveries are signed with it.
+     */
+    CreateWebhook: {
+      name: string;
+      url: string;
+      events: (
+        | 'model_version.created'
+        | 'model_version_alias.created'
+        | 'model_version_alias.deleted'
+        | 'model_version_tag.deleted'
+        | 'model_version_tag.set'
+        | 'prompt.created'
+        | 'prompt_alias.created'
+        | 'prompt_alias.deleted'
+        | 'prompt_tag.deleted'
+        | 'prompt_tag.set'
+        | 'prompt_version.created'
+        | 'prompt_version_tag.deleted'
+        | 'prompt_version_tag.set'
+        | 'registered_model.created'
+      )[];
+      /** @default  */
+      description: string;
+      /** @default null */
+      secret: string | null;
+      /**
+       * @default active
+       * @enum {unknown}
+       */
+      status: 'active' | 'disabled';
+    };
     /** CreateWorkspace */
     CreateWorkspace: {
       name: string;
@@ -778,6 +1807,23 @@ export interface components {
     CreatedToken: {
       token: string;
       info: components['schemas']['TokenInfo'];
+    };
+    /**
+     * DeleteTraces
+     * @description Which traces of an experiment: those named, or those up to a moment, the oldest first and at
+     *         most so many.
+     */
+    DeleteTraces: {
+      /** @default [] */
+      trace_ids: string[];
+      /** @default null */
+      until: number | null;
+      /** @default null */
+      limit: number | null;
+    };
+    /** Deleted */
+    Deleted: {
+      count: number;
     };
     /**
      * DeployEndpoint
@@ -811,7 +1857,10 @@ export interface components {
     Diagnosis: {
       items: components['schemas']['Finding'][];
     };
-    /** EndRun */
+    /**
+     * EndRun
+     * @description How a run ended, and when (default: now).
+     */
     EndRun: {
       /**
        * @default Completed
@@ -820,6 +1869,8 @@ export interface components {
       state: 'Canceled' | 'Completed' | 'Failed';
       /** @default  */
       reason: string;
+      /** @default null */
+      ended: number | null;
     };
     /**
      * EndpointInfo
@@ -895,21 +1946,40 @@ export interface components {
     };
     /**
      * ExperimentInfo
-     * @description A named series of runs.
+     * @description A named series of runs. `number` counts the workspace's experiments from 1.
      */
     ExperimentInfo: {
       experiment_id: string;
+      number: number;
       name: string;
       created: number;
+      updated: number;
       run_count: number;
       active_runs: number;
       last_run: number | null;
       /** @default  */
       description: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default null */
+      archived: number | null;
+      /** @default null */
+      deleted: number | null;
     };
     /** ExperimentList */
     ExperimentList: {
       items: components['schemas']['ExperimentInfo'][];
+    };
+    /**
+     * ExperimentPage
+     * @description Experiments; `next` is the `after` that asks for the part that follows.
+     */
+    ExperimentPage: {
+      items: components['schemas']['ExperimentInfo'][];
+      /** @default null */
+      next: string | null;
     };
     /**
      * Finding
@@ -922,6 +1992,76 @@ export interface components {
       message: string;
       /** @default  */
       hint: string;
+    };
+    /**
+     * FrameRuns
+     * @description Which runs, in which order, and how many at most (default: all).
+     */
+    FrameRuns: {
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      experiments: string[];
+      /**
+       * @default active
+       * @enum {unknown}
+       */
+      view: 'active' | 'all' | 'deleted';
+      /** @default [] */
+      order_by: string[];
+      /** @default null */
+      max_results: number | null;
+    };
+    /**
+     * JournalMark
+     * @description How many records of a journal the run has: what comes next begins there.
+     */
+    JournalMark: {
+      records: number;
+    };
+    /**
+     * Kept
+     * @description What was not purged, and why.
+     */
+    Kept: {
+      id: string;
+      reason: string;
+    };
+    /**
+     * LineageEntry
+     * @description An item of a run's lineage and when it was added.
+     */
+    LineageEntry: {
+      run_id: string;
+      /** @enum {unknown} */
+      direction: 'input' | 'output';
+      kind: string;
+      name: string;
+      digest: string;
+      context: string;
+      data: Record<string, never>;
+      created: number;
+    };
+    /**
+     * LineageItem
+     * @description Something that a run read or made: `kind` is dataset, model, or another word; `context` says
+     *         what for (training, validation, ...); `data` is what else is known of it.
+     */
+    LineageItem: {
+      /** @enum {unknown} */
+      direction: 'input' | 'output';
+      kind: string;
+      name: string;
+      /** @default  */
+      digest: string;
+      /** @default  */
+      context: string;
+      /** @default {} */
+      data: Record<string, never>;
+    };
+    /** LineageList */
+    LineageList: {
+      items: components['schemas']['LineageEntry'][];
     };
     /**
      * LiveNotebook
@@ -955,9 +2095,80 @@ export interface components {
       text: string;
       complete: boolean;
     };
-    /** LogMetrics */
+    /**
+     * LogMetrics
+     * @description Points to add; where they are `unique`, one that the run has already is not added again.
+     */
     LogMetrics: {
       points: components['schemas']['MetricPoint'][];
+      /** @default false */
+      unique: boolean;
+    };
+    /** LogModel */
+    LogModel: {
+      experiment: string;
+      name: string;
+      /** @default  */
+      model_type: string;
+      /** @default null */
+      run_id: string | null;
+      /** @default {} */
+      params: {
+        [key: string]: string;
+      };
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+    };
+    /** LoggedModelFile */
+    LoggedModelFile: {
+      path: string;
+      digest: string;
+      size: number;
+      created: number;
+    };
+    /** LoggedModelFiles */
+    LoggedModelFiles: {
+      items: components['schemas']['LoggedModelFile'][];
+    };
+    /**
+     * LoggedModelInfo
+     * @description Times are milliseconds; `run_id` is the run that made it.
+     */
+    LoggedModelInfo: {
+      model_id: string;
+      experiment: string;
+      experiment_number: number;
+      name: string;
+      model_type: string;
+      /** @enum {unknown} */
+      status: 'failed' | 'pending' | 'ready';
+      run_id: string | null;
+      created: number;
+      updated: number;
+      deleted: number | null;
+      params: {
+        [key: string]: string;
+      };
+      tags: {
+        [key: string]: string;
+      };
+      metrics: components['schemas']['ModelMetric'][];
+    };
+    /** LoggedModelList */
+    LoggedModelList: {
+      items: components['schemas']['LoggedModelInfo'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
+     * MetricPage
+     * @description Part of a series, and where the next part begins (None: this is the last).
+     */
+    MetricPage: {
+      series: components['schemas']['MetricSeries'];
+      next: number | null;
     };
     /**
      * MetricPoint
@@ -973,7 +2184,7 @@ export interface components {
     };
     /**
      * MetricSeries
-     * @description The values of one metric in the order in which they were logged.
+     * @description The values of one metric in the order of their times.
      */
     MetricSeries: {
       name: string;
@@ -987,14 +2198,22 @@ export interface components {
     };
     /**
      * MetricSummary
-     * @description A metric at a glance; `min` and `max` leave NaN out and are None where nothing else came.
+     * @description A metric at a glance. `last` is the value of the greatest step, then time; `min` and `max`
+     *         leave NaN out and are None where nothing else came. Times are milliseconds.
      */
     MetricSummary: {
       count: number;
       last: number | ('-Infinity' | 'Infinity' | 'NaN');
       last_step: number;
+      last_time: number;
+      /** @default null */
       min: number | ('-Infinity' | 'Infinity' | 'NaN') | null;
+      /** @default null */
+      min_step: number | null;
+      /** @default null */
       max: number | ('-Infinity' | 'Infinity' | 'NaN') | null;
+      /** @default null */
+      max_step: number | null;
     };
     /**
      * MissingBlobs
@@ -1009,7 +2228,10 @@ export interface components {
       digest: string;
       size: number;
     };
-    /** ModelInfo */
+    /**
+     * ModelInfo
+     * @description A model. Where it has no versions `latest_version` is 0.
+     */
     ModelInfo: {
       name: string;
       created: number;
@@ -1019,15 +2241,41 @@ export interface components {
       tags: {
         [key: string]: string;
       };
+      updated: number;
+      aliases: {
+        [key: string]: number;
+      };
     };
-    /** ModelList */
+    /**
+     * ModelList
+     * @description Models; `next` is the `after` that asks for the part that follows.
+     */
     ModelList: {
       items: components['schemas']['ModelInfo'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
+     * ModelMetric
+     * @description A value that was measured of a model, perhaps on a dataset.
+     */
+    ModelMetric: {
+      name: string;
+      value: number | ('-Infinity' | 'Infinity' | 'NaN');
+      step: number;
+      time: number;
+      /** @default null */
+      run_id: string | null;
+      /** @default  */
+      dataset_name: string;
+      /** @default  */
+      dataset_digest: string;
     };
     /**
      * ModelVersion
      * @description One version of a model: its files never change. `executes_code` marks pickles: loading one
-     *         runs whatever it holds, so only a scoring process does.
+     *         runs whatever it holds, so only a scoring process does. One whose `source` lies elsewhere has
+     *         no files.
      */
     ModelVersion: {
       name: string;
@@ -1048,10 +2296,22 @@ export interface components {
       files: components['schemas']['ModelFile'][];
       size: number;
       executes_code: boolean;
+      updated: number;
+      /** @enum {unknown} */
+      stage: 'Archived' | 'None' | 'Production' | 'Staging';
+      aliases: string[];
+      source: string | null;
+      run_link: string;
+      model_id: string | null;
     };
-    /** ModelVersionList */
+    /**
+     * ModelVersionList
+     * @description Versions; `next` is the `after` that asks for the part that follows.
+     */
     ModelVersionList: {
       items: components['schemas']['ModelVersion'][];
+      /** @default null */
+      next: string | null;
     };
     /**
      * NotebookJob
@@ -1086,6 +2346,26 @@ export interface components {
       reason: string;
     };
     /**
+     * OnDataset
+     * @description A dataset that models were measured on; without a digest any of that name.
+     */
+    OnDataset: {
+      name: string;
+      /** @default  */
+      digest: string;
+    };
+    /**
+     * Order
+     * @description What to put models in order by: an attribute, or a metric (`metrics.NAME`) on a dataset.
+     */
+    Order: {
+      key: string;
+      /** @default false */
+      descending: boolean;
+      /** @default null */
+      dataset: components['schemas']['OnDataset'] | null;
+    };
+    /**
      * Progress
      * @description How far a run has come: `done` of `total` cells or steps.
      */
@@ -1095,6 +2375,34 @@ export interface components {
       /** @default  */
       label: string;
     };
+    /**
+     * Purge
+     * @description What to delete for good: runs and experiments that are named, else all that has been in the
+     *         trash for `older_than_days` (default: 30; of what is named, 0).
+     */
+    Purge: {
+      /** @default null */
+      older_than_days: number | null;
+      /** @default null */
+      run_ids: string[] | null;
+      /** @default null */
+      experiments: string[] | null;
+    };
+    /**
+     * PurgeResult
+     * @description What has gone. `bytes` is what the disk has got back of `files`; the sizes of the database
+     *         were measured before and after. What others have meanwhile written counts there, too.
+     */
+    PurgeResult: {
+      runs: number;
+      experiments: number;
+      files: number;
+      bytes: number;
+      database_bytes_before: number;
+      database_bytes_after: number;
+      /** @default [] */
+      kept: components['schemas']['Kept'][];
+    };
     /** RegenerateKey */
     RegenerateKey: {
       /** @enum {unknown} */
@@ -1103,7 +2411,11 @@ export interface components {
     /**
      * RegisterModel
      * @description Either `run_id` and the `artifact_path` of a file or folder among its artifacts, or `files`
-     *         whose contents are in the blob store already.
+     *         whose contents are in the blob store already, or a `source`.
+     *
+     *         The files of a source in this workspace become the version's own: `runs:/ID/PATH`,
+     *         `models:/NAME/VERSION`, `models:/NAME@ALIAS`, `models:/m-ID`, `mlflow-artifacts:/...`. Any other
+     *         is kept as text.
      */
     RegisterModel: {
       /** @default null */
@@ -1112,6 +2424,12 @@ export interface components {
       artifact_path: string | null;
       /** @default [] */
       files: components['schemas']['ModelFile'][];
+      /** @default null */
+      source: string | null;
+      /** @default null */
+      model_id: string | null;
+      /** @default  */
+      run_link: string;
       /** @default  */
       framework: string;
       /** @default  */
@@ -1126,6 +2444,22 @@ export interface components {
       };
     };
     /**
+     * RunComparison
+     * @description Runs beside each other: attributes, parameters, metrics and tags.
+     */
+    RunComparison: {
+      run_ids: string[];
+      rows: components['schemas']['ComparedRow'][];
+    };
+    /** RunCount */
+    RunCount: {
+      count: number;
+    };
+    /** RunIds */
+    RunIds: {
+      run_ids: string[];
+    };
+    /**
      * RunInfo
      * @description A run as it is at one moment. Times are milliseconds since 1970-01-01 UTC.
      */
@@ -1135,7 +2469,7 @@ export interface components {
       display_name: string;
       experiment: string;
       /** @enum {unknown} */
-      kind: 'cell' | 'command' | 'interactive' | 'notebook' | 'script';
+      kind: 'cell' | 'command' | 'external' | 'interactive' | 'notebook' | 'script';
       state: components['schemas']['RunState'];
       reason: string;
       compute_target: string | null;
@@ -1161,12 +2495,23 @@ export interface components {
       };
       /** @default  */
       description: string;
+      /** @default null */
+      deleted: number | null;
     };
     /**
      * RunList
      * @description Runs, newest first; `next` is the `after` that asks for the part that follows.
      */
     RunList: {
+      items: components['schemas']['RunInfo'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
+     * RunPage
+     * @description Runs in order; `next` is the token of the page that follows, None on the last.
+     */
+    RunPage: {
       items: components['schemas']['RunInfo'][];
       /** @default null */
       next: string | null;
@@ -1216,6 +2561,113 @@ export interface components {
       /** @default [] */
       arguments: string[];
     };
+    /**
+     * SearchExperiments
+     * @description What to look for: `filter` and `order_by` in the grammar of the search for runs.
+     */
+    SearchExperiments: {
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      order_by: string[];
+      /**
+       * @default active
+       * @enum {unknown}
+       */
+      view: 'active' | 'all' | 'archived' | 'deleted';
+      /** @default 100 */
+      limit: number;
+      /** @default null */
+      after: string | null;
+    };
+    /**
+     * SearchLoggedModels
+     * @description What to look for in experiments: `filter` in the grammar of the search for runs; metrics are
+     *         those that were measured on one of `datasets`, where any are named.
+     */
+    SearchLoggedModels: {
+      experiments: string[];
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      datasets: components['schemas']['OnDataset'][];
+      /** @default [] */
+      order_by: components['schemas']['Order'][];
+      /** @default 50 */
+      limit: number;
+      /** @default null */
+      after: string | null;
+    };
+    /**
+     * SearchModels
+     * @description What to look for: `filter` and `order_by` in the grammar of the search for runs.
+     */
+    SearchModels: {
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      order_by: string[];
+      /**
+       * @default model
+       * @enum {unknown}
+       */
+      kind: 'all' | 'model' | 'prompt';
+      /** @default 100 */
+      limit: number;
+      /** @default null */
+      after: string | null;
+    };
+    /**
+     * SearchRuns
+     * @description Which runs, in which order, and which page of them.
+     */
+    SearchRuns: {
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      experiments: string[];
+      /**
+       * @default active
+       * @enum {unknown}
+       */
+      view: 'active' | 'all' | 'deleted';
+      /** @default [] */
+      order_by: string[];
+      /** @default 1000 */
+      max_results: number;
+      /** @default null */
+      page_token: string | null;
+    };
+    /**
+     * SearchTraces
+     * @description What to look for: `filter` and `order_by` in the grammar of the search for runs.
+     */
+    SearchTraces: {
+      experiments: string[];
+      /** @default  */
+      filter: string;
+      /** @default [] */
+      order_by: string[];
+      /** @default 100 */
+      limit: number;
+      /** @default null */
+      after: string | null;
+    };
+    /** SetAlias */
+    SetAlias: {
+      version: number;
+    };
+    /**
+     * SetStage
+     * @description Where a version is to stand; `archive_existing` sends those that stand there already to
+     *         the archive.
+     */
+    SetStage: {
+      /** @enum {unknown} */
+      stage: 'Archived' | 'None' | 'Production' | 'Staging';
+      /** @default false */
+      archive_existing: boolean;
+    };
     /** SnapshotFile */
     SnapshotFile: {
       path: string;
@@ -1237,16 +2689,63 @@ export interface components {
       notes: string[];
     };
     /**
+     * Span
+     * @description One step of a trace. Times are nanoseconds since 1970-01-01 UTC; `body` is the whole span as
+     *         OpenTelemetry's protocol has it in JSON.
+     */
+    Span: {
+      trace_id: string;
+      span_id: string;
+      name: string;
+      started: number;
+      ended: number;
+      body: string;
+      /** @default null */
+      parent_id: string | null;
+      /** @default UNKNOWN */
+      type: string;
+      /**
+       * @default UNSET
+       * @enum {unknown}
+       */
+      status: 'ERROR' | 'OK' | 'UNSET';
+      /** @default null */
+      request_preview: string | null;
+      /** @default null */
+      response_preview: string | null;
+    };
+    /**
+     * SpanList
+     * @description The spans of a trace as JSON texts, the first that began first.
+     */
+    SpanList: {
+      items: string[];
+    };
+    /**
      * StartRun
-     * @description An interactive run: the caller does the work and ends it.
+     * @description A run whose caller does the work and ends it; `created` is when it began (default: now), and
+     *         `user` on whose behalf (default: the caller; external runs only).
      */
     StartRun: {
       /** @default null */
       run_id: string | null;
+      /**
+       * @default interactive
+       * @enum {unknown}
+       */
+      kind: 'external' | 'interactive';
+      /** @default null */
+      created: number | null;
+      /** @default null */
+      user: string | null;
       /** @default null */
       display_name: string | null;
       /** @default null */
       parent: string | null;
+      /** @default {} */
+      params: {
+        [key: string]: boolean | number | string | null;
+      };
       /** @default {} */
       tags: {
         [key: string]: string;
@@ -1255,6 +2754,37 @@ export interface components {
       snapshot_id: string | null;
       /** @default null */
       notebook: string | null;
+    };
+    /**
+     * StartTrace
+     * @description A trace, or what is new of one: tags and metadata are added to those that it has.
+     */
+    StartTrace: {
+      trace_id: string;
+      created: number;
+      /** @default null */
+      duration_ms: number | null;
+      /**
+       * @default STATE_UNSPECIFIED
+       * @enum {unknown}
+       */
+      state: 'ERROR' | 'IN_PROGRESS' | 'OK' | 'STATE_UNSPECIFIED';
+      /** @default null */
+      client_request_id: string | null;
+      /** @default null */
+      request_preview: string | null;
+      /** @default null */
+      response_preview: string | null;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default {} */
+      metadata: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      assessments: components['schemas']['CreateAssessment'][];
     };
     /**
      * StateChange
@@ -1303,6 +2833,31 @@ export interface components {
       /** @default null */
       python: string | null;
     };
+    /**
+     * TestWebhook
+     * @description Which of its events to try, the first where none is named.
+     */
+    TestWebhook: {
+      /** @default null */
+      event:
+        | (
+            | 'model_version.created'
+            | 'model_version_alias.created'
+            | 'model_version_alias.deleted'
+            | 'model_version_tag.deleted'
+            | 'model_version_tag.set'
+            | 'prompt.created'
+            | 'prompt_alias.created'
+            | 'prompt_alias.deleted'
+            | 'prompt_tag.deleted'
+            | 'prompt_tag.set'
+            | 'prompt_version.created'
+            | 'prompt_version_tag.deleted'
+            | 'prompt_version_tag.set'
+            | 'registered_model.created'
+          )
+        | null;
+    };
     /** TokenInfo */
     TokenInfo: {
       token_id: string;
@@ -1315,6 +2870,130 @@ export interface components {
     /** TokenList */
     TokenList: {
       items: components['schemas']['TokenInfo'][];
+    };
+    /** TraceFile */
+    TraceFile: {
+      path: string;
+      size: number;
+    };
+    /** TraceFileList */
+    TraceFileList: {
+      items: components['schemas']['TraceFile'][];
+    };
+    /**
+     * TraceInfo
+     * @description A trace as it is now. Without `duration_ms` it goes on, or never said that it ended.
+     */
+    TraceInfo: {
+      trace_id: string;
+      experiment: string;
+      experiment_number: number;
+      created: number;
+      duration_ms: number | null;
+      /** @enum {unknown} */
+      state: 'ERROR' | 'IN_PROGRESS' | 'OK' | 'STATE_UNSPECIFIED';
+      client_request_id: string | null;
+      request_preview: string | null;
+      response_preview: string | null;
+      tags: {
+        [key: string]: string;
+      };
+      metadata: {
+        [key: string]: string;
+      };
+      runs: string[];
+      assessments: components['schemas']['Assessment'][];
+    };
+    /**
+     * TraceList
+     * @description Traces; `next` is the `after` that asks for the part that follows.
+     */
+    TraceList: {
+      items: components['schemas']['TraceInfo'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
+     * TrashItem
+     * @description A run, or an experiment with the runs in it; `bytes` counts artifacts, metrics and files.
+     */
+    TrashItem: {
+      /** @enum {unknown} */
+      kind: 'experiment' | 'run';
+      id: string;
+      name: string;
+      experiment: string;
+      deleted: number;
+      runs: number;
+      bytes: number;
+    };
+    /**
+     * TrashList
+     * @description What is in the trash; `next` is the `after` that asks for the part that follows.
+     */
+    TrashList: {
+      items: components['schemas']['TrashItem'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
+     * UpdateAssessment
+     * @description What to change; `metadata` is replaced whole.
+     */
+    UpdateAssessment: {
+      name?: string;
+      content?: Record<string, never>;
+      rationale?: string | null;
+      metadata?: {
+        [key: string]: string;
+      };
+      valid?: boolean;
+    };
+    /**
+     * UpdateExperiment
+     * @description What to change; tags are set.
+     */
+    UpdateExperiment: {
+      name?: string;
+      description?: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
+    };
+    /**
+     * UpdateLoggedModel
+     * @description What to change: parameters and tags are set.
+     */
+    UpdateLoggedModel: {
+      /** @enum {unknown} */
+      status?: 'failed' | 'pending' | 'ready';
+      /** @default {} */
+      params: {
+        [key: string]: string;
+      };
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
+    };
+    /**
+     * UpdateModel
+     * @description What to change; tags are set.
+     */
+    UpdateModel: {
+      name?: string;
+      description?: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
     };
     /**
      * UpdateModelVersion
@@ -1336,6 +3015,7 @@ export interface components {
     /**
      * UpdateRun
      * @description What to change: parameters and tags are set, properties only added (never overwritten).
+     *         `new_params` refuses parameters that have another value already.
      */
     UpdateRun: {
       display_name?: string;
@@ -1344,6 +3024,8 @@ export interface components {
       params: {
         [key: string]: boolean | number | string | null;
       };
+      /** @default false */
+      new_params: boolean;
       /** @default {} */
       tags: {
         [key: string]: string;
@@ -1354,6 +3036,83 @@ export interface components {
       };
       /** @default [] */
       remove_tags: string[];
+    };
+    /**
+     * UpdateTrace
+     * @description What to change; tags are set.
+     */
+    UpdateTrace: {
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
+      /** @default [] */
+      link_runs: string[];
+    };
+    /**
+     * UpdateWebhook
+     * @description What to change; `events` are replaced whole.
+     */
+    UpdateWebhook: {
+      name?: string;
+      url?: string;
+      events?: (
+        | 'model_version.created'
+        | 'model_version_alias.created'
+        | 'model_version_alias.deleted'
+        | 'model_version_tag.deleted'
+        | 'model_version_tag.set'
+        | 'prompt.created'
+        | 'prompt_alias.created'
+        | 'prompt_alias.deleted'
+        | 'prompt_tag.deleted'
+        | 'prompt_tag.set'
+        | 'prompt_version.created'
+        | 'prompt_version_tag.deleted'
+        | 'prompt_version_tag.set'
+        | 'registered_model.created'
+      )[];
+      description?: string;
+      secret?: string | null;
+      /** @enum {unknown} */
+      status?: 'active' | 'disabled';
+    };
+    /**
+     * Webhook
+     * @description An address and what it is told of. Its secret is never shown again.
+     */
+    Webhook: {
+      webhook_id: string;
+      name: string;
+      url: string;
+      description: string;
+      events: (
+        | 'model_version.created'
+        | 'model_version_alias.created'
+        | 'model_version_alias.deleted'
+        | 'model_version_tag.deleted'
+        | 'model_version_tag.set'
+        | 'prompt.created'
+        | 'prompt_alias.created'
+        | 'prompt_alias.deleted'
+        | 'prompt_tag.deleted'
+        | 'prompt_tag.set'
+        | 'prompt_version.created'
+        | 'prompt_version_tag.deleted'
+        | 'prompt_version_tag.set'
+        | 'registered_model.created'
+      )[];
+      /** @enum {unknown} */
+      status: 'active' | 'disabled';
+      created: number;
+      updated: number;
+      waiting: number;
+    };
+    /** WebhookList */
+    WebhookList: {
+      items: components['schemas']['Webhook'][];
     };
     /**
      * WorkspaceInfo
@@ -1379,19 +3138,34 @@ export interface components {
   headers: never;
   pathItems: never;
 }
+export type AddLineage = components['schemas']['AddLineage'];
+export type AddModelMetrics = components['schemas']['AddModelMetrics'];
+export type AddSpans = components['schemas']['AddSpans'];
+export type AllowedNetworks = components['schemas']['AllowedNetworks'];
 export type ArtifactInfo = components['schemas']['ArtifactInfo'];
 export type ArtifactList = components['schemas']['ArtifactList'];
+export type Assessment = components['schemas']['Assessment'];
+export type Attempt = components['schemas']['Attempt'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditList = components['schemas']['AuditList'];
 export type BlobInfo = components['schemas']['BlobInfo'];
+export type Collected = components['schemas']['Collected'];
 export type CommandJob = components['schemas']['CommandJob'];
+export type CompareRuns = components['schemas']['CompareRuns'];
+export type ComparedRow = components['schemas']['ComparedRow'];
 export type ComputeInfo = components['schemas']['ComputeInfo'];
 export type ComputeList = components['schemas']['ComputeList'];
+export type CountRuns = components['schemas']['CountRuns'];
+export type CreateAssessment = components['schemas']['CreateAssessment'];
 export type CreateExperiment = components['schemas']['CreateExperiment'];
+export type CreateModel = components['schemas']['CreateModel'];
 export type CreateSnapshot = components['schemas']['CreateSnapshot'];
 export type CreateToken = components['schemas']['CreateToken'];
+export type CreateWebhook = components['schemas']['CreateWebhook'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
 export type CreatedToken = components['schemas']['CreatedToken'];
+export type DeleteTraces = components['schemas']['DeleteTraces'];
+export type Deleted = components['schemas']['Deleted'];
 export type DeployEndpoint = components['schemas']['DeployEndpoint'];
 export type DeployedEndpoint = components['schemas']['DeployedEndpoint'];
 export type Diagnosis = components['schemas']['Diagnosis'];
@@ -1405,11 +3179,24 @@ export type Event = components['schemas']['Event'];
 export type EventBatch = components['schemas']['EventBatch'];
 export type ExperimentInfo = components['schemas']['ExperimentInfo'];
 export type ExperimentList = components['schemas']['ExperimentList'];
+export type ExperimentPage = components['schemas']['ExperimentPage'];
 export type Finding = components['schemas']['Finding'];
+export type FrameRuns = components['schemas']['FrameRuns'];
+export type JournalMark = components['schemas']['JournalMark'];
+export type Kept = components['schemas']['Kept'];
+export type LineageEntry = components['schemas']['LineageEntry'];
+export type LineageItem = components['schemas']['LineageItem'];
+export type LineageList = components['schemas']['LineageList'];
 export type LiveNotebook = components['schemas']['LiveNotebook'];
 export type LiveRun = components['schemas']['LiveRun'];
 export type LogChunk = components['schemas']['LogChunk'];
 export type LogMetrics = components['schemas']['LogMetrics'];
+export type LogModel = components['schemas']['LogModel'];
+export type LoggedModelFile = components['schemas']['LoggedModelFile'];
+export type LoggedModelFiles = components['schemas']['LoggedModelFiles'];
+export type LoggedModelInfo = components['schemas']['LoggedModelInfo'];
+export type LoggedModelList = components['schemas']['LoggedModelList'];
+export type MetricPage = components['schemas']['MetricPage'];
 export type MetricPoint = components['schemas']['MetricPoint'];
 export type MetricSeries = components['schemas']['MetricSeries'];
 export type MetricSeriesList = components['schemas']['MetricSeriesList'];
@@ -1418,30 +3205,64 @@ export type MissingBlobs = components['schemas']['MissingBlobs'];
 export type ModelFile = components['schemas']['ModelFile'];
 export type ModelInfo = components['schemas']['ModelInfo'];
 export type ModelList = components['schemas']['ModelList'];
+export type ModelMetric = components['schemas']['ModelMetric'];
 export type ModelVersion = components['schemas']['ModelVersion'];
 export type ModelVersionList = components['schemas']['ModelVersionList'];
 export type NotebookJob = components['schemas']['NotebookJob'];
 export type Nothing = components['schemas']['Nothing'];
 export type OmittedFile = components['schemas']['OmittedFile'];
+export type OnDataset = components['schemas']['OnDataset'];
+export type Order = components['schemas']['Order'];
 export type Progress = components['schemas']['Progress'];
+export type Purge = components['schemas']['Purge'];
+export type PurgeResult = components['schemas']['PurgeResult'];
 export type RegenerateKey = components['schemas']['RegenerateKey'];
 export type RegisterModel = components['schemas']['RegisterModel'];
+export type RunComparison = components['schemas']['RunComparison'];
+export type RunCount = components['schemas']['RunCount'];
+export type RunIds = components['schemas']['RunIds'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type RunList = components['schemas']['RunList'];
+export type RunPage = components['schemas']['RunPage'];
 export type RunState = components['schemas']['RunState'];
 export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type ScoreResult = components['schemas']['ScoreResult'];
 export type ScriptJob = components['schemas']['ScriptJob'];
+export type SearchExperiments = components['schemas']['SearchExperiments'];
+export type SearchLoggedModels = components['schemas']['SearchLoggedModels'];
+export type SearchModels = components['schemas']['SearchModels'];
+export type SearchRuns = components['schemas']['SearchRuns'];
+export type SearchTraces = components['schemas']['SearchTraces'];
+export type SetAlias = components['schemas']['SetAlias'];
+export type SetStage = components['schemas']['SetStage'];
 export type SnapshotFile = components['schemas']['SnapshotFile'];
 export type SnapshotInfo = components['schemas']['SnapshotInfo'];
+export type Span = components['schemas']['Span'];
+export type SpanList = components['schemas']['SpanList'];
 export type StartRun = components['schemas']['StartRun'];
+export type StartTrace = components['schemas']['StartTrace'];
 export type StateChange = components['schemas']['StateChange'];
 export type StateHistory = components['schemas']['StateHistory'];
 export type SubmitRun = components['schemas']['SubmitRun'];
+export type TestWebhook = components['schemas']['TestWebhook'];
 export type TokenInfo = components['schemas']['TokenInfo'];
 export type TokenList = components['schemas']['TokenList'];
+export type TraceFile = components['schemas']['TraceFile'];
+export type TraceFileList = components['schemas']['TraceFileList'];
+export type TraceInfo = components['schemas']['TraceInfo'];
+export type TraceList = components['schemas']['TraceList'];
+export type TrashItem = components['schemas']['TrashItem'];
+export type TrashList = components['schemas']['TrashList'];
+export type UpdateAssessment = components['schemas']['UpdateAssessment'];
+export type UpdateExperiment = components['schemas']['UpdateExperiment'];
+export type UpdateLoggedModel = components['schemas']['UpdateLoggedModel'];
+export type UpdateModel = components['schemas']['UpdateModel'];
 export type UpdateModelVersion = components['schemas']['UpdateModelVersion'];
 export type UpdateRun = components['schemas']['UpdateRun'];
+export type UpdateTrace = components['schemas']['UpdateTrace'];
+export type UpdateWebhook = components['schemas']['UpdateWebhook'];
+export type Webhook = components['schemas']['Webhook'];
+export type WebhookList = components['schemas']['WebhookList'];
 export type WorkspaceInfo = components['schemas']['WorkspaceInfo'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -1629,6 +3450,37 @@ export interface operations {
       };
     };
   };
+  'tokens.create_for_run': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CreatedToken'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'tokens.revoke': {
     parameters: {
       query?: never;
@@ -1694,7 +3546,10 @@ export interface operations {
   };
   'experiments.list': {
     parameters: {
-      query?: never;
+      query?: {
+        view?: 'active' | 'all' | 'archived' | 'deleted';
+        number?: number | null;
+      };
       header?: never;
       path?: never;
       cookie?: never;
@@ -1785,6 +3640,227 @@ export interface operations {
       };
     };
   };
+  'experiments.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'experiments.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateExperiment'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'experiments.default': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'experiments.archive': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'experiments.reactivate': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'experiments.restore': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'experiment_search.find': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchExperiments'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExperimentPage'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'runs.list': {
     parameters: {
       query?: {
@@ -1792,7 +3868,9 @@ export interface operations {
         state?: components['schemas']['RunState'] | null;
         active?: boolean;
         parent?: string | null;
-        kind?: ('cell' | 'command' | 'interactive' | 'notebook' | 'script') | null;
+        kind?:
+          | ('cell' | 'command' | 'external' | 'interactive' | 'notebook' | 'script')
+          | null;
         after?: string | null;
         limit?: number;
       };
@@ -1823,6 +3901,37 @@ export interface operations {
     };
   };
   'runs.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'runs.delete': {
     parameters: {
       query?: never;
       header?: never;
@@ -2020,6 +4129,68 @@ export interface operations {
       };
     };
   };
+  'runs.reopen': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'runs.restore': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'metrics.get': {
     parameters: {
       query?: {
@@ -2075,6 +4246,348 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'metrics.page': {
+    parameters: {
+      query: {
+        name: string;
+        start?: number;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MetricPage'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'metrics.sampled': {
+    parameters: {
+      query?: {
+        name?: string | null;
+        points?: number;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MetricSeriesList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'metrics.columns': {
+    parameters: {
+      query: {
+        name: string;
+        points?: number | null;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'metrics.put_columns': {
+    parameters: {
+      query: {
+        name: string;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'metrics.check': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'metrics.take': {
+    parameters: {
+      query: {
+        first: number;
+        after_gap?: boolean;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+        journal: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['JournalMark'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'search.search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchRuns'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunPage'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'search.count': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CountRuns'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunCount'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'search.frame': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['FrameRuns'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'search.compare': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CompareRuns'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunComparison'];
         };
       };
       /** @description Refused. */
@@ -2187,6 +4700,38 @@ export interface operations {
       };
     };
   };
+  'artifacts.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'artifacts.log': {
     parameters: {
       query?: {
@@ -2239,6 +4784,267 @@ export interface operations {
         };
         content: {
           'application/json': Record<string, never>;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'lineage.of_run': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LineageList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'lineage.add': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AddLineage'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LineageList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'lineage.of_runs': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RunIds'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LineageList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'lineage.of_experiment': {
+    parameters: {
+      query: {
+        kind: string;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LineageList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'lineage.find': {
+    parameters: {
+      query: {
+        kind: string;
+        name: string;
+        digest?: string | null;
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LineageList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'trash.list': {
+    parameters: {
+      query?: {
+        after?: string | null;
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TrashList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'trash.purge': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Purge'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PurgeResult'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'trash.collect': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Collected'];
         };
       };
       /** @description Refused. */
@@ -2571,6 +5377,39 @@ export interface operations {
       };
     };
   };
+  'registry.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateModel'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'models.get': {
     parameters: {
       query?: never;
@@ -2581,6 +5420,72 @@ export interface operations {
       cookie?: never;
     };
     requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.remove': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.change': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateModel'];
+      };
+    };
     responses: {
       /** @description Done. */
       200: {
@@ -2788,6 +5693,1325 @@ export interface operations {
         };
         content: {
           'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['LogModel'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LoggedModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LoggedModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateLoggedModel'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LoggedModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.add_metrics': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AddModelMetrics'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchLoggedModels'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LoggedModelList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.files': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LoggedModelFiles'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.put_file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logged_models.delete_file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        model_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchModels'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.versions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchModels'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelVersionList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.latest': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelVersionList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.by_alias': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        alias: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.set_alias': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        alias: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SetAlias'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.delete_alias': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        alias: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'registry.move': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SetStage'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.start': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['StartTrace'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TraceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.add_spans': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AddSpans'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TraceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateTrace'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TraceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.spans': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SpanList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchTraces'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TraceList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DeleteTraces'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Deleted'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.files': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TraceFileList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.put_file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.delete_file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'assessments.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateAssessment'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Assessment'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'assessments.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+        assessment_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Assessment'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'assessments.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+        assessment_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'assessments.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        trace_id: string;
+        assessment_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateAssessment'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Assessment'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['WebhookList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateWebhook'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Webhook'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        webhook_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Webhook'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        webhook_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        webhook_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateWebhook'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Webhook'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.test': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        webhook_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['TestWebhook'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Attempt'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.networks': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AllowedNetworks'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'webhooks.allow': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AllowedNetworks'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AllowedNetworks'];
         };
       };
       /** @description Refused. */

@@ -71,7 +71,7 @@ export class RunData {
       const [info, history, series] = await Promise.all([
         client.get<RunInfo>(this.path),
         client.get<StateHistory>(`${this.path}/history`),
-        client.get<MetricSeriesList>(`${this.path}/metrics`)
+        client.get<MetricSeriesList>(`${this.path}/metrics/sampled`)
       ]);
       this.info = info;
       this.history = history.items;

@@ -145,7 +145,7 @@ def test_a_kernel_finds_what_the_server_was_told_about_it(server: Server, tmp_pa
     content = json.loads(write_notebook(tmp_path / "x.ipynb", "print('unsaved edit')").read_text())
     with kernel_in(folder) as kernel:
         body = {"kernel_id": kernel.id, "path": "unsaved/nb.ipynb", "content": content}
-        token = remote.connection._token  # type: ignore[attr-defined]
+        token = remote.connection.token  # type: ignore[attr-defined]
         told = urllib.request.Request(
             server.url.rstrip("/") + "/ml-workspace-lab/api/v1/notebooks/live",
             json.dumps(body).encode(),
