@@ -6,7 +6,13 @@ import type { ArtifactInfo, ArtifactList } from '../api/schema';
 import { bytes } from '../format';
 import type { RunData } from './data';
 
-const PREVIEWED = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/svg+xml'];
+const PREVIEWED = [
+  'image/png',
+  'image/jpeg',
+  'image/gif',
+  'image/webp',
+  'image/svg+xml'
+];
 const PREVIEW_LIMIT = 10 * 1024 * 1024;
 
 /** The files that the run keeps: to save, and to look at where they are pictures. */

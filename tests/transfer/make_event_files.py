@@ -26,5 +26,6 @@ for name in ("train", "eval/deep"):
     writer.add_image("pic/../x", picture, 5, walltime=1.7e9)
     writer.add_histogram("h", np.arange(100), 1, walltime=1.7e9)
     writer.close()
+named = {"run_name" if kind == "torch" else "name": "one"}
 with SummaryWriter(f"{folder}/hp") as writer:
-    writer.add_hparams({"lr": 0.1, "opt": "adam"}, {"hparam/acc": 0.5}, name="one")
+    writer.add_hparams({"lr": 0.1, "opt": "adam"}, {"hparam/acc": 0.5}, **named)
