@@ -1,7 +1,7 @@
 """Reading journals: of this process, of others that live, of those that died."""
 
 import json
-import mmap
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -49,6 +49,8 @@ def read(folder: Path, journal: str, first: int, limit: int) -> Batch:
         if not parts:
             start = max(first, begin)
         following = start + _count(parts)
+        if begin > following:
+            break  # The listing of the folder missed a segment that was made meanwhile.
         wanted = min(limit - _count(parts), begin + count - following)
         parts.append(_records(folder / f"{journal}.{index}", following - begin, wanted))
         if start + _count(parts) < begin + count:
@@ -108,28 +110,29 @@ def _records(path: Path, skip: int, limit: int) -> bytes:
     """Whole records of one segment, at most `limit` after the first `skip`."""
     try:
         with path.open("rb") as file:
-            file.seek(skip * RECORD.size)
-            content = file.read(limit * RECORD.size)
+            # Marks before what they vouch for: a copy of both at once may hold a record as it was
+            # before it was written, and the mark that came while the copy was being made.
+            count = min(limit, _whole(file.fileno(), skip) - skip)
+            return os.pread(file.fileno(), count * RECORD.size, skip * RECORD.size)
     except FileNotFoundError:
         return b""
-    return content[: _whole(content) * RECORD.size]
 
 
 def _filled(path: Path) -> int:
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
-            return _whole(content)
-    except (FileNotFoundError, ValueError):
+        with path.open("rb") as file:
+            return _whole(file.fileno())
+    except FileNotFoundError:
         return 0
 
 
-def _whole(content: "bytes | mmap.mmap") -> int:
-    """How many records there are: those before the first without its mark."""
-    low, high = 0, len(content) // RECORD.size
+def _whole(descriptor: int, known: int = 0) -> int:
+    """How many records a segment has: those before the first without its mark. At least `known`
+    of them are whole."""
+    low, high = known, max(known, os.fstat(descriptor).st_size // RECORD.size)
     while low < high:
         middle = (low + high) // 2
-        end = (middle + 1) * RECORD.size
-        if content[end - 4 : end] == _MARKED:
+        if os.pread(descriptor, 4, (middle + 1) * RECORD.size - 4) == _MARKED:
             low = middle + 1
         else:
             high = middle

@@ -86,6 +86,24 @@ def test_a_record_without_its_mark_is_not_there_yet(tmp_path: Path) -> None:
     assert [point.step for point in read_points(tmp_path)] == [0, 1, 2, 3]
 
 
+def test_records_that_are_read_while_they_are_written_are_whole(tmp_path: Path) -> None:
+    """At the journal's end the reader and the writer are at the same few bytes at once."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LOGGER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (name,) = journal_reader.journals(tmp_path)
+        kept = 0
+        while kept < 10 * SEGMENT:
+            batch = journal_reader.read(tmp_path, name, kept, 1 << 40)
+            assert batch.first == kept
+            for step, time, value, _, _ in RECORD.iter_unpack(batch.records):
+                assert (step, time, value) == (kept, kept, kept)
+                kept += 1
+        process.kill()
+
+
 @pytest.mark.parametrize(
     ("value", "step", "time"),
     [("x", 0, 0), (None, 0, 0), (1.0, 2**63, 0), (1.0, 0, -(2**63) - 1), (1.0, 0.5, 0)],
