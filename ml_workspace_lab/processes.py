@@ -55,12 +55,19 @@ def find(native: str) -> psutil.Process | None:
     return None
 
 
+def return_code(native: str) -> int | None:
+    """How a process ended (-n: by signal n); None for one that runs or is not this one's child."""
+    process = _children.get(native)
+    return process.poll() if process else None
+
+
 def ending(native: str) -> str:
     """How a process ended, in words; empty for one that runs or that another process started."""
-    process = _children.get(native)
-    code = process.poll() if process else None
-    if code is None:
-        return ""
+    code = return_code(native)
+    return "" if code is None else in_words(code)
+
+
+def in_words(code: int) -> str:
     if code < 0:
         return f"killed by signal {-code} ({signal.Signals(-code).name})"
     return f"exit code {code}"

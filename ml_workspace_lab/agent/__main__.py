@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ml_workspace_lab.compute.local import LocalDriver
+from ml_workspace_lab.compute.kinds import make_driver
 from ml_workspace_lab.compute.wake import LOCK, PIPE
 from ml_workspace_lab.endpoints.supervisor import Supervisor
 from ml_workspace_lab.jobs.dispatcher import Dispatcher
@@ -39,7 +39,7 @@ def main(root: Path) -> None:
         return  # Another one is at work.
     services = Services(storage)
     parts: list[Part] = [
-        Dispatcher(services, LocalDriver(storage)),
+        Dispatcher(services, "local", make_driver("local", "local", {}, root)),
         Supervisor(services),
         _Watch(services),
         Deliveries(services),

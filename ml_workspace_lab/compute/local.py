@@ -2,44 +2,55 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
+
+import psutil
+from msgspec import Struct
 
 from ml_workspace_lab import processes
-from ml_workspace_lab.compute.model import Handle, Probe
-from ml_workspace_lab.compute.service import slots
+from ml_workspace_lab.compute.driver import LOG_TAIL, Capability, Handle, Launch, Phase, Probe
+from ml_workspace_lab.compute.model import Capacity, Count, Node, Problem
 from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.storage.files import is_held
-from ml_workspace_lab.storage.storage import Storage
+from ml_workspace_lab.storage.storage import RunFolder
 
 MARK = "ML_WORKSPACE_RUN"
 """In the environment of every process of an attempt: how its descendants are found."""
+LOG = "runner.log"
+
+
+class LocalSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`slots` is how many runs there are at once (default: one a core)."""
+
+    slots: Count | None = None
 
 
 class LocalDriver:
     """Starts one runner process for each attempt. The lock that it holds says that it lives."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self.slots = slots()
+    settings_type: ClassVar[type[Struct]] = LocalSettings
+    capabilities: frozenset[Capability] = frozenset({"shared_fs", "engine_logs"})
 
-    def submit(self, run_id: str, attempt: int, python: str | None = None) -> Handle:
-        folder = self._storage.run(run_id)
+    def __init__(self, target: str, settings: LocalSettings, root: Path) -> None:
+        self._target = target
+        self._settings = settings
+        self._runs = root / "runs"
+
+    def submit(self, launch: Launch) -> Handle:
+        if known := self.find(launch.run_id, launch.attempt):
+            return known
+        folder = self._folder(launch.run_id)
         folder.create()
-        interpreter = python or sys.executable
         native = processes.start(
-            [
-                interpreter,
-                "-m",
-                "ml_workspace_lab.jobs.runner",
-                str(self._storage.root),
-                run_id,
-                str(attempt),
-            ],
-            environment=_environment(interpreter, run_id, attempt),
+            launch.argv,
+            environment=_environment(launch),
             folder=folder.path,
-            log=folder.path / "runner.log",
+            log=folder.path / LOG,
         )
-        return Handle(run_id, attempt, native)
+        return Handle(self._target, native, launch.run_id, launch.attempt)
 
     def find(self, run_id: str, attempt: int) -> Handle | None:
         """An attempt that was started by a process which died before it could say so."""
@@ -47,28 +58,61 @@ class LocalDriver:
         if not found:
             return None
         eldest = min(found, key=lambda process: process.create_time())
-        return Handle(run_id, attempt, processes.native_id(eldest.pid))
+        return Handle(self._target, processes.native_id(eldest.pid), run_id, attempt)
 
-    def poll(self, run_id: str, native_id: str) -> Probe:
-        if is_held(self._storage.run(run_id).lock) or processes.find(native_id) is not None:
-            return Probe(alive=True)
-        return Probe(alive=False, reason=processes.ending(native_id))
+    def probe(self, handles: Sequence[Handle]) -> dict[Handle, Probe]:
+        return {handle: self._probe(handle) for handle in handles}
 
-    def cancel(self, native_id: str, *, force: bool) -> None:
-        processes.end(native_id, force=force)
+    def _probe(self, handle: Handle) -> Probe:
+        alive = processes.find(handle.native_id) is not None
+        if alive or is_held(self._folder(handle.run_id).lock):
+            return Probe(Phase.RUNNING)
+        code = processes.return_code(handle.native_id)
+        if code is None:
+            return Probe(Phase.ABSENT)
+        reason = processes.in_words(code)
+        if code < 0:
+            return Probe(Phase.ENDED, signal=-code, reason=reason)
+        return Probe(Phase.ENDED, exit_code=code, reason=reason)
 
-    def sweep(self, run_id: str, attempt: int) -> int:
-        return processes.end_marked(MARK, _mark(run_id, attempt))
+    def cancel(self, handle: Handle, *, grace_s: float, force: bool = False) -> None:  # noqa: ARG002
+        processes.end(handle.native_id, force=force)
+
+    def sweep(self, handle: Handle) -> None:
+        processes.end_marked(MARK, _mark(handle.run_id, handle.attempt))
+
+    def engine_log(self, handle: Handle, tail_bytes: int = LOG_TAIL) -> bytes:
+        with (
+            suppress(FileNotFoundError),
+            (self._folder(handle.run_id).path / LOG).open("rb") as log,
+        ):
+            log.seek(max(0, log.seek(0, os.SEEK_END) - tail_bytes))
+            return log.read()
+        return b""
+
+    def check(self) -> list[Problem]:
+        if os.access(sys.executable, os.X_OK):
+            return []
+        return [Problem(f"The Python interpreter {sys.executable} can't be executed.")]
+
+    def capacity(self) -> Capacity:
+        cores = os.cpu_count() or 1
+        slots = cores if self._settings.slots is None else self._settings.slots
+        node = Node(os.uname().nodename, "up", cores, psutil.virtual_memory().total)
+        return Capacity(slots, [node])
+
+    def _folder(self, run_id: str) -> RunFolder:
+        return RunFolder(self._runs / run_id)
 
 
 def _mark(run_id: str, attempt: int) -> str:
     return f"{run_id}/{attempt}"
 
 
-def _environment(python: str, run_id: str, attempt: int) -> dict[str, str]:
-    environment = clean_environment()
-    environment[MARK] = _mark(run_id, attempt)
+def _environment(launch: Launch) -> dict[str, str]:
+    environment = clean_environment() | dict(launch.environment)
+    environment[MARK] = _mark(launch.run_id, launch.attempt)
     # What the run calls by name (pip, a tool of the environment) is its interpreter's neighbour.
-    folder = str(Path(python).parent)
+    folder = str(Path(launch.argv[0]).parent)
     environment["PATH"] = os.pathsep.join([folder, environment.get("PATH", os.defpath)])
     return environment

@@ -1,9 +1,46 @@
-"""What a compute target is, and what a driver has to do for it."""
+"""What a compute target is, and what a run can ask of it."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Cores = Annotated[float, Meta(gt=0, le=100_000)]
+Bytes = Annotated[int, Meta(gt=0, le=2**53)]
+Count = Annotated[int, Meta(ge=0, le=100_000)]
+
+
+class Resources(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run needs, on each of its nodes. Without `memory_bytes` it has no limit of its own."""
+
+    cores: Cores = 1
+    memory_bytes: Bytes | None = None
+    gpus: Count = 0
+    nodes: Annotated[int, Meta(ge=1, le=100_000)] = 1
+
+
+class Problem(Struct, frozen=True):
+    """Something that keeps a target from being used, and what to do about it."""
+
+    message: str
+    hint: str = ""
+
+
+class Node(Struct, frozen=True):
+    """A machine of a target; `state` is the engine's own word."""
+
+    name: str
+    state: str
+    cores: float
+    memory_bytes: int
+    gpus: int = 0
+
+
+class Capacity(Struct, frozen=True):
+    """What a target has. `slots` is how many runs it is given at once; None where its engine keeps
+    a queue of its own and takes them all."""
+
+    slots: int | None
+    nodes: list[Node]
 
 
 class ComputeInfo(Struct, frozen=True):
@@ -24,44 +61,3 @@ class ComputeInfo(Struct, frozen=True):
 
 class ComputeList(Struct, frozen=True):
     items: list[ComputeInfo]
-
-
-@dataclass(frozen=True)
-class Handle:
-    """How a target knows one attempt at a run: process id and its start time on `local`."""
-
-    run_id: str
-    attempt: int
-    native_id: str
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a target says of an attempt; `reason` is its own word on an end, shown as it is."""
-
-    alive: bool
-    reason: str = ""
-
-
-class Driver(Protocol):
-    """Starts, watches and ends attempts on one kind of target."""
-
-    slots: int
-
-    def submit(self, run_id: str, attempt: int, python: str | None = None) -> Handle:
-        """Start the runner. A second one for the same attempt finds its lock taken and leaves."""
-        ...
-
-    def find(self, run_id: str, attempt: int) -> Handle | None:
-        """The attempt, where a submission's answer was lost; None where it never began."""
-        ...
-
-    def poll(self, run_id: str, native_id: str) -> Probe: ...
-
-    def cancel(self, native_id: str, *, force: bool) -> None:
-        """Ask the runner to end the work or, with `force`, end it. Absent is success."""
-        ...
-
-    def sweep(self, run_id: str, attempt: int) -> int:
-        """End every process that the attempt left behind; how many there were."""
-        ...

@@ -48,7 +48,7 @@ class Computes(Service):
             name=LOCAL,
             kind="local",
             state="Running",
-            slots=slots(),
+            slots=os.cpu_count() or 1,
             running=running,
             queued=queued,
             cores=os.cpu_count() or 1,
@@ -57,8 +57,3 @@ class Computes(Service):
             load=os.getloadavg()[0],
             python=sys.executable,
         )
-
-
-def slots() -> int:
-    """How many runs this machine takes at once: one a core."""
-    return os.cpu_count() or 1

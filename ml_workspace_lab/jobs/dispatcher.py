@@ -7,23 +7,28 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ml_workspace_lab.compute.model import Driver
+from ml_workspace_lab.compute.driver import (
+    Driver,
+    Handle,
+    Phase,
+    Probe,
+    Refused,
+    Unreachable,
+)
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
+from ml_workspace_lab.jobs.launches import GRACE_SECONDS, launch_of
 from ml_workspace_lab.jobs.store import QueuedJob
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.trouble import kept_apart
-
-GRACE_SECONDS = 15.0
-"""From the request to end a run until its processes are ended by force."""
 
 
 @dataclass
 class _Watched:
     """An attempt that this dispatcher has seen alive."""
 
-    attempt: int
+    handle: Handle
     asked_to_end: float | None = None
     forced: bool = False
 
@@ -33,6 +38,7 @@ class Dispatcher:
     """The dispatcher of one compute target."""
 
     services: Services
+    target: str
     driver: Driver
     _watched: dict[str, _Watched] = field(default_factory=dict)
 
@@ -42,15 +48,14 @@ class Dispatcher:
         self._sweep_ended({job.run_id for job in jobs})
         begun = [job for job in jobs if job.attempt > 0]
         waiting = [job for job in jobs if job.attempt == 0]
-        for job in begun:
-            with kept_apart(f"run {job.run_id}"):
-                self._watch(job)
+        self._watch(begun)
         for job in waiting:
             if job.cancel_requested is not None:
                 with kept_apart(f"run {job.run_id}"):
                     self._finish(job, RunState.CANCELED, "Canceled before it began.")
-        free = self.driver.slots - len(begun)
-        for job in [job for job in waiting if job.cancel_requested is None][: max(free, 0)]:
+        slots = self.driver.capacity().slots
+        free = len(waiting) if slots is None else max(slots - len(begun), 0)
+        for job in [job for job in waiting if job.cancel_requested is None][:free]:
             with kept_apart(f"run {job.run_id}"):
                 self._begin(job)
         return bool(jobs)
@@ -67,48 +72,68 @@ class Dispatcher:
         self._submit(job, attempt)
 
     def _submit(self, job: QueuedJob, attempt: int) -> None:
+        launch = launch_of(self.services.storage.root, job, attempt)
         try:
-            handle = self.driver.submit(job.run_id, attempt, job.submission.python)
-        except OSError as error:
-            reason = f"The runner could not be started: {error.strerror or error}."
-            self._finish(job, RunState.FAILED, reason)
+            handle = self.driver.submit(launch)
+        except Unreachable:
+            return  # The next step finds it, or submits again.
+        except (Refused, OSError) as error:
+            said = (error.strerror if isinstance(error, OSError) else None) or error
+            self._finish(job, RunState.FAILED, f"The runner could not be started: {said}.")
             return
+        self._begun(job, handle)
+
+    def _begun(self, job: QueuedJob, handle: Handle) -> None:
         with self.services.storage.database.write() as transaction:
             store.set_native_id(transaction, job.run_id, handle.native_id)
-        self._watched[job.run_id] = _Watched(attempt)
+        self._watched[job.run_id] = _Watched(handle)
 
-    def _watch(self, job: QueuedJob) -> None:
-        if job.native_id is None:
-            self._recover(job)
+    def _watch(self, jobs: list[QueuedJob]) -> None:
+        known = []
+        for job in jobs:
+            if job.native_id is not None:
+                known.append((job, self._handle(job, job.native_id)))
+                continue
+            with kept_apart(f"run {job.run_id}"), suppress(Unreachable):
+                self._recover(job)
+        if not known:
             return
-        watched = self._watched.setdefault(job.run_id, _Watched(job.attempt))
-        probe = self.driver.poll(job.run_id, job.native_id)
-        if not probe.alive:
-            self._close(job, probe.reason)
+        probes = self.driver.probe([handle for _, handle in known])
+        for job, handle in known:
+            with kept_apart(f"run {job.run_id}"), suppress(Unreachable):
+                self._judge(job, handle, probes[handle])
+
+    def _judge(self, job: QueuedJob, handle: Handle, probe: Probe) -> None:
+        if probe.phase is Phase.UNREACHABLE:
+            return
+        watched = self._watched.setdefault(job.run_id, _Watched(handle))
+        if probe.is_over:
+            self._close(job, handle, probe.reason)
         elif job.cancel_requested is not None:
-            self._cancel(job.native_id, watched)
+            self._cancel(watched)
 
     def _recover(self, job: QueuedJob) -> None:
         """An attempt was written down and its start was not: find it or make it."""
         handle = self.driver.find(job.run_id, job.attempt)
-        if handle is None:
+        if handle is not None:
+            self._begun(job, handle)
+        elif job.cancel_requested is not None:
+            self._finish(job, RunState.CANCELED, "Canceled before it began.")
+        else:
             self._submit(job, job.attempt)
-            return
-        with self.services.storage.database.write() as transaction:
-            store.set_native_id(transaction, job.run_id, handle.native_id)
 
-    def _cancel(self, native_id: str, watched: _Watched) -> None:
+    def _cancel(self, watched: _Watched) -> None:
         """Ask first; end by force when the grace is over."""
         if watched.asked_to_end is None:
+            self.driver.cancel(watched.handle, grace_s=GRACE_SECONDS)
             watched.asked_to_end = time.monotonic()
-            self.driver.cancel(native_id, force=False)
         elif not watched.forced and time.monotonic() - watched.asked_to_end > GRACE_SECONDS:
+            self.driver.cancel(watched.handle, grace_s=0, force=True)
             watched.forced = True
-            self.driver.cancel(native_id, force=True)
 
-    def _close(self, job: QueuedJob, ending: str) -> None:
+    def _close(self, job: QueuedJob, handle: Handle, ending: str) -> None:
         """The runner is gone. Where it did not report an end, this is the end."""
-        self.driver.sweep(job.run_id, job.attempt)
+        self.driver.sweep(handle)
         if job.cancel_requested is not None:
             self._finish(job, RunState.CANCELED, "Canceled; its processes were ended.")
         else:
@@ -121,11 +146,17 @@ class Dispatcher:
 
     def _sweep_ended(self, live: set[str]) -> None:
         """Runs that ended since the last step leave no process behind."""
-        for run_id in [run_id for run_id in self._watched if run_id not in live]:
-            attempt = self._watched[run_id].attempt
-            job = store.find(self.services.storage.database, run_id)
-            if job is None or job.native_id is None:
-                del self._watched[run_id]
-            elif not self.driver.poll(run_id, job.native_id).alive:
-                self.driver.sweep(run_id, attempt)
-                del self._watched[run_id]
+        ended = {
+            run_id: seen.handle for run_id, seen in self._watched.items() if run_id not in live
+        }
+        if not ended:
+            return
+        probes = self.driver.probe(list(ended.values()))
+        for run_id, handle in ended.items():
+            with kept_apart(f"run {run_id}"), suppress(Unreachable):
+                if probes[handle].is_over:
+                    self.driver.sweep(handle)
+                    del self._watched[run_id]
+
+    def _handle(self, job: QueuedJob, native_id: str) -> Handle:
+        return Handle(self.target, native_id, job.run_id, job.attempt)
