@@ -16,11 +16,9 @@ from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadK
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs.parameters import tags_of
+from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, Limits, Outcome
 from ml_workspace_lab.jobs.runner.streams import Stream, overwritten
-from ml_workspace_lab.services import Services
-from ml_workspace_lab.storage.files import disk_errors, write_atomic
-from ml_workspace_lab.storage.storage import RunFolder
 
 INTERRUPT_SECONDS = 5.0
 PUBLISH_SECONDS = 0.2
@@ -44,19 +42,9 @@ def read(content: dict[str, Any]) -> Any:
 class Execution(NotebookClient):
     """Drives the kernel; the log, the output notebook and the progress are kept up to date."""
 
-    def __init__(
-        self,
-        services: Services,
-        run_id: str,
-        notebook: Any,
-        manager: AsyncKernelManager,
-        files: RunFolder,
-    ) -> None:
+    def __init__(self, link: Link, notebook: Any, manager: AsyncKernelManager) -> None:
         super().__init__(notebook, km=manager, timeout=None)
-        self._services = services
-        self._run_id = run_id
-        self._files = files
-        self._log = files.log.open("ab", buffering=0)
+        self._link = link
         self._code_cells = [
             index
             for index, cell in enumerate(notebook.cells)
@@ -91,7 +79,7 @@ class Execution(NotebookClient):
         """Execute every cell in order. Raises what the first failing cell or the kernel raises."""
         self.reset_execution_trackers()
         await self.async_start_new_kernel_client()
-        self._services.runs.move(self._run_id, RunState.RUNNING)
+        self._link.move(RunState.RUNNING)
         publishing = asyncio.create_task(self._publish())
         try:
             for index in self._code_cells:
@@ -138,7 +126,6 @@ class Execution(NotebookClient):
         self._save(durable=True)
         if self.kc is not None:
             self.kc.stop_channels()
-        self._log.close()
 
     def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
         """As nbclient does it, and what the cell prints goes to the log as it comes."""
@@ -176,19 +163,15 @@ class Execution(NotebookClient):
             self._stream.join()
 
     def _print(self, text: str) -> None:
-        left = memoryview(text.encode("utf-8", "replace"))
-        with disk_errors():
-            while left:  # A disk that is about to be full takes a part, and then says so.
-                left = left[self._log.write(left) :]
+        self._link.write_log(text.encode("utf-8", "replace"))
 
     def _save(self, *, durable: bool = False) -> None:
         self._join_stream()
         content = nbformat.writes(self.nb, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
-        write_atomic(self._files.notebook, content.encode("utf-8", "replace"), durable=durable)
+        self._link.save_notebook(content.encode("utf-8", "replace"), durable=durable)
 
     def _report(self) -> None:
-        progress = Progress(self._done, len(self._code_cells), self._where)
-        self._services.runs.report_progress(self._run_id, progress)
+        self._link.report_progress(Progress(self._done, len(self._code_cells), self._where))
 
     @property
     def _where(self) -> str:

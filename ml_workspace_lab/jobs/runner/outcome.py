@@ -14,13 +14,30 @@ CUTTING = (signal.SIGTERM, signal.SIGALRM)
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of the work, with the reason that users read."""
+    """The end of the work, with the reason that users read; the exit code of its process, or the
+    signal that ended it, where one did."""
 
     state: RunState
     reason: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
 
 
 COMPLETED = Outcome(RunState.COMPLETED)
+
+
+def of_exit(what: str, code: int) -> Outcome:
+    """The end that a return code tells, negative for a signal, of the thing called `what`."""
+    if code == 0:
+        return COMPLETED
+    if code > 0:
+        return Outcome(RunState.FAILED, f"{what} ended with exit code {code}.", exit_code=code)
+    try:
+        name = f" ({signal.Signals(-code).name})"
+    except ValueError:  # one of the real-time signals
+        name = ""
+    reason = f"{what} was killed by signal {-code}{name}."
+    return Outcome(RunState.FAILED, reason, signal=-code)
 
 
 class CutShort(SystemExit):

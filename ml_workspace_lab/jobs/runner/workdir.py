@@ -4,7 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from ml_workspace_lab.experiments.artifacts import Artifacts
+from ml_workspace_lab.experiments.artifacts import OUTPUT_NOTEBOOK
+from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.snapshots.model import SnapshotInfo
 from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.files import disk_errors
@@ -27,22 +28,20 @@ def materialise(blobs: Blobs, snapshot: SnapshotInfo, work: Path) -> None:
             (work / name).mkdir(exist_ok=True)
 
 
-def collect(artifacts: Artifacts, run_id: str, work: Path) -> list[str]:
-    """Keep what the run left in `outputs/` and `logs/`; what could not be kept, with the reason."""
+def collect(link: Link) -> list[str]:
+    """Keep what the run left in `outputs/` and `logs/`, and its output notebook; what could not be
+    kept, with the reason."""
     problems = []
-    for name in COLLECTED:
-        for folder, _, files in os.walk(work / name):
+    work = link.files.work
+    for collected in COLLECTED:
+        for folder, _, files in os.walk(work / collected):
             for file in sorted(files):
                 path = Path(folder) / file
-                if problem := _keep(artifacts, run_id, work, path):
-                    problems.append(problem)
-    return problems
-
-
-def _keep(artifacts: Artifacts, run_id: str, work: Path, path: Path) -> str:
-    name = path.relative_to(work).as_posix()
-    if path.is_symlink() or not path.is_file():
-        return f"{name}: is not a plain file"
-    with path.open("rb") as content:
-        artifacts.put(run_id, name, content)
-    return ""
+                name = path.relative_to(work).as_posix()
+                if path.is_symlink() or not path.is_file():
+                    problems.append(f"{name}: is not a plain file")
+                else:
+                    link.keep(name, path)
+    if link.files.notebook.exists():
+        link.keep(OUTPUT_NOTEBOOK, link.files.notebook)
+    return problems + link.settle()

@@ -1,0 +1,104 @@
+"""The link of a runner that shares the workspace's folder: it calls the services themselves."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from ml_workspace_lab.compute.wake import poke
+from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable, WorkspaceError
+from ml_workspace_lab.experiments.model import Progress, RunState
+from ml_workspace_lab.jobs import store
+from ml_workspace_lab.jobs.runner.link import NotOurs
+from ml_workspace_lab.jobs.runner.log_file import LogFile
+from ml_workspace_lab.jobs.runner.outcome import Outcome
+from ml_workspace_lab.jobs.runner.workdir import materialise
+from ml_workspace_lab.jobs.store import QueuedJob
+from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.files import FileLock, write_atomic
+from ml_workspace_lab.workspace import folder
+
+REPORT_PATIENCE = 120.0
+
+
+class DirectLink:
+    """Holds the run's lock: that says, too, that its attempt is alive."""
+
+    def __init__(self, services: Services, job: QueuedJob, lock: FileLock) -> None:
+        self.run_id = job.run_id
+        self.attempt = job.attempt
+        self.submission = job.submission
+        self.files = services.storage.run(job.run_id)
+        self._services = services
+        self._lock = lock
+        self._log = LogFile(self.files.log)
+        self._problems: list[str] = []
+
+    @classmethod
+    def claim(cls, root: Path, run_id: str, attempt: int) -> Self:
+        """The attempt for this process. Raises NotOurs."""
+        services = Services(folder.open_(root))
+        lock = FileLock(services.storage.run(run_id).lock)
+        if not lock.acquire():
+            raise NotOurs
+        job = store.find(services.storage.database, run_id)
+        if job is None or job.attempt != attempt:
+            raise NotOurs
+        try:
+            services.runs.move(run_id, RunState.PREPARING)
+        except Conflict:
+            raise NotOurs from None  # Canceled meanwhile.
+        return cls(services, job, lock)
+
+    def materialise(self) -> None:
+        snapshot = self._services.snapshots.get(self.submission.snapshot_id)
+        materialise(self._services.storage.blobs, snapshot, self.files.work)
+
+    def environment(self) -> Mapping[str, str]:
+        return {"ML_WORKSPACE": str(self._services.storage.root)}
+
+    def move(self, state: RunState) -> None:
+        self._services.runs.move(self.run_id, state)
+
+    def report_progress(self, progress: Progress) -> None:
+        self._services.runs.report_progress(self.run_id, progress)
+
+    def write_log(self, content: bytes) -> None:
+        self._log.write(content)
+
+    def save_notebook(self, content: bytes, *, durable: bool = False) -> None:
+        write_atomic(self.files.notebook, content, durable=durable)
+
+    def keep(self, name: str, file: Path) -> None:
+        try:
+            with file.open("rb") as content:
+                self._services.artifacts.put(self.run_id, name, content)
+        except (OSError, WorkspaceError) as error:
+            self._problems.append(f"{name}: {error}")
+
+    def settle(self) -> list[str]:
+        return self._problems
+
+    def finish(self, outcome: Outcome) -> None:
+        self._log.close()
+        _patiently(lambda: self._services.runs.finish(self.run_id, outcome.state, outcome.reason))
+
+    def close(self) -> None:
+        self._lock.release()
+        poke(self._services.storage.root)
+
+
+def _patiently(finish: Callable[[], None]) -> None:
+    """Write the end down, waiting for a disk that is full or a database that is busy."""
+    until = time.monotonic() + REPORT_PATIENCE
+    while True:
+        try:
+            return finish()
+        except Conflict:
+            return None  # The dispatcher gave this attempt up.
+        except (StorageFull, Unavailable) as error:
+            if time.monotonic() > until:
+                raise
+            print(f"The end can't be written yet: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            time.sleep(1)

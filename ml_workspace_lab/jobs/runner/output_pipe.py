@@ -1,0 +1,44 @@
+"""What a program prints, on its way from the program to the log."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+ROOM = 1024 * 1024
+"""Bytes that the pipe holds, where the system lets it: the program prints on while we are busy."""
+AT_ONCE = 256 * 1024
+DRAIN_SECONDS = 60.0
+"""How long is waited for what is still in the pipe once all who print into it should have ended."""
+
+
+class OutputPipe:
+    """Reads on whatever becomes of what is read, so that the program never waits for the log."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._exit, self.entrance = os.pipe()
+        with suppress(AttributeError, OSError):  # the system's own size does, only less well
+            fcntl.fcntl(self.entrance, fcntl.F_SETPIPE_SZ, ROOM)
+        self._thread = threading.Thread(target=self._pass_on, name="output", daemon=True)
+
+    def let_go(self) -> None:
+        """The program has its end of the pipe: ours is closed, so that its end is noticed."""
+        os.close(self.entrance)
+        self.entrance = -1
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.entrance >= 0:
+            self.let_go()
+        self._thread.join(DRAIN_SECONDS)
+
+    def _pass_on(self) -> None:
+        while content := os.read(self._exit, AT_ONCE):
+            self._write(content)
+        os.close(self._exit)
