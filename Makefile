@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 # What the user's own shell is set to must not leak into a demo or a test.
-unexport ML_WORKSPACE PYTHONPATH JUPYTER_CONFIG_DIR
+unexport ML_WORKSPACE PYTHONPATH PYTHONDONTWRITEBYTECODE JUPYTER_CONFIG_DIR
 
 BUILT := ml_workspace_lab/labextension/package.json
 FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -not -path '*/__tests__/*')

@@ -5,7 +5,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from ml_workspace_lab.access.service import Audit, Tokens
+    from ml_workspace_lab.access.audit import Audit
+    from ml_workspace_lab.access.service import Tokens
     from ml_workspace_lab.api.operation import HostService, Service
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.service import Endpoints
@@ -32,7 +33,7 @@ SERVICES = {
     "workspaces": "workspace.service:Workspaces",
     "events": "workspace.service:Events",
     "tokens": "access.service:Tokens",
-    "audit": "access.service:Audit",
+    "audit": "access.audit:Audit",
     "experiments": "experiments.service:Experiments",
     "experiment_search": "experiments.finding:ExperimentSearch",
     "runs": "experiments.runs:Runs",

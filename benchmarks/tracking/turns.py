@@ -107,7 +107,8 @@ def is_of(process: psutil.Process, mark: str) -> bool:
 
 
 def environment(folder: str) -> dict[str, str]:
-    """This one, marked, without what could point a peer or us at another store."""
-    foreign = ("ML_WORKSPACE", "MLFLOW_", "WANDB_", "TRACKIO_", "AIM_", "PYTHONPATH")
+    """This one, marked, without what could point a peer or us at another store, or keep Python from
+    compiling a module once: an installed package is compiled."""
+    foreign = ("ML_WORKSPACE", "MLFLOW_", "WANDB_", "TRACKIO_", "AIM_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return kept | {"BENCHMARK_PYTHON": sys.executable, MARK: folder}

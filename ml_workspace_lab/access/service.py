@@ -1,4 +1,4 @@
-"""Tokens for clients outside this machine's account, and the audit trail."""
+"""Tokens for clients outside this machine's account."""
 
 import hashlib
 import hmac
@@ -10,7 +10,6 @@ from ml_workspace_lab.access import store
 from ml_workspace_lab.access.authorize import allows
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.access.model import (
-    AuditList,
     CreatedToken,
     CreateToken,
     Principal,
@@ -18,7 +17,7 @@ from ml_workspace_lab.access.model import (
     TokenList,
 )
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Int64, Limit, Nothing, RunId
+from ml_workspace_lab.api.types import Nothing, RunId
 from ml_workspace_lab.errors import (
     Conflict,
     Denied,
@@ -101,28 +100,6 @@ class Tokens(Service):
         except NotFound:
             return False
         return ended is None or ended + RUN_TOKEN_GRACE > now()
-
-
-class Audit(Service):
-    """Who did what to what, when, and how it ended."""
-
-    @operation("GET", "/audit", action="audit/read")
-    def list(self, before: Int64 | None = None, limit: Limit = 100) -> AuditList:
-        """The newest entries, or those older than the entry `before`."""
-        return AuditList(store.audit(self.storage.database, before, limit))
-
-    def record(
-        self, *, principal: str, action: str, target: str, outcome: str, request_id: str
-    ) -> None:
-        """Add an entry."""
-        store.add_audit(
-            self.storage.database,
-            principal=principal,
-            action=action,
-            target=target,
-            outcome=outcome,
-            request_id=request_id,
-        )
 
 
 def _hash(secret: str) -> bytes:

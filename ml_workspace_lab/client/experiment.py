@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_workspace_lab.api.connection import LocalConnection
-from ml_workspace_lab.client.configs import NotebookRunConfig, RunConfig
 from ml_workspace_lab.client.run import Run, start_interactive
-from ml_workspace_lab.client.snapshot import take_snapshot
 from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import CreateExperiment, ExperimentInfo
-from ml_workspace_lab.jobs.model import SubmitRun
 
 if TYPE_CHECKING:
+    from ml_workspace_lab.client.configs import RunConfig
     from ml_workspace_lab.client.workspace import Workspace
 
 
@@ -28,8 +26,13 @@ class Experiment:
         """The experiment's record, made where there is none yet."""
         return self.workspace.connection.experiments.create(CreateExperiment(self.name))
 
-    def submit(self, config: RunConfig, *, parent: Run | None = None) -> Run:
+    def submit(self, config: "RunConfig", *, parent: Run | None = None) -> Run:
         """Snapshot the code, queue the work and return at once with the run."""
+        # What submits work is imported by who submits some: logging alone begins sooner.
+        from ml_workspace_lab.client.configs import NotebookRunConfig
+        from ml_workspace_lab.client.snapshot import take_snapshot
+        from ml_workspace_lab.jobs.model import SubmitRun
+
         connection = self.workspace.connection
         job = config.job()
         overrides, notes = None, tuple[str, ...]()
@@ -68,6 +71,8 @@ class Experiment:
         `system_metrics` it also logs what it uses of the machine (`Run.track_system`)."""
         snapshot_id = None
         if snapshot_directory is not None:
+            from ml_workspace_lab.client.snapshot import take_snapshot
+
             snapshot = take_snapshot(self.workspace.connection, Path(snapshot_directory))
             snapshot_id = snapshot.snapshot_id
         run = start_interactive(

@@ -11,7 +11,6 @@ import fcntl
 import json
 import mmap
 import os
-import secrets
 import struct
 import threading
 import time
@@ -152,7 +151,7 @@ class JournalWriter:
             self._begin = self._position = self._end = 0
 
     def _open(self) -> None:
-        self.name = f"{self._kind}{os.getpid()}-{secrets.token_hex(4)}"
+        self.name = f"{self._kind}{os.getpid()}-{os.urandom(4).hex()}"
         self._names_path = self.folder / f"{self.name}.keys"
         self._numbers: dict[str, int] = {}
         self._last_step: list[int] = []

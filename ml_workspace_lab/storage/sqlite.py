@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +36,7 @@ _WRITES_FAILED = (
     sqlite3.SQLITE_IOERR_TRUNCATE,
 )
 APPLICATION_ID = 0x4D4C5753  # "MLWS"
+SCHEMA = Path(__file__).with_name("sqlite.sql")
 
 
 class SqliteDatabase(Database):
@@ -54,7 +54,7 @@ class SqliteDatabase(Database):
     @classmethod
     def create(cls, path: Path) -> "SqliteDatabase":
         """A new, empty database with the present schema."""
-        sql = resources.files(__package__).joinpath("sqlite.sql").read_text(encoding="utf-8")
+        sql = SCHEMA.read_text(encoding="utf-8")
         with translated_errors(), sqlite3.connect(path, isolation_level=None) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.executescript(f"BEGIN;\n{sql}\nCOMMIT;")

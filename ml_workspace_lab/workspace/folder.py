@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import secrets
 import shutil
-import uuid
 from pathlib import Path
 
 import msgspec
@@ -60,7 +58,7 @@ def _make(root: Path, body: CreateWorkspace, url: str | None) -> Storage:
         (root / ".gitignore").write_text("*\n", encoding="utf-8")
         database = create_database(root, url)
         with database.write() as transaction:
-            uid = uuid.uuid4().hex
+            uid = os.urandom(16).hex()
             transaction.insert(
                 "workspace",
                 uid=uid,
@@ -97,7 +95,7 @@ def delete(storage: Storage) -> None:
     storage.database.close()
     storage.database.drop()
     # Renamed first: it is gone at once, and no process can put a file into what is being removed.
-    going = storage.root.with_name(f".{storage.root.name}.{secrets.token_hex(4)}")
+    going = storage.root.with_name(f".{storage.root.name}.{os.urandom(4).hex()}")
     storage.root.rename(going)
     shutil.rmtree(going)
 
