@@ -27,6 +27,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_autolog
 	scripts/install_postgresql
 	scripts/install_fault_tools
+	scripts/install_slurm
 	jlpm test
 	pytest --numprocesses=2 --dist=loadgroup
 

@@ -4,11 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 import pytest
@@ -17,24 +16,14 @@ from jupyter_core.paths import jupyter_runtime_dir
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
 from ml_workspace_lab.workspace.folder import is_ready
+from tests.engines.slurm.cluster import slurm as slurm
 from tests.postgresql import postgresql as postgresql
+from tests.waiting import eventually as eventually
 
 # Background processes of tests leave soon after their work is done.
 os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
 for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSION_NAME"):
     os.environ.pop(name, None)
-
-
-T = TypeVar("T")
-
-
-def eventually(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
-    """The first true answer of `condition`; fails the test when it takes too long."""
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, f"not within {seconds} s: {what or condition}"
-        time.sleep(0.05)
-    return found
 
 
 def agents(root: Path) -> list[psutil.Process]:

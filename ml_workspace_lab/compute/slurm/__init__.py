@@ -1,0 +1,1 @@
+"""The compute targets of kind `slurm`: runs are batch jobs of a Slurm cluster."""

@@ -1,0 +1,191 @@
+"""A real Slurm of three nodes, in a folder and a network of its own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.engines.slurm import configuration
+from tests.engines.slurm.network import Network, can_make_networks
+from tests.waiting import eventually
+
+NODE = "SLURM_TEST_NODE"
+"""In the environment of a node's daemon and of what that starts."""
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
+
+
+def missing() -> list[str]:
+    """The programs that are not installed."""
+    return [name for name in PROGRAMS if find(name) is None]
+
+
+def find(program: str) -> str | None:
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return shutil.which(program, path=path)
+
+
+class Cluster:
+    """Its daemons are children of this process, and end with it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+        self.folder.chmod(0o755)
+        self.private = self.folder / "private"
+        """What is there can't be seen on the nodes; all other folders can."""
+        self.private.mkdir()
+        self.network = Network.make()
+        # Their control groups bear their names, beside those of another cluster on this machine.
+        self.nodes = [f"{self.network.name}n{number}" for number in (1, 2, 3)]
+        self.conf = configuration.write(
+            self.folder, socket.gethostname(), self.network.there, self.nodes
+        )
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start every daemon; returns when the three nodes take jobs."""
+        self._start_munge()
+        self.start_controller()
+        for node in self.nodes:
+            self.start_node(node)
+        self.wait_until_idle()
+
+    def stop(self) -> None:
+        """End everything that runs in the cluster, and remove what it leaves."""
+        for daemon in self._daemons.values():
+            daemon.kill()
+            daemon.wait()
+        eventually(lambda: not self._kill(self.network.processes()), what="its processes end")
+        self.network.remove()
+        self._remove_groups()
+        # shutil.rmtree(self.folder)
+
+    def start_controller(self) -> None:
+        self._start("controller", "slurmctld", "-D", "-f", str(self.conf))
+
+    def kill_controller(self) -> None:
+        self._end("controller")
+
+    def start_node(self, node: str) -> None:
+        (self.folder / f"spool-{node}").mkdir(exist_ok=True)
+        hide = f'mount -t tmpfs none "{self.private}" && exec "$0" "$@"'
+        before = ["unshare", "--mount", "sh", "-c", hide]
+        self._start(node, "slurmd", "-D", "-f", str(self.conf), "-N", node, before=before)
+
+    def kill_daemon(self, node: str) -> None:
+        """The node's daemon dies; its jobs go on."""
+        self._end(node)
+
+    def kill_node(self, node: str) -> None:
+        """The whole node is gone, as by a power cut: its daemon and all that it had started."""
+        self._end(node)
+        eventually(lambda: not self._kill(self.processes_of(node)), what="the node's processes end")
+
+    def restore(self) -> None:
+        """All daemons run again, no job is left, and the nodes take jobs."""
+        for name in ("controller", *self.nodes):
+            if self._daemons[name].poll() is not None:
+                self.start_controller() if name == "controller" else self.start_node(name)
+        eventually(lambda: self.ask("scontrol", "ping", check=False).count("UP"), 30, "controller")
+        self.ask("scancel", "--user=root", check=False)
+        eventually(lambda: not self.ask("squeue", "--noheader"), 60, "no job is left")
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        def idle() -> bool:
+            states = self.ask("sinfo", "-hN", "-pmain", "-o%N %t", check=False)
+            for line in states.splitlines():
+                if line.split()[1].startswith(("down", "drain", "drng")):
+                    words = f"nodename={line.split()[0]}", "state=resume"
+                    self.ask("scontrol", "update", *words, check=False)
+            return states.count(" idle\n") == len(self.nodes)
+
+        eventually(idle, 60, "three idle nodes")
+
+    def ask(self, *command: str, check: bool = True) -> str:
+        """What a command of Slurm prints."""
+        environment = {**os.environ, "SLURM_CONF": str(self.conf)}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0 or not check, done.stderr
+        return done.stdout
+
+    def processes_of(self, node: str) -> list[int]:
+        """The node's daemon, the keepers of its jobs, and their processes."""
+        marks = {f"{NODE}={node}".encode(), f"SLURMD_NODENAME={node}".encode()}
+        found = []
+        for pid in self.network.processes():
+            with suppress(OSError):
+                environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                if marks & set(environment):
+                    found.append(pid)
+        return found
+
+    def jobs_processes(self) -> list[int]:
+        """What runs in the cluster besides its daemons."""
+        daemons = {daemon.pid for daemon in self._daemons.values()}
+        return [pid for pid in self.network.processes() if pid not in daemons]
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def _start_munge(self) -> None:
+        folder = self.folder / "munge"
+        folder.mkdir(mode=0o755)
+        key = folder / "key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        names = {"key-file": "key", "socket": "socket", "pid-file": "pid", "seed-file": "seed"}
+        options = [f"--{option}={folder / name}" for option, name in names.items()]
+        self._start("munge", "munged", "--foreground", "--force", *options)
+        eventually((folder / "socket").exists, what="munge listens")
+
+    def _start(self, name: str, program: str, *options: str, before: Sequence[str] = ()) -> None:
+        path = find(program)
+        assert path is not None
+        # A test process that is killed takes the daemon with it.
+        words = [*self.network.enter, "setpriv", "--pdeathsig=KILL", *before, path, *options]
+        environment = {**os.environ, "SLURM_CONF": str(self.conf), NODE: name}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._daemons[name] = subprocess.Popen(
+                words, env=environment, cwd=self.folder, stdout=log, stderr=log
+            )
+
+    def _end(self, name: str) -> None:
+        self._daemons[name].kill()
+        self._daemons[name].wait()
+
+    def _kill(self, pids: list[int]) -> list[int]:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return pids
+
+    def _remove_groups(self) -> None:
+        """The control groups of the nodes, innermost first."""
+        for node in self.nodes:
+            for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"):
+                for group, _, _ in os.walk(top, topdown=False):
+                    Path(group).rmdir()
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Cluster]:
+    """A cluster that all tests of a worker share: mark them with `xdist_group("slurm")`."""
+    if lacking := missing():
+        pytest.skip(f"Slurm is not installed (scripts/install_slurm): {', '.join(lacking)}")
+    if not can_make_networks():
+        pytest.skip("a Slurm of the tests' own needs a network of its own, and so root")
+    cluster = Cluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()

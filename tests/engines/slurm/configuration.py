@@ -1,0 +1,86 @@
+"""The configuration of a cluster of three nodes on one machine."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+CORES, MEMORY_MB = 2, 4000
+CONTROLLER_PORT, FIRST_NODE_PORT = 6817, 6901
+NODE_TIMEOUT_SECONDS = 9
+KILL_WAIT_SECONDS = 5
+
+SLURM = """\
+ClusterName=lab
+SlurmctldHost={host}({address})
+SlurmctldPort={port}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge/socket
+SlurmUser=root
+SlurmdUser=root
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/controller.pid
+SlurmdPidFile={folder}/%n.pid
+ProctrackType=proctrack/{control}
+TaskPlugin=task/{task}
+JobAcctGatherType=jobacct_gather/{accounting}
+MpiDefault=none
+GresTypes=gpu
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=batch_sched_delay=0,sched_interval=1
+SlurmdParameters=config_overrides
+ReturnToService=2
+SlurmdTimeout={node_timeout}
+SlurmctldTimeout=30
+MessageTimeout=5
+KillWait={kill_wait}
+MinJobAge=300
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+"""
+CGROUP = """\
+CgroupPlugin=cgroup/v1
+CgroupMountpoint=/sys/fs/cgroup
+CgroupAutomount=no
+ConstrainRAMSpace=yes
+"""
+
+
+def limits_memory() -> bool:
+    """Whether this machine's control groups (of the first version) can be written."""
+    probe = Path("/sys/fs/cgroup/memory", f"probe-{id(SLURM)}")
+    try:
+        probe.mkdir()
+    except OSError:
+        return False
+    probe.rmdir()
+    return True
+
+
+def write(folder: Path, host: str, address: str, nodes: Sequence[str]) -> Path:
+    """Put the files into `folder`; the path of slurm.conf. The last node has a GPU, by its word."""
+    groups = limits_memory()
+    text = SLURM.format(
+        folder=folder,
+        host=host,
+        address=address,
+        port=CONTROLLER_PORT,
+        control="cgroup" if groups else "linuxproc",
+        task="cgroup" if groups else "none",
+        accounting="cgroup" if groups else "linux",
+        node_timeout=NODE_TIMEOUT_SECONDS,
+        kill_wait=KILL_WAIT_SECONDS,
+    )
+    for number, name in enumerate(nodes):
+        where = f"NodeHostname={host} NodeAddr={address} Port={FIRST_NODE_PORT + number}"
+        gpu = "Gres=gpu:1" if name == nodes[-1] else ""
+        text += f"NodeName={name} {where} CPUs={CORES} RealMemory={MEMORY_MB} {gpu}\n"
+    every = ",".join(nodes)
+    text += f"PartitionName=main Nodes={every} Default=YES MaxTime=INFINITE State=UP\n"
+    text += f"PartitionName=short Nodes={every} MaxTime=10 State=UP\n"
+    (folder / "gres.conf").write_text(f"NodeName={nodes[-1]} Name=gpu File=/dev/null\n")
+    if groups:
+        (folder / "cgroup.conf").write_text(CGROUP)
+    path = folder / "slurm.conf"
+    path.write_text(text)
+    return path
