@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,10 +19,11 @@ from ml_workspace_lab.compute.driver import (
     Unreachable,
     native_name,
 )
-from ml_workspace_lab.compute.model import Capacity, Problem
+from ml_workspace_lab.compute.model import Capacity, Node, Problem
 from ml_workspace_lab.compute.slurm import check, nodes, trial
 from ml_workspace_lab.compute.slurm.commands import Commands, Failed
 from ml_workspace_lab.compute.slurm.queue import Queue
+from ml_workspace_lab.compute.slurm.recent import Recent
 from ml_workspace_lab.compute.slurm.script import options, script
 from ml_workspace_lab.compute.slurm.settings import SlurmSettings
 from ml_workspace_lab.compute.slurm.states import Job
@@ -40,19 +40,20 @@ class SlurmDriver:
         self.root = root
         self._commands = Commands(settings)
         self._queue = Queue(self._commands, settings.poll_seconds)
+        self._nodes = Recent(self._ask_for_nodes, settings.poll_seconds)
 
-    @cached_property
+    @property
     def capabilities(self) -> frozenset[Capability]:
-        """What Slurm always has, and what this cluster is configured to do."""
+        """What Slurm always has and, after a check, what this cluster is configured to do."""
         found: set[Capability] = {"walltime", "gpu", "multi_node"}
         if self._settings.shared_folder:
             found.add("shared_fs")
         if self._output_folder is not None:
             found.add("engine_logs")
-        configured = self._queue.configuration
+        configured = self._queue.known_configuration
         if (
             "cgroup" in configured.get("TaskPlugin", "")
-            and configured.get("ConstrainRAMSpace", "no") == "yes"
+            and configured.get("ConstrainRAMSpace") == "yes"
         ):
             found.add("memory_limit")
         if configured.get("SuspendProgram", "(null)") != "(null)":
@@ -130,13 +131,18 @@ class SlurmDriver:
         found = check.here(self._commands, self._settings)
         if found:
             return found
+        self._queue.configuration()
         return trial.on_a_node(self._commands, self._queue, self._settings, self.root)
 
     def capacity(self) -> Capacity:
-        partition = self._settings.partition
-        words = [f"--partition={partition}"] if partition else []
-        words = ["--noheader", "--Node", f"--Format={nodes.FORMAT}", *words]
-        return Capacity(self._settings.slots, nodes.of_nodes(self._commands.ask("sinfo", *words)))
+        """Slurm has a queue of its own, and is given every run at once."""
+        return Capacity(None, self._nodes.get())
+
+    def _ask_for_nodes(self) -> list[Node]:
+        words = ["--noheader", "--Node", f"--Format={nodes.FORMAT}"]
+        if self._settings.partition:
+            words.append(f"--partition={self._settings.partition}")
+        return nodes.of_nodes(self._commands.ask("sinfo", *words))
 
     def _handle(self, job: Job, run_id: str, attempt: int) -> Handle:
         return Handle(self._target, job.id, run_id, attempt)

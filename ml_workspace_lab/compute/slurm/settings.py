@@ -6,7 +6,6 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from ml_workspace_lab.api.types import text_like
-from ml_workspace_lab.compute.model import Count
 
 _WORDS = "must be made of letters, digits and . _ : @ % + - / ="
 SlurmName = Annotated[str, text_like(r"^[\w.:@%+=/-]{1,255}$(?!\n)", _WORDS)]
@@ -32,8 +31,8 @@ class SlurmSettings(Struct, frozen=True, forbid_unknown_fields=True):
     says whether nodes see the workspace's folder under the same path; where they don't, `logs` can
     name a folder that is shared, for what a job prints before its runner begins. `config` is the
     slurm.conf to go by and `commands` the folder of Slurm's commands (default: as this machine has
-    them). `slots` is how many runs Slurm is given at once (default: all). Slurm is asked for its
-    queue at most every `poll_seconds`, and has `timeout_seconds` for each answer.
+    them). Slurm is asked for its queue at most every `poll_seconds`, and has `timeout_seconds` for
+    each answer.
     """
 
     partition: SlurmList | None = None
@@ -52,6 +51,5 @@ class SlurmSettings(Struct, frozen=True, forbid_unknown_fields=True):
     logs: AbsolutePath | None = None
     config: AbsolutePath | None = None
     commands: AbsolutePath | None = None
-    slots: Count | None = None
     poll_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 5.0
     timeout_seconds: Annotated[float, Meta(ge=1, le=600)] = 15.0

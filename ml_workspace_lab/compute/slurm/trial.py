@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_workspace_lab import __version__
+from ml_workspace_lab._version import __version__
 from ml_workspace_lab.compute.driver import Launch, Phase
 from ml_workspace_lab.compute.model import Problem, Resources
 from ml_workspace_lab.compute.slurm.commands import Commands, Failed

@@ -24,7 +24,10 @@ time.sleep(1000)
 """
 POLITE = """
 import signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(5)
+signal.signal(signal.SIGTERM, end)
 print("begun", flush=True)
 time.sleep(1000)
 """
@@ -200,6 +203,7 @@ def test_a_folder_with_slurms_own_signs_in_its_name_is_that_folder(
     not configuration.limits_memory(), reason="control groups (v1) can't be written here"
 )
 def test_a_job_over_its_memory_is_ended_as_out_of_memory(driver: SlurmDriver) -> None:
+    driver.check()
     assert "memory_limit" in driver.capabilities
     handle = driver.submit(python("x = bytearray(500 << 20)", memory_mb=200))
     found = ended(driver, handle)
