@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ml_workspace_lab.compute.kinds import make_driver
+from ml_workspace_lab.agent.dispatching import Dispatching
 from ml_workspace_lab.compute.wake import LOCK, PIPE
 from ml_workspace_lab.endpoints.supervisor import Supervisor
-from ml_workspace_lab.jobs.dispatcher import Dispatcher
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
@@ -39,7 +38,7 @@ def main(root: Path) -> None:
         return  # Another one is at work.
     services = Services(storage)
     parts: list[Part] = [
-        Dispatcher(services, "local", make_driver("local", "local", {}, root)),
+        Dispatching(services),
         Supervisor(services),
         _Watch(services),
         Deliveries(services),

@@ -85,12 +85,14 @@ class Handle:
 @dataclass(frozen=True)
 class Probe:
     """Evidence about one attempt. `reason` is the engine's own word, which users read as it is;
-    `signal` is the one that ended the process, `native` what the engine said beside."""
+    `signal` is the one that ended the process, `cause` a limit that the engine enforced, `native`
+    what it said beside (`stopped`: the process stands still)."""
 
     phase: Phase
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
+    cause: Literal["", "oom", "timeout"] = ""
     native: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -148,7 +150,8 @@ class Driver(Protocol):
 
 
 class DriverType(Protocol):
-    """A class of drivers. `root` is the workspace's folder on this machine."""
+    """A class of drivers. Making one asks its engine nothing. `root` is the workspace's folder on
+    this machine."""
 
     settings_type: ClassVar[type[Struct]]
 

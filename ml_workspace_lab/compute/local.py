@@ -64,9 +64,9 @@ class LocalDriver:
         return {handle: self._probe(handle) for handle in handles}
 
     def _probe(self, handle: Handle) -> Probe:
-        alive = processes.find(handle.native_id) is not None
-        if alive or is_held(self._folder(handle.run_id).lock):
-            return Probe(Phase.RUNNING)
+        process = processes.find(handle.native_id)
+        if process is not None or is_held(self._folder(handle.run_id).lock):
+            return Probe(Phase.RUNNING, native={"stopped": _is_stopped(process)})
         code = processes.return_code(handle.native_id)
         if code is None:
             return Probe(Phase.ABSENT)
@@ -103,6 +103,12 @@ class LocalDriver:
 
     def _folder(self, run_id: str) -> RunFolder:
         return RunFolder(self._runs / run_id)
+
+
+def _is_stopped(process: psutil.Process | None) -> bool:
+    with suppress(psutil.Error):
+        return process is not None and process.status() == psutil.STATUS_STOPPED
+    return False
 
 
 def _mark(run_id: str, attempt: int) -> str:

@@ -1,8 +1,10 @@
 """What a compute target is, and what a run can ask of it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from ml_workspace_lab.api.types import Key, Millis, Name, Text
 
 Cores = Annotated[float, Meta(gt=0, le=100_000)]
 Bytes = Annotated[int, Meta(gt=0, le=2**53)]
@@ -43,21 +45,92 @@ class Capacity(Struct, frozen=True):
     nodes: list[Node]
 
 
+class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
+    """How much of a target this workspace uses at once; None is no limit of its own."""
+
+    max_running: Count | None = None
+    max_cores: Cores | None = None
+    max_running_per_user: Count | None = None
+    max_cores_per_user: Cores | None = None
+
+
 class ComputeInfo(Struct, frozen=True):
-    """A place where runs execute; `slots` is how many it takes at once."""
+    """A place where runs execute, as the workspace's records have it; its engine is not asked.
+
+    `slots` is how many runs it is given at once (None: its engine keeps a queue of its own);
+    `state` is Unusable where the last look at the engine found `problems`. What a machine has is
+    known of `local` only.
+    """
 
     name: str
-    kind: Literal["local"]
-    state: Literal["Running"]
-    slots: int
+    kind: str
+    state: Literal["Running", "Unusable"]
+    slots: int | None
     running: int
     queued: int
-    cores: int
-    memory_bytes: int
-    available_memory_bytes: int
-    load: float
-    python: str
+    cores: float | None = None
+    memory_bytes: int | None = None
+    available_memory_bytes: int | None = None
+    load: float | None = None
+    python: str | None = None
+    description: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
+    capabilities: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    user: str | None = None
+    created: Millis | None = None
+    updated: Millis | None = None
 
 
 class ComputeList(Struct, frozen=True):
     items: list[ComputeInfo]
+
+
+class AttachCompute(Struct, frozen=True, forbid_unknown_fields=True):
+    """A target for the workspace's runs. `settings` are of the kind's own type; with `unchecked` it
+    is attached also where its engine is not usable now."""
+
+    name: Name
+    kind: Name
+    settings: dict[str, Any] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
+    description: Text = ""
+    tags: dict[Key, Text] = field(default_factory=dict)
+    unchecked: bool = False
+
+
+class UpdateCompute(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change: settings and quotas are replaced whole, tags are set."""
+
+    settings: dict[str, Any] | UnsetType = UNSET
+    quotas: Quotas | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    tags: dict[Key, Text] = field(default_factory=dict)
+    remove_tags: list[Key] = field(default_factory=list)
+
+
+class NodeList(Struct, frozen=True):
+    items: list[Node]
+
+
+class ProblemList(Struct, frozen=True):
+    items: list[Problem]
+
+
+class ComputeKind(Struct, frozen=True):
+    """A kind of target and the JSON Schema of its settings."""
+
+    kind: str
+    settings_schema: dict[str, Any]
+
+
+class ComputeKindList(Struct, frozen=True):
+    items: list[ComputeKind]
+
+
+class ActiveRuns(Struct, frozen=True):
+    """The ids of runs that wait for a target or are worked on there, in the order of submission."""
+
+    run_ids: list[str]

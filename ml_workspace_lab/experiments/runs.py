@@ -236,6 +236,10 @@ class Runs(Service):
         with self.storage.database.write() as transaction:
             run_store.set_progress(transaction, run_id, progress)
 
+    def row_id(self, transaction: Transaction, run_id: str) -> int:
+        """The number of a run's row, for rows that refer to it. Raises NotFound."""
+        return int(run_store.row_of(transaction, run_id)["id"])
+
     def ancestors(self, run_id: str) -> Sequence[str]:
         """The parent of a run, its parent and so on."""
         found: builtins.list[str] = []

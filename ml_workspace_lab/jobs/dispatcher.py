@@ -3,34 +3,29 @@
 The queue and the runs are rows; this holds nothing that another dispatcher could not find out.
 """
 
-import time
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ml_workspace_lab.compute.driver import (
-    Driver,
-    Handle,
-    Phase,
-    Probe,
-    Refused,
-    Unreachable,
-)
+from ml_workspace_lab.compute.driver import Driver, Handle, Refused, Unreachable
+from ml_workspace_lab.compute.model import Quotas
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
-from ml_workspace_lab.jobs.launches import GRACE_SECONDS, launch_of
-from ml_workspace_lab.jobs.store import QueuedJob
+from ml_workspace_lab.jobs.ending import AttemptEnd
+from ml_workspace_lab.jobs.launches import launch_of
+from ml_workspace_lab.jobs.store import QueuedJob, QueueEntry
+from ml_workspace_lab.jobs.turns import room_of, whose_turn
+from ml_workspace_lab.jobs.watch import Watch
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.trouble import kept_apart
 
-
-@dataclass
-class _Watched:
-    """An attempt that this dispatcher has seen alive."""
-
-    handle: Handle
-    asked_to_end: float | None = None
-    forced: bool = False
+SOON = 0.02
+"""Seconds until the next look while something is about to change."""
+LATER = 0.2
+AT_ONCE = 100
+"""Attempts that are begun in one step."""
 
 
 @dataclass
@@ -40,123 +35,109 @@ class Dispatcher:
     services: Services
     target: str
     driver: Driver
-    _watched: dict[str, _Watched] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
+    _last_event: int = -1
 
-    def step(self) -> bool:
-        """Look once at every job that has not ended. Returns whether there is any."""
-        jobs = store.live(self.services.storage.database)
-        self._sweep_ended({job.run_id for job in jobs})
-        begun = [job for job in jobs if job.attempt > 0]
-        waiting = [job for job in jobs if job.attempt == 0]
-        self._watch(begun)
-        for job in waiting:
-            if job.cancel_requested is not None:
-                with kept_apart(f"run {job.run_id}"):
-                    self._finish(job, RunState.CANCELED, "Canceled before it began.")
-        slots = self.driver.capacity().slots
-        free = len(waiting) if slots is None else max(slots - len(begun), 0)
-        for job in [job for job in waiting if job.cancel_requested is None][:free]:
-            with kept_apart(f"run {job.run_id}"):
-                self._begin(job)
-        return bool(jobs)
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.services, self.driver)
 
-    def _begin(self, job: QueuedJob) -> None:
+    def step(self) -> float:
+        """Look once at every job that is not over; seconds until the next look is due, where
+        nothing happens before."""
+        database = self.services.storage.database
+        begun = store.entries(database, self.target, ("begun", "leaving"))
+        known = [entry for entry in begun if entry.native_id is not None]
+        for entry in begun:
+            if entry.native_id is None:
+                with kept_apart(f"run {entry.run_id}"), suppress(Unreachable):
+                    self._recover(entry)
+        in_a_moment = self._watch.look([(entry, self._handle(entry)) for entry in known])
+        self._release_held()
+        in_a_moment = self._begin_next() or in_a_moment
+        return SOON if in_a_moment else LATER
+
+    def _begin_next(self) -> bool:
+        """Begin what there is room for; whether there may be room for more."""
+        database = self.services.storage.database
+        begun = store.entries(database, self.target, ("begun", "leaving"))
+        room = room_of(self.driver.capacity(), self.quotas)
+        free = AT_ONCE if room.runs is None else min(room.runs - len(begun), AT_ONCE)
+        if free <= 0:
+            return False
+        lines = store.next_in_line(database, self.target, free)
+        chosen = whose_turn(begun, lines, room, now())[:free]
+        for entry in chosen:
+            with kept_apart(f"run {entry.run_id}"):
+                self._begin(entry)
+        return len(chosen) == AT_ONCE
+
+    def _begin(self, entry: QueueEntry) -> None:
         """Write down the attempt before it is made: a crash in between is then found out."""
-        attempt = job.attempt + 1
+        attempt = entry.attempt + 1
+        files = self.services.storage.run(entry.run_id)
+        if attempt > 1 and files.work.exists():
+            shutil.rmtree(files.work)  # What an earlier attempt left is not this one's.
         try:
             with self.services.storage.database.write() as transaction:
-                self.services.runs.transition(transaction, job.run_id, RunState.STARTING, "")
-                store.begin_attempt(transaction, job.run_id, attempt)
+                if not store.begin_attempt(transaction, entry.run_id, attempt):
+                    return  # Canceled meanwhile.
+                job = store.find(transaction, entry.run_id)
+                assert job is not None
+                self.services.runs.transition(transaction, entry.run_id, RunState.STARTING, "")
         except Conflict:
-            return  # Canceled meanwhile: the next step sees it.
-        self._submit(job, attempt)
+            return  # Ended meanwhile, or in the trash.
+        self._submit(job)
 
-    def _submit(self, job: QueuedJob, attempt: int) -> None:
-        launch = launch_of(self.services.storage.root, job, attempt)
+    def _submit(self, job: QueuedJob) -> None:
+        launch = launch_of(self.services.storage.root, job)
         try:
             handle = self.driver.submit(launch)
         except Unreachable:
             return  # The next step finds it, or submits again.
         except (Refused, OSError) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or error
-            self._finish(job, RunState.FAILED, f"The runner could not be started: {said}.")
+            reason = f"The runner could not be started: {said}."
+            self._conclude(job, AttemptEnd(RunState.FAILED, reason))
             return
         self._begun(job, handle)
 
-    def _begun(self, job: QueuedJob, handle: Handle) -> None:
+    def _begun(self, job: QueueEntry, handle: Handle) -> None:
         with self.services.storage.database.write() as transaction:
-            store.set_native_id(transaction, job.run_id, handle.native_id)
-        self._watched[job.run_id] = _Watched(handle)
+            store.set_native_id(transaction, job.run_id, job.attempt, handle.native_id)
 
-    def _watch(self, jobs: list[QueuedJob]) -> None:
-        known = []
-        for job in jobs:
-            if job.native_id is not None:
-                known.append((job, self._handle(job, job.native_id)))
-                continue
-            with kept_apart(f"run {job.run_id}"), suppress(Unreachable):
-                self._recover(job)
-        if not known:
-            return
-        probes = self.driver.probe([handle for _, handle in known])
-        for job, handle in known:
-            with kept_apart(f"run {job.run_id}"), suppress(Unreachable):
-                self._judge(job, handle, probes[handle])
-
-    def _judge(self, job: QueuedJob, handle: Handle, probe: Probe) -> None:
-        if probe.phase is Phase.UNREACHABLE:
-            return
-        watched = self._watched.setdefault(job.run_id, _Watched(handle))
-        if probe.is_over:
-            self._close(job, handle, probe.reason)
-        elif job.cancel_requested is not None:
-            self._cancel(watched)
-
-    def _recover(self, job: QueuedJob) -> None:
+    def _recover(self, entry: QueueEntry) -> None:
         """An attempt was written down and its start was not: find it or make it."""
-        handle = self.driver.find(job.run_id, job.attempt)
+        handle = self.driver.find(entry.run_id, entry.attempt)
         if handle is not None:
-            self._begun(job, handle)
-        elif job.cancel_requested is not None:
-            self._finish(job, RunState.CANCELED, "Canceled before it began.")
-        else:
-            self._submit(job, job.attempt)
+            self._begun(entry, handle)
+        elif entry.stage == "leaving" or entry.ended:
+            self._watch.leave(entry, None)
+        elif entry.cancel_requested is not None:
+            self._conclude(entry, AttemptEnd(RunState.CANCELED, "Canceled before it began."))
+        elif job := store.find(self.services.storage.database, entry.run_id):
+            self._submit(job)
 
-    def _cancel(self, watched: _Watched) -> None:
-        """Ask first; end by force when the grace is over."""
-        if watched.asked_to_end is None:
-            self.driver.cancel(watched.handle, grace_s=GRACE_SECONDS)
-            watched.asked_to_end = time.monotonic()
-        elif not watched.forced and time.monotonic() - watched.asked_to_end > GRACE_SECONDS:
-            self.driver.cancel(watched.handle, grace_s=0, force=True)
-            watched.forced = True
-
-    def _close(self, job: QueuedJob, handle: Handle, ending: str) -> None:
-        """The runner is gone. Where it did not report an end, this is the end."""
-        self.driver.sweep(handle)
-        if job.cancel_requested is not None:
-            self._finish(job, RunState.CANCELED, "Canceled; its processes were ended.")
-        else:
-            how = f": {ending}" if ending else " without a word"
-            self._finish(job, RunState.FAILED, f"The runner process ended{how}.")
-
-    def _finish(self, job: QueuedJob, state: RunState, reason: str) -> None:
+    def _conclude(self, entry: QueueEntry, end: AttemptEnd) -> None:
         with suppress(Conflict):  # the runner's own report came first, and is the truth
-            self.services.runs.finish(job.run_id, state, reason)
+            self.services.jobs.conclude(entry.run_id, entry.attempt, end)
 
-    def _sweep_ended(self, live: set[str]) -> None:
-        """Runs that ended since the last step leave no process behind."""
-        ended = {
-            run_id: seen.handle for run_id, seen in self._watched.items() if run_id not in live
-        }
-        if not ended:
+    def _release_held(self) -> None:
+        """Let the jobs go on whose other runs have ended; looked at when anything has changed."""
+        database = self.services.storage.database
+        last = store.last_event(database)
+        if last == self._last_event:
             return
-        probes = self.driver.probe(list(ended.values()))
-        for run_id, handle in ended.items():
-            with kept_apart(f"run {run_id}"), suppress(Unreachable):
-                if probes[handle].is_over:
-                    self.driver.sweep(handle)
-                    del self._watched[run_id]
+        for run_id, failed in store.decided(database, self.target):
+            with kept_apart(f"run {run_id}"), database.write() as transaction:
+                if failed is None:
+                    store.set_stage(transaction, run_id, "waiting")
+                    continue
+                store.set_stage(transaction, run_id, "over")
+                reason = f"Canceled: run {failed}, which it waited for, did not complete."
+                with suppress(Conflict):
+                    self.services.runs.transition(transaction, run_id, RunState.CANCELED, reason)
+        self._last_event = last
 
-    def _handle(self, job: QueuedJob, native_id: str) -> Handle:
-        return Handle(self.target, native_id, job.run_id, job.attempt)
+    def _handle(self, entry: QueueEntry) -> Handle:
+        assert entry.native_id is not None
+        return Handle(self.target, entry.native_id, entry.run_id, entry.attempt)

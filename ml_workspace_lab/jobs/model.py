@@ -15,6 +15,7 @@ from ml_workspace_lab.api.types import (
     Word,
     text_like,
 )
+from ml_workspace_lab.compute.model import Resources
 
 Variable = Annotated[
     str,
@@ -56,11 +57,37 @@ class CommandJob(Struct, frozen=True, forbid_unknown_fields=True, tag="command")
 Job = NotebookJob | ScriptJob | CommandJob
 
 
+Cause = Literal["failed", "lost", "oom", "timeout"]
+"""Why an attempt failed: its code did (`failed`), its runner ended without a report (`lost`:
+killed, preempted, its node gone), the memory limit, the time limit."""
+
+
+class Retry(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a run that failed is tried again: at most `max_attempts` times in all, where it
+    failed for a cause in `on`. The second attempt waits `backoff_seconds`, each later one `factor`
+    times as long as the one before."""
+
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 1
+    on: list[Cause] = field(default_factory=lambda: ["failed", "lost", "oom"])
+    backoff_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
+    max_backoff_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 3600.0
+
+
+class After(Struct, frozen=True, forbid_unknown_fields=True):
+    """A run to wait for: until it is Completed, or just ended in whatever way. Where it fails and
+    should have `succeeded`, the run that waits is Canceled."""
+
+    run_id: RunId
+    condition: Literal["succeeded", "ended"] = "succeeded"
+
+
 class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
     """A run for a compute target. A `run_id` made by the client makes a repeat harmless.
 
     `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
-    have this package (default: the target's own).
+    have this package (default: the target's own). Users take turns; of one user's runs the one of
+    the highest `priority` is next, then the oldest.
     """
 
     job: Job
@@ -73,6 +100,23 @@ class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
     environment_variables: dict[Variable, Word] = field(default_factory=dict)
     timeout_seconds: Annotated[float, Meta(gt=0, le=LONGEST)] | None = None
     python: Word | None = None
+    resources: Resources = field(default_factory=Resources)
+    retry: Retry = field(default_factory=Retry)
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    after: Annotated[list[After], Meta(max_length=1000)] = field(default_factory=list)
+
+
+class CancelRuns(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which runs to cancel: all that are queued or go on, on this target, in this experiment."""
+
+    compute_target: Name | None = None
+    experiment: Name | None = None
+
+
+class CanceledRuns(Struct, frozen=True):
+    """How many runs were asked to end."""
+
+    count: int
 
 
 JobKind = Literal["notebook", "cell", "script", "command"]

@@ -1,20 +1,31 @@
 """Jobs: hand the work of a run to a compute target, and call it back."""
 
-import json
-import os
-from typing import Any
+import builtins
+from contextlib import suppress
 
 import msgspec
 
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Name, RunId
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.compute.driver import Handle, Unreachable
+from ml_workspace_lab.errors import Conflict, Unavailable
 from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import RunInfo, RunState
-from ml_workspace_lab.jobs import parameters, store
-from ml_workspace_lab.jobs.model import CommandJob, NotebookJob, ScriptJob, SubmitRun, kind_of
-from ml_workspace_lab.storage.paths import relative
+from ml_workspace_lab.jobs import store
+from ml_workspace_lab.jobs.checking import Checking
+from ml_workspace_lab.jobs.ending import PREEMPTED, AttemptEnd, pause_before_next
+from ml_workspace_lab.jobs.model import (
+    CanceledRuns,
+    CancelRuns,
+    NotebookJob,
+    SubmitRun,
+    kind_of,
+)
+from ml_workspace_lab.storage.database import Transaction, now
+
+AT_ONCE = 200
+"""Runs that are canceled in one transaction: others wait for its end."""
 
 
 class Jobs(Service):
@@ -26,29 +37,13 @@ class Jobs(Service):
     def submit(self, experiment: Name, body: SubmitRun) -> RunInfo:
         """A run whose work is queued for a compute target. A repeat with the same `run_id` and the
         same content answers with the run that is there."""
-        self._check(body)
+        Checking(self.services).check(body)
         run_id = body.run_id or new_id()
         if body.run_id is not None and (known := self._repeat(run_id, body)) is not None:
             return known
-        notebook = body.job if isinstance(body.job, NotebookJob) else None
-        with self.storage.database.write() as transaction:
-            run = self.services.runs.add(
-                transaction,
-                experiment,
-                run_id=run_id,
-                kind=kind_of(body.job),
-                display_name=body.display_name,
-                parent=body.parent,
-                snapshot=body.snapshot_id,
-                notebook=notebook.notebook if notebook else None,
-                tags=body.tags,
-                params=notebook.parameters if notebook else {},
-                compute_target=body.compute_target,
-            )
-            store.insert(transaction, run, body)
-            reason = f"Waiting for a free slot on {body.compute_target}."
-            self.services.runs.transition(transaction, run_id, RunState.QUEUED, reason)
         self.storage.run(run_id).create()
+        with self.storage.database.write() as transaction:
+            self._add(transaction, experiment, run_id, body)
         self.services.computes.wake()
         return self.services.runs.get(run_id)
 
@@ -59,70 +54,118 @@ class Jobs(Service):
         run = self.services.runs.get(run_id)
         if run.state.is_terminal:
             raise Conflict(f"Run {run_id} has ended already: {run.state}.", field="run_id")
+        reason = f"Canceled by {caller().name}."
         if run.kind == "interactive":
-            self.services.runs.finish(run_id, RunState.CANCELED, f"Canceled by {caller().name}.")
-        elif run.state is not RunState.CANCEL_REQUESTED:
+            self.services.runs.finish(run_id, RunState.CANCELED, reason)
+        else:
             with self.storage.database.write() as transaction:
-                store.request_cancel(transaction, run_id)
-                reason = f"Canceled by {caller().name}."
-                self.services.runs.transition(
-                    transaction, run_id, RunState.CANCEL_REQUESTED, reason
-                )
+                self._cancel(transaction, run_id, reason)
             self.services.computes.wake()
         return self.services.runs.get(run_id)
+
+    @operation("POST", "/runs/cancel", action="experiments/runs/cancel/action")
+    def cancel_all(self, body: CancelRuns) -> CanceledRuns:
+        """Cancel every job that waits or goes on, of a target or an experiment where one is named.
+        Interactive runs are left alone."""
+        wanted = store.going_on(self.storage.database, body.compute_target, body.experiment)
+        reason = f"Canceled by {caller().name}."
+        canceled = 0
+        for at in range(0, len(wanted), AT_ONCE):
+            with self.storage.database.write() as transaction:
+                group = wanted[at : at + AT_ONCE]
+                canceled += sum(self._cancel(transaction, run_id, reason) for run_id in group)
+        self.services.computes.wake()
+        return CanceledRuns(canceled)
+
+    def conclude(self, run_id: str, attempt: int, end: AttemptEnd) -> None:
+        """Write down how an attempt ended: that is the run's end, unless it is to be tried again.
+        Raises Conflict where the run has ended, or is on a later attempt."""
+        self.services.metrics.settle(run_id)
+        with self.storage.database.write() as transaction:
+            job = store.find(transaction, run_id)
+            if job is None or job.attempt != attempt or job.stage != "begun":
+                raise Conflict(f"Attempt {attempt} at run {run_id} is not its present one.")
+            pause = None
+            if job.cancel_requested is None:
+                if end.state is RunState.CANCELED:
+                    end = PREEMPTED
+                pause = pause_before_next(job.submission.retry, attempt, end)
+            if pause is None:
+                self.services.runs.transition(transaction, run_id, end.state, end.reason)
+                store.set_stage(transaction, run_id, "leaving")
+                return
+            again = f"Attempt {attempt} failed: {end.reason} Attempt {attempt + 1} follows"
+            again += f" in {pause:g} s." if pause else " at once."
+            self.services.runs.transition(transaction, run_id, RunState.QUEUED, again)
+            store.set_stage(transaction, run_id, "leaving", now() + round(pause * 1000))
+
+    def give_up(self, compute_target: str) -> None:
+        """Cancel every job of a target that is to be used no longer; what goes on there is asked to
+        end at once, where the target answers."""
+        reason = f"Canceled: {caller().name} detached the compute target {compute_target}."
+        target = self.services.computes.target(compute_target)
+        for run_id in self.active(compute_target):
+            with self.storage.database.write() as transaction:
+                job = store.find(transaction, run_id)
+                if job is None or job.stage == "over":
+                    continue
+                if not job.ended:
+                    self.services.runs.transition(transaction, run_id, RunState.CANCELED, reason)
+                store.set_stage(transaction, run_id, "over")
+            if job.native_id is not None:
+                handle = Handle(compute_target, job.native_id, run_id, job.attempt)
+                with suppress(Unreachable, Unavailable):
+                    driver = self.services.computes.driver(target)
+                    driver.cancel(handle, grace_s=0, force=True)
+                    driver.sweep(handle)
 
     def counts(self, compute_target: str) -> tuple[int, int]:
         """How many jobs of a target are being worked on, and how many wait."""
         return store.counts(self.storage.database, compute_target)
 
-    def _check(self, body: SubmitRun) -> None:
-        """Refuse what can't run, before anything is queued."""
-        self.services.computes.get(body.compute_target)
-        if body.python is not None and not os.access(body.python, os.X_OK):
-            raise InvalidInput(
-                f"There is no Python interpreter {body.python!r} on this compute target.",
-                field="python",
-            )
-        match body.job:
-            case NotebookJob():
-                self._check_notebook(body.snapshot_id, body.job)
-            case ScriptJob(script=script):
-                self._file(body.snapshot_id, relative(script, "script"), "script")
-            case CommandJob(command=command):
-                self.services.snapshots.get(body.snapshot_id)
-                if not command or not command[0]:
-                    raise InvalidInput("command: names no program.", field="command")
+    def active(self, compute_target: str) -> builtins.list[str]:
+        """The ids of runs that wait for a target or are worked on there."""
+        found = store.entries(self.storage.database, compute_target, store.NOT_OVER)
+        return [entry.run_id for entry in found]
 
-    def _check_notebook(self, snapshot_id: str, job: NotebookJob) -> None:
-        raw = self._file(snapshot_id, relative(job.notebook, "notebook"), "notebook")
-        try:
-            notebook: Any = json.loads(raw)
-        except ValueError:
-            notebook = None
-        if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
-            raise InvalidInput(
-                f"{job.notebook!r} is not a notebook (nbformat 4 JSON).", field="notebook"
-            )
-        parameters.check(notebook, job.parameters)
-        self._check_kernel(notebook, job.kernel_name)
+    def _add(self, transaction: Transaction, experiment: str, run_id: str, body: SubmitRun) -> None:
+        notebook = body.job if isinstance(body.job, NotebookJob) else None
+        run = self.services.runs.add(
+            transaction,
+            experiment,
+            run_id=run_id,
+            kind=kind_of(body.job),
+            display_name=body.display_name,
+            parent=body.parent,
+            snapshot=body.snapshot_id,
+            notebook=notebook.notebook if notebook else None,
+            tags=body.tags,
+            params=notebook.parameters if notebook else {},
+            compute_target=body.compute_target,
+        )
+        store.insert(transaction, run, caller().name, body, "held" if body.after else "waiting")
+        reason = f"Waiting for a free slot on {body.compute_target}."
+        if body.after:
+            for after in {after.run_id: after for after in body.after}.values():
+                upstream = self.services.runs.row_id(transaction, after.run_id)
+                store.add_upstream(transaction, run, upstream, after)
+            reason = f"Waiting for {len(body.after)} other run{'s'[: len(body.after) > 1]}."
+        self.services.runs.transition(transaction, run_id, RunState.QUEUED, reason)
 
-    def _check_kernel(self, notebook: dict[str, Any], wanted: str | None) -> None:
-        spec = notebook.get("metadata", {}).get("kernelspec", {})
-        name = wanted or spec.get("name") or "python3"
-        known = self.services.computes.kernels()
-        if name not in known:
-            raise InvalidInput(
-                f"There is no kernel {name!r} on this compute target.",
-                field="kernel_name",
-                hint=f"It has: {', '.join(sorted(known))}. Name one of them (kernel_name, or -k).",
-            )
-
-    def _file(self, snapshot_id: str, path: str, field: str) -> bytes:
-        try:
-            found = self.services.snapshots.find(snapshot_id, path, field)
-        except NotFound as error:
-            raise InvalidInput(error.message, field=error.field, hint=error.hint) from None
-        return self.storage.blobs.read(found.digest)
+    def _cancel(self, transaction: Transaction, run_id: str, reason: str) -> bool:
+        """End a job that has not begun, ask for the end of one that has; whether that was new."""
+        job = store.find(transaction, run_id)
+        if job is None or job.ended or job.cancel_requested is not None:
+            return False
+        store.request_cancel(transaction, run_id)
+        if job.stage == "begun":
+            wanted = RunState.CANCEL_REQUESTED
+        else:
+            wanted = RunState.CANCELED
+            if job.stage != "leaving":
+                store.set_stage(transaction, run_id, "over")
+        self.services.runs.transition(transaction, run_id, wanted, reason)
+        return True
 
     def _repeat(self, run_id: str, body: SubmitRun) -> RunInfo | None:
         job = store.find(self.storage.database, run_id)

@@ -11,6 +11,22 @@ CREATE TABLE audit (
   PRIMARY KEY (id)
 );
 
+CREATE TABLE compute_target (
+  id BIGSERIAL NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  description TEXT NOT NULL,
+  settings_json TEXT NOT NULL,
+  quotas_json TEXT NOT NULL,
+  problems_json TEXT NOT NULL,
+  tags_json TEXT NOT NULL,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (name)
+);
+
 CREATE TABLE endpoint (
   id BIGSERIAL NOT NULL,
   name TEXT NOT NULL,
@@ -326,13 +342,36 @@ CREATE INDEX chunk_series ON chunk (run, key, id);
 CREATE TABLE job (
   run BIGINT NOT NULL,
   spec_json TEXT NOT NULL,
+  target TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  priority INTEGER DEFAULT '0' NOT NULL,
+  cores DOUBLE PRECISION DEFAULT '1' NOT NULL,
+  memory BIGINT DEFAULT '0' NOT NULL,
+  gpus INTEGER DEFAULT '0' NOT NULL,
+  nodes INTEGER DEFAULT '1' NOT NULL,
   attempt INTEGER DEFAULT '0' NOT NULL,
   native_id TEXT,
   enqueued BIGINT NOT NULL,
+  not_before BIGINT DEFAULT '0' NOT NULL,
+  begun BIGINT,
   cancel_requested BIGINT,
   PRIMARY KEY (run),
   FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
 );
+
+CREATE INDEX job_turn ON job (target, stage, owner, priority DESC, run);
+
+CREATE TABLE job_after (
+  run BIGINT NOT NULL,
+  upstream BIGINT NOT NULL,
+  condition TEXT NOT NULL,
+  PRIMARY KEY (run, upstream),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE,
+  FOREIGN KEY(upstream) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX job_after_upstream ON job_after (upstream);
 
 CREATE TABLE lineage (
   id BIGSERIAL NOT NULL,

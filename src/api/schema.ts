@@ -861,6 +861,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/runs/cancel': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Cancel every job that waits or goes on, of a target or an experiment where one is named. */
+    post: operations['jobs.cancel_all'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/computes': {
     parameters: {
       query?: never;
@@ -868,7 +885,26 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** `local` first, then the others in the order in which they were attached. */
     get: operations['computes.list'];
+    put?: never;
+    /** Let runs be executed there. Its engine is looked at first: raises Unavailable naming what */
+    post: operations['computes.attach'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/compute-kinds': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What can be attached here, with the settings of each. */
+    get: operations['computes.kinds'];
     put?: never;
     post?: never;
     delete?: never;
@@ -886,6 +922,76 @@ export interface paths {
     };
     /** The target. Raises NotFound naming those that there are. */
     get: operations['computes.get'];
+    put?: never;
+    post?: never;
+    /** Use it no longer; nothing of the target itself is touched. Raises Conflict while runs use */
+    delete: operations['computes.detach'];
+    options?: never;
+    head?: never;
+    /** Change how it is used. New settings are checked as at the beginning. */
+    patch: operations['computes.update'];
+    trace?: never;
+  };
+  '/computes/{name}/check': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Look at the engine now: what is missing, which is kept with the target. */
+    post: operations['computes.check'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/computes/{name}/capacity': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What the target has, asked of its engine now. Raises Unavailable where it is silent. */
+    get: operations['computes.capacity'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/computes/{name}/nodes': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Its machines, asked of its engine now. Raises Unavailable where it is silent. */
+    get: operations['computes.list_nodes'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/computes/{name}/runs': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The runs that wait for it or go on there. */
+    get: operations['computes.active_runs'];
     put?: never;
     post?: never;
     delete?: never;
@@ -1525,6 +1631,13 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    /**
+     * ActiveRuns
+     * @description The ids of runs that wait for a target or are worked on there, in the order of submission.
+     */
+    ActiveRuns: {
+      run_ids: string[];
+    };
     /** AddLineage */
     AddLineage: {
       items: components['schemas']['LineageItem'][];
@@ -1536,6 +1649,19 @@ export interface components {
     /** AddSpans */
     AddSpans: {
       items: components['schemas']['Span'][];
+    };
+    /**
+     * After
+     * @description A run to wait for: until it is Completed, or just ended in whatever way. Where it fails and
+     *         should have `succeeded`, the run that waits is Canceled.
+     */
+    After: {
+      run_id: string;
+      /**
+       * @default succeeded
+       * @enum {unknown}
+       */
+      condition: 'ended' | 'succeeded';
     };
     /**
      * AllowedNetworks
@@ -1589,6 +1715,26 @@ export interface components {
       valid: boolean;
     };
     /**
+     * AttachCompute
+     * @description A target for the workspace's runs. `settings` are of the kind's own type; with `unchecked` it
+     *         is attached also where its engine is not usable now.
+     */
+    AttachCompute: {
+      name: string;
+      kind: string;
+      /** @default {} */
+      settings: Record<string, never>;
+      quotas?: components['schemas']['Quotas'];
+      /** @default  */
+      description: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default false */
+      unchecked: boolean;
+    };
+    /**
      * Attempt
      * @description What came of a delivery: the status and the beginning of the answer, or what went wrong.
      */
@@ -1618,6 +1764,32 @@ export interface components {
     BlobInfo: {
       digest: string;
       size: number;
+    };
+    /**
+     * CancelRuns
+     * @description Which runs to cancel: all that are queued or go on, on this target, in this experiment.
+     */
+    CancelRuns: {
+      /** @default null */
+      compute_target: string | null;
+      /** @default null */
+      experiment: string | null;
+    };
+    /**
+     * CanceledRuns
+     * @description How many runs were asked to end.
+     */
+    CanceledRuns: {
+      count: number;
+    };
+    /**
+     * Capacity
+     * @description What a target has. `slots` is how many runs it is given at once; None where its engine keeps
+     *         a queue of its own and takes them all.
+     */
+    Capacity: {
+      slots: number | null;
+      nodes: components['schemas']['Node'][];
     };
     /**
      * Collected
@@ -1653,22 +1825,61 @@ export interface components {
     };
     /**
      * ComputeInfo
-     * @description A place where runs execute; `slots` is how many it takes at once.
+     * @description A place where runs execute, as the workspace's records have it; its engine is not asked.
+     *
+     *         `slots` is how many runs it is given at once (None: its engine keeps a queue of its own);
+     *         `state` is Unusable where the last look at the engine found `problems`. What a machine has is
+     *         known of `local` only.
      */
     ComputeInfo: {
       name: string;
+      kind: string;
       /** @enum {unknown} */
-      kind: 'local';
-      /** @enum {unknown} */
-      state: 'Running';
-      slots: number;
+      state: 'Running' | 'Unusable';
+      slots: number | null;
       running: number;
       queued: number;
-      cores: number;
-      memory_bytes: number;
-      available_memory_bytes: number;
-      load: number;
-      python: string;
+      /** @default null */
+      cores: number | null;
+      /** @default null */
+      memory_bytes: number | null;
+      /** @default null */
+      available_memory_bytes: number | null;
+      /** @default null */
+      load: number | null;
+      /** @default null */
+      python: string | null;
+      /** @default  */
+      description: string;
+      /** @default {} */
+      settings: Record<string, never>;
+      quotas?: components['schemas']['Quotas'];
+      /** @default [] */
+      capabilities: string[];
+      /** @default [] */
+      problems: components['schemas']['Problem'][];
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default null */
+      user: string | null;
+      /** @default null */
+      created: number | null;
+      /** @default null */
+      updated: number | null;
+    };
+    /**
+     * ComputeKind
+     * @description A kind of target and the JSON Schema of its settings.
+     */
+    ComputeKind: {
+      kind: string;
+      settings_schema: Record<string, never>;
+    };
+    /** ComputeKindList */
+    ComputeKindList: {
+      items: components['schemas']['ComputeKind'][];
     };
     /** ComputeList */
     ComputeList: {
@@ -2314,6 +2525,22 @@ export interface components {
       next: string | null;
     };
     /**
+     * Node
+     * @description A machine of a target; `state` is the engine's own word.
+     */
+    Node: {
+      name: string;
+      state: string;
+      cores: number;
+      memory_bytes: number;
+      /** @default 0 */
+      gpus: number;
+    };
+    /** NodeList */
+    NodeList: {
+      items: components['schemas']['Node'][];
+    };
+    /**
      * NotebookJob
      * @description A notebook of the snapshot; `parameters` go into the cell tagged `parameters`.
      *
@@ -2366,6 +2593,19 @@ export interface components {
       dataset: components['schemas']['OnDataset'] | null;
     };
     /**
+     * Problem
+     * @description Something that keeps a target from being used, and what to do about it.
+     */
+    Problem: {
+      message: string;
+      /** @default  */
+      hint: string;
+    };
+    /** ProblemList */
+    ProblemList: {
+      items: components['schemas']['Problem'][];
+    };
+    /**
      * Progress
      * @description How far a run has come: `done` of `total` cells or steps.
      */
@@ -2402,6 +2642,20 @@ export interface components {
       database_bytes_after: number;
       /** @default [] */
       kept: components['schemas']['Kept'][];
+    };
+    /**
+     * Quotas
+     * @description How much of a target this workspace uses at once; None is no limit of its own.
+     */
+    Quotas: {
+      /** @default null */
+      max_running: number | null;
+      /** @default null */
+      max_cores: number | null;
+      /** @default null */
+      max_running_per_user: number | null;
+      /** @default null */
+      max_cores_per_user: number | null;
     };
     /** RegenerateKey */
     RegenerateKey: {
@@ -2442,6 +2696,37 @@ export interface components {
       properties: {
         [key: string]: string;
       };
+    };
+    /**
+     * Resources
+     * @description What a run needs, on each of its nodes. Without `memory_bytes` it has no limit of its own.
+     */
+    Resources: {
+      /** @default 1 */
+      cores: number;
+      /** @default null */
+      memory_bytes: number | null;
+      /** @default 0 */
+      gpus: number;
+      /** @default 1 */
+      nodes: number;
+    };
+    /**
+     * Retry
+     * @description Whether a run that failed is tried again: at most `max_attempts` times in all, where it
+     *         failed for a cause in `on`. The second attempt waits `backoff_seconds`, each later one `factor`
+     *         times as long as the one before.
+     */
+    Retry: {
+      /** @default 1 */
+      max_attempts: number;
+      on?: ('failed' | 'lost' | 'oom' | 'timeout')[];
+      /** @default 10 */
+      backoff_seconds: number;
+      /** @default 2 */
+      factor: number;
+      /** @default 3600 */
+      max_backoff_seconds: number;
     };
     /**
      * RunComparison
@@ -2804,7 +3089,8 @@ export interface components {
      * @description A run for a compute target. A `run_id` made by the client makes a repeat harmless.
      *
      *         `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
-     *         have this package (default: the target's own).
+     *         have this package (default: the target's own). Users take turns; of one user's runs the one of
+     *         the highest `priority` is next, then the oldest.
      */
     SubmitRun: {
       job:
@@ -2832,6 +3118,12 @@ export interface components {
       timeout_seconds: number | null;
       /** @default null */
       python: string | null;
+      resources?: components['schemas']['Resources'];
+      retry?: components['schemas']['Retry'];
+      /** @default 0 */
+      priority: number;
+      /** @default [] */
+      after: components['schemas']['After'][];
     };
     /**
      * TestWebhook
@@ -2948,6 +3240,21 @@ export interface components {
         [key: string]: string;
       };
       valid?: boolean;
+    };
+    /**
+     * UpdateCompute
+     * @description What to change: settings and quotas are replaced whole, tags are set.
+     */
+    UpdateCompute: {
+      settings?: Record<string, never>;
+      quotas?: components['schemas']['Quotas'];
+      description?: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
     };
     /**
      * UpdateExperiment
@@ -3138,22 +3445,30 @@ export interface components {
   headers: never;
   pathItems: never;
 }
+export type ActiveRuns = components['schemas']['ActiveRuns'];
 export type AddLineage = components['schemas']['AddLineage'];
 export type AddModelMetrics = components['schemas']['AddModelMetrics'];
 export type AddSpans = components['schemas']['AddSpans'];
+export type After = components['schemas']['After'];
 export type AllowedNetworks = components['schemas']['AllowedNetworks'];
 export type ArtifactInfo = components['schemas']['ArtifactInfo'];
 export type ArtifactList = components['schemas']['ArtifactList'];
 export type Assessment = components['schemas']['Assessment'];
+export type AttachCompute = components['schemas']['AttachCompute'];
 export type Attempt = components['schemas']['Attempt'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditList = components['schemas']['AuditList'];
 export type BlobInfo = components['schemas']['BlobInfo'];
+export type CancelRuns = components['schemas']['CancelRuns'];
+export type CanceledRuns = components['schemas']['CanceledRuns'];
+export type Capacity = components['schemas']['Capacity'];
 export type Collected = components['schemas']['Collected'];
 export type CommandJob = components['schemas']['CommandJob'];
 export type CompareRuns = components['schemas']['CompareRuns'];
 export type ComparedRow = components['schemas']['ComparedRow'];
 export type ComputeInfo = components['schemas']['ComputeInfo'];
+export type ComputeKind = components['schemas']['ComputeKind'];
+export type ComputeKindList = components['schemas']['ComputeKindList'];
 export type ComputeList = components['schemas']['ComputeList'];
 export type CountRuns = components['schemas']['CountRuns'];
 export type CreateAssessment = components['schemas']['CreateAssessment'];
@@ -3208,16 +3523,23 @@ export type ModelList = components['schemas']['ModelList'];
 export type ModelMetric = components['schemas']['ModelMetric'];
 export type ModelVersion = components['schemas']['ModelVersion'];
 export type ModelVersionList = components['schemas']['ModelVersionList'];
+export type Node = components['schemas']['Node'];
+export type NodeList = components['schemas']['NodeList'];
 export type NotebookJob = components['schemas']['NotebookJob'];
 export type Nothing = components['schemas']['Nothing'];
 export type OmittedFile = components['schemas']['OmittedFile'];
 export type OnDataset = components['schemas']['OnDataset'];
 export type Order = components['schemas']['Order'];
+export type Problem = components['schemas']['Problem'];
+export type ProblemList = components['schemas']['ProblemList'];
 export type Progress = components['schemas']['Progress'];
 export type Purge = components['schemas']['Purge'];
 export type PurgeResult = components['schemas']['PurgeResult'];
+export type Quotas = components['schemas']['Quotas'];
 export type RegenerateKey = components['schemas']['RegenerateKey'];
 export type RegisterModel = components['schemas']['RegisterModel'];
+export type Resources = components['schemas']['Resources'];
+export type Retry = components['schemas']['Retry'];
 export type RunComparison = components['schemas']['RunComparison'];
 export type RunCount = components['schemas']['RunCount'];
 export type RunIds = components['schemas']['RunIds'];
@@ -3254,6 +3576,7 @@ export type TraceList = components['schemas']['TraceList'];
 export type TrashItem = components['schemas']['TrashItem'];
 export type TrashList = components['schemas']['TrashList'];
 export type UpdateAssessment = components['schemas']['UpdateAssessment'];
+export type UpdateCompute = components['schemas']['UpdateCompute'];
 export type UpdateExperiment = components['schemas']['UpdateExperiment'];
 export type UpdateLoggedModel = components['schemas']['UpdateLoggedModel'];
 export type UpdateModel = components['schemas']['UpdateModel'];
@@ -5288,6 +5611,39 @@ export interface operations {
       };
     };
   };
+  'jobs.cancel_all': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CancelRuns'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CanceledRuns'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'computes.list': {
     parameters: {
       query?: never;
@@ -5304,6 +5660,68 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ComputeList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.attach': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AttachCompute'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ComputeInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.kinds': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ComputeKindList'];
         };
       };
       /** @description Refused. */
@@ -5335,6 +5753,198 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ComputeInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.detach': {
+    parameters: {
+      query?: {
+        force?: boolean;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateCompute'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ComputeInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.check': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ProblemList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.capacity': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Capacity'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.list_nodes': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['NodeList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'computes.active_runs': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ActiveRuns'];
         };
       };
       /** @description Refused. */

@@ -67,12 +67,11 @@ export function visibleRows(
   }
   if (section('computes', trans.__('Compute'), model.computes.length)) {
     for (const one of model.computes) {
-      const detail = trans.__(
-        '%1 of %2 busy, %3 waiting',
-        one.running,
-        one.slots,
-        one.queued
-      );
+      const busy =
+        one.slots === null
+          ? trans.__('%1 busy', one.running)
+          : trans.__('%1 of %2 busy', one.running, one.slots);
+      const detail = trans.__('%1, %2 waiting', busy, one.queued);
       rows.push({ ...plain(`compute:${one.name}`, 2, one.name), detail });
     }
   }

@@ -143,12 +143,16 @@ def test_killing_dispatcher_and_runner_is_found_out_by_the_next_dispatcher(
     check_gone(run)
 
 
-def test_a_runner_that_stands_still_goes_on(run: Run, acknowledged: Acknowledged) -> None:
+def test_a_run_whose_runner_stands_still_is_not_responding_until_it_goes_on(
+    run: Run, acknowledged: Acknowledged
+) -> None:
     runner = runner_of(run)
     runner.suspend()
+    eventually(lambda: run.get_status() is RunState.NOT_RESPONDING)
     acknowledged.wait_for_more()
-    assert run.get_status() is RunState.RUNNING
+    assert run.info().reason == "Its runner stands still."
     runner.resume()
+    eventually(lambda: run.get_status() is RunState.RUNNING)
     acknowledged.end()
     assert run.wait_for_completion(timeout_seconds=60).state is RunState.COMPLETED
     check_kept(run, acknowledged)

@@ -4,7 +4,7 @@
 so that opening a workspace needs the standard library alone; a test holds the two together.
 """
 
-from ml_workspace_lab.storage.schema import models, runs, tracing, webhooks, workspace
+from ml_workspace_lab.storage.schema import jobs, models, runs, tracing, webhooks, workspace
 from ml_workspace_lab.storage.schema.columns import metadata
 
-__all__ = ["metadata", "models", "runs", "tracing", "webhooks", "workspace"]
+__all__ = ["jobs", "metadata", "models", "runs", "tracing", "webhooks", "workspace"]

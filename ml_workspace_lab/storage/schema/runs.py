@@ -207,14 +207,3 @@ Table(
     text("notices_json"),
     time_("created"),
 )
-
-Table(
-    "job",
-    metadata,
-    Column("run", BIG, ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
-    text("spec_json"),
-    Column("attempt", Integer, nullable=False, server_default="0"),
-    Column("native_id", Text),
-    time_("enqueued"),
-    time_("cancel_requested", nullable=True),
-)

@@ -1,0 +1,161 @@
+"""What becomes of attempts that have begun: the engine's evidence, judged."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ml_workspace_lab.compute.driver import Driver, Handle, Phase, Probe, Unreachable
+from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.experiments.runs import SILENCE_SECONDS
+from ml_workspace_lab.jobs import store
+from ml_workspace_lab.jobs.ending import AttemptEnd
+from ml_workspace_lab.jobs.launches import GRACE_SECONDS
+from ml_workspace_lab.jobs.model import Cause
+from ml_workspace_lab.jobs.store import QueueEntry
+from ml_workspace_lab.services import Services
+from ml_workspace_lab.trouble import kept_apart
+
+OVERTIME_SECONDS = 2 * GRACE_SECONDS
+"""How long after its time limit a runner has to end its work by itself."""
+PATIENCE_SECONDS = 60.0
+"""How long a cancel waits for a target that does not answer."""
+
+
+@dataclass
+class _Seen:
+    """What this process remembers of an attempt; another one would begin anew."""
+
+    time_limit: float | None
+    running_since: float | None = None
+    asked_to_end: float | None = None
+    forced: bool = False
+    leaving_since: float | None = None
+
+
+@dataclass
+class Watch:
+    """Looks at the attempts of one target."""
+
+    services: Services
+    driver: Driver
+    _seen: dict[tuple[str, int], _Seen] = field(default_factory=dict)
+
+    def look(self, begun: Sequence[tuple[QueueEntry, Handle]]) -> bool:
+        """Ask the engine about all of them at once and act on it; whether something is about to
+        change."""
+        self._forget({(entry.run_id, entry.attempt) for entry, _ in begun})
+        if not begun:
+            return False
+        probes = self.driver.probe([handle for _, handle in begun])
+        in_a_moment = False
+        for entry, handle in begun:
+            with kept_apart(f"run {entry.run_id}"), suppress(Unreachable):
+                if entry.stage == "leaving" or entry.ended:
+                    in_a_moment = not self._see_off(entry, handle, probes[handle]) or in_a_moment
+                else:
+                    self._judge(entry, handle, probes[handle])
+        return in_a_moment
+
+    def leave(self, entry: QueueEntry, handle: Handle | None) -> None:
+        """Nothing of the attempt goes on: its place is free, or the next attempt's."""
+        if handle is not None:
+            self.driver.sweep(handle)
+        with self.services.storage.database.write() as transaction:
+            job = store.find(transaction, entry.run_id)
+            if job is not None and job.attempt == entry.attempt:
+                store.move_on(transaction, entry.run_id, "over" if job.ended else "waiting")
+        self._seen.pop((entry.run_id, entry.attempt), None)
+
+    def _see_off(self, entry: QueueEntry, handle: Handle, probe: Probe) -> bool:
+        """After the end of an attempt nothing of it may stay; whether that is so. What does not
+        leave by itself is ended."""
+        seen = self._memory(entry)
+        seen.leaving_since = seen.leaving_since or time.monotonic()
+        late = time.monotonic() - seen.leaving_since > GRACE_SECONDS
+        if late and probe.phase in (Phase.PENDING, Phase.RUNNING) and not seen.forced:
+            self.driver.cancel(handle, grace_s=0, force=True)
+            seen.forced = True
+        # One that never began has nothing to leave: whatever its engine makes of it later is
+        # refused when it claims the attempt.
+        if probe.is_over or (seen.forced and probe.phase is Phase.PENDING):
+            self.leave(entry, handle)
+            return True
+        return False
+
+    def _judge(self, entry: QueueEntry, handle: Handle, probe: Probe) -> None:
+        seen = self._memory(entry)
+        if entry.cancel_requested is not None and not probe.is_over:
+            self._cancel(entry, handle, probe, seen)
+        elif probe.is_over:
+            self._close(entry, probe)
+        elif probe.phase is Phase.RUNNING:
+            self._check_time(entry, handle, seen)
+            self._check_life(entry, probe)
+
+    def _cancel(self, entry: QueueEntry, handle: Handle, probe: Probe, seen: _Seen) -> None:
+        """Ask first; end by force when the grace is over. Where the target does not answer, the run
+        ends all the same: its runner is told so when it comes back."""
+        first = seen.asked_to_end is None
+        seen.asked_to_end = seen.asked_to_end or time.monotonic()
+        waited = time.monotonic() - seen.asked_to_end
+        if probe.phase is Phase.UNREACHABLE:
+            if waited > PATIENCE_SECONDS:
+                reason = "Canceled; its target does not answer, and ends the work when it does."
+                self._conclude(entry, AttemptEnd(RunState.CANCELED, reason))
+        elif first:
+            self.driver.cancel(handle, grace_s=GRACE_SECONDS)
+        elif not seen.forced and waited > GRACE_SECONDS:
+            self.driver.cancel(handle, grace_s=0, force=True)
+            seen.forced = True
+        elif seen.forced and probe.phase is Phase.PENDING:
+            self._conclude(entry, AttemptEnd(RunState.CANCELED, "Canceled before it began."))
+
+    def _close(self, entry: QueueEntry, probe: Probe) -> None:
+        """The runner is gone. Where it did not report an end, this is the end."""
+        if entry.cancel_requested is not None:
+            end = AttemptEnd(RunState.CANCELED, "Canceled; its processes were ended.")
+        else:
+            how = f": {probe.reason}" if probe.reason else " without a word"
+            cause: Cause = probe.cause if probe.cause in ("oom", "timeout") else "lost"
+            end = AttemptEnd(RunState.FAILED, f"The runner process ended{how}.", cause)
+        self._conclude(entry, end)
+
+    def _check_time(self, entry: QueueEntry, handle: Handle, seen: _Seen) -> None:
+        """A runner that doesn't keep its time limit is ended."""
+        seen.running_since = seen.running_since or time.monotonic()
+        if seen.time_limit is None or seen.forced:
+            return
+        if time.monotonic() - seen.running_since > seen.time_limit + OVERTIME_SECONDS:
+            self.driver.cancel(handle, grace_s=0, force=True)
+            seen.forced = True
+            reason = f"The time limit of {seen.time_limit:g} s was over, and its runner went on."
+            self._conclude(entry, AttemptEnd(RunState.FAILED, reason, "timeout"))
+
+    def _check_life(self, entry: QueueEntry, probe: Probe) -> None:
+        """A runner that is silent or stands still may go on: its run is NotResponding."""
+        stands_still = bool(probe.native.get("stopped"))
+        silent = self.services.storage.run(entry.run_id).silence() > SILENCE_SECONDS
+        with suppress(Conflict):  # ended or canceled meanwhile
+            if entry.state is RunState.RUNNING and (stands_still or silent):
+                what = "stands still" if stands_still else f"is silent for {SILENCE_SECONDS:.0f} s"
+                reason = f"Its runner {what}."
+                self.services.runs.move(entry.run_id, RunState.NOT_RESPONDING, reason)
+            elif entry.state is RunState.NOT_RESPONDING and not (stands_still or silent):
+                self.services.runs.move(entry.run_id, RunState.RUNNING, "It answers again.")
+
+    def _conclude(self, entry: QueueEntry, end: AttemptEnd) -> None:
+        with suppress(Conflict):  # the runner's own report came first, and is the truth
+            self.services.jobs.conclude(entry.run_id, entry.attempt, end)
+
+    def _memory(self, entry: QueueEntry) -> _Seen:
+        key = entry.run_id, entry.attempt
+        if key not in self._seen:
+            job = store.find(self.services.storage.database, entry.run_id)
+            self._seen[key] = _Seen(job.submission.timeout_seconds if job else None)
+        return self._seen[key]
+
+    def _forget(self, present: set[tuple[str, int]]) -> None:
+        for key in [key for key in self._seen if key not in present]:
+            del self._seen[key]
