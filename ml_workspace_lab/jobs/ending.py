@@ -1,7 +1,5 @@
 """How an attempt ended, and whether another one follows."""
 
-from typing import Literal
-
 from msgspec import Struct
 
 from ml_workspace_lab.experiments.model import RunState
@@ -12,7 +10,7 @@ class AttemptEnd(Struct, frozen=True):
     """The end of one attempt at a run, with the reason that users read; `cause` is that of a
     failure."""
 
-    state: Literal[RunState.COMPLETED, RunState.FAILED, RunState.CANCELED]
+    state: RunState
     reason: str = ""
     cause: Cause = "failed"
 

@@ -10,6 +10,7 @@ from ml_workspace_lab.compute.wake import poke
 from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable, WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs import store
+from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.runner.log_file import LogFile
 from ml_workspace_lab.jobs.runner.outcome import Outcome
@@ -82,7 +83,8 @@ class DirectLink:
 
     def finish(self, outcome: Outcome) -> None:
         self._log.close()
-        _patiently(lambda: self._services.runs.finish(self.run_id, outcome.state, outcome.reason))
+        end = AttemptEnd(outcome.state, outcome.reason, outcome.cause)
+        _patiently(lambda: self._services.jobs.conclude(self.run_id, self.attempt, end))
 
     def close(self) -> None:
         self._lock.release()

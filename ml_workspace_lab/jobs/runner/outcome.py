@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.jobs.model import Cause
 
 CUTTING = (signal.SIGTERM, signal.SIGALRM)
 
@@ -15,12 +16,13 @@ CUTTING = (signal.SIGTERM, signal.SIGALRM)
 @dataclass(frozen=True)
 class Outcome:
     """The end of the work, with the reason that users read; the exit code of its process, or the
-    signal that ended it, where one did."""
+    signal that ended it, where one did; and why it failed, for those who try again."""
 
     state: RunState
     reason: str = ""
     exit_code: int | None = None
     signal: int | None = None
+    cause: Cause = "failed"
 
 
 COMPLETED = Outcome(RunState.COMPLETED)
@@ -101,5 +103,5 @@ class Limits:
     def _outcome(self, number: int) -> Outcome:
         if number == signal.SIGALRM:
             reason = f"The time limit of {self._timeout_seconds:g} s was over."
-            return Outcome(RunState.FAILED, reason)
+            return Outcome(RunState.FAILED, reason, cause="timeout")
         return Outcome(RunState.CANCELED, "Canceled while it was running.")
