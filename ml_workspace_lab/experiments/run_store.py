@@ -208,7 +208,7 @@ def active(queries: Queries, kind: RunKind | None = None) -> list[str]:
     """The ids of runs that have not ended."""
     which = "" if kind is None else "AND kind = :kind"
     rows = queries.all(
-        f"SELECT uid FROM run WHERE ended IS NULL AND deleted IS NULL {which}", kind=kind
+        f"SELECT uid FROM run WHERE ended IS NULL AND coalesce(deleted, 0) = 0 {which}", kind=kind
     )
     return [row["uid"] for row in rows]
 

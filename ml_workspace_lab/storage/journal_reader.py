@@ -28,7 +28,15 @@ class Batch(NamedTuple):
 
 def journals(folder: Path) -> list[str]:
     """The names of the journals in a folder."""
-    return sorted(path.stem for path in folder.glob("[uw]*.keys"))
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:  # as for most of the runs in a long list
+        return []
+    return sorted(
+        name.removesuffix(".keys")
+        for name in names
+        if name.endswith(".keys") and name.startswith(("u", "w"))
+    )
 
 
 def is_alive(folder: Path, journal: str) -> bool:
