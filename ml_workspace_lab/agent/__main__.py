@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ml_workspace_lab.agent.abandoned import Abandoned
 from ml_workspace_lab.agent.dispatching import Dispatching
 from ml_workspace_lab.compute.wake import LOCK, PIPE
 from ml_workspace_lab.endpoints.supervisor import Supervisor
@@ -42,6 +43,7 @@ def main(root: Path) -> None:
         Supervisor(services),
         _Watch(services),
         Deliveries(services),
+        Abandoned(services),
     ]
     try:
         _loop(storage, parts)

@@ -143,12 +143,17 @@ class LocalConnection(Connection):
         instance = getattr(self._services, service)
         return self._gate.call(instance, operation, arguments, body=body, content=content)
 
+    def check(self, service: str, operation: str, **values: Any) -> None:
+        """Raise what a call with these arguments would be refused with, for want of a right; for
+        what begins now and is done by that call later."""
+        self.storage.database.require()
+        found = service_class(service).operations[operation]
+        self._gate.check(found, convert(values, found.arguments))
+
     shares_journals = True
 
     def metric_writer(self, run_id: str) -> "JournalWriter":
-        self.storage.database.require()
-        operation = service_class("metrics").operations["log"]
-        self._gate.check(operation, convert({"run_id": run_id}, operation.arguments))
+        self.check("metrics", "log", run_id=run_id)
         return self._services.metrics.writer(run_id)
 
     def ship(self, run_id: str, writer: "JournalWriter", kept: int) -> int:  # noqa: ARG002 - the store knows

@@ -110,7 +110,7 @@ def upload(request: Request) -> Response:
 
 
 def not_offered(request: Request) -> Response:  # noqa: ARG001 - whatever is asked
-    raise NotOffered("Multipart transfers are not offered: files come and go whole.")
+    raise NotOffered("Downloads by other addresses are not offered: ask for ranges of the file.")
 
 
 def _download(on: Shelf, path: str) -> Response:

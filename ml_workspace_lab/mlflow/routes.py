@@ -16,6 +16,7 @@ from ml_workspace_lab.mlflow import (
     inputs,
     logged_models,
     logging,
+    multipart,
     otlp,
     registry,
     runs,
@@ -33,6 +34,7 @@ __all__ = ["error_response", "routes"]
 Call = Callable[[Request], Response]
 GIB = 1024**3
 ARTIFACT_LIMIT = 16 * GIB
+PART_LIMIT = 5 * GIB
 LOGGED = r"logged-models/(?P<model_id>[^/]+)"
 PROXY = "/2.0/mlflow-artifacts"
 
@@ -118,7 +120,10 @@ def _artifacts() -> Iterator[Route]:
     yield from twins(Route("GET", file, artifacts.get))
     yield from twins(Route("PUT", file, artifacts.put, ARTIFACT_LIMIT))
     yield from twins(Route("DELETE", file, artifacts.delete))
-    yield from twins(Route("POST", f"{PROXY}/mpu/[a-z]+/.+", artifacts.not_offered))
+    for name, call in multipart.CALLS.items():
+        yield from twins(Route("POST", f"{PROXY}/mpu/{name}/(?P<path>.+)", call))
+    part = f"{multipart.PARTS}/(?P<upload_id>[^/]+)/(?P<part>[0-9]{{1,5}})"
+    yield Route("PUT", part, multipart.put_part, PART_LIMIT, public=True)
     yield from twins(Route("GET", f"{PROXY}/presigned/.+", artifacts.not_offered))
     yield Route("GET", "/get-artifact", artifacts.get_of_run)
 

@@ -21,7 +21,7 @@ def server_info(request: Request) -> Response:  # noqa: ARG001
     return answer(
         store_type="SqlStore",
         workspaces_enabled=False,
-        multipart_uploads_enabled=False,
+        multipart_uploads_enabled=True,
         multipart_downloads_enabled=False,
         artifacts_presigned_only=False,
         artifact_serving_enabled=True,

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Content
 from ml_workspace_lab.errors import InvalidInput, NotFound
-from ml_workspace_lab.mlflow.lookup import no_run
+from ml_workspace_lab.mlflow.lookup import active_run, no_run
 from ml_workspace_lab.models.sources import unspelled
 from ml_workspace_lab.storage.paths import relative
 
@@ -29,6 +29,9 @@ class Shelf(Protocol):
 
     def put(self, path: str, content: BinaryIO) -> None: ...
 
+    def require_put(self, path: str) -> None:
+        """Raise what a `put` would be refused with, before its content is there."""
+
     def delete(self, path: str) -> None: ...
 
 
@@ -36,6 +39,7 @@ class OfRun:
     """The artifacts of a run."""
 
     def __init__(self, connection: LocalConnection, run_id: str) -> None:
+        self._connection = connection
         self._artifacts = connection.artifacts
         self._run_id = run_id
 
@@ -49,6 +53,10 @@ class OfRun:
     def put(self, path: str, content: BinaryIO) -> None:
         self._artifacts.put(self._run_id, path, content)
 
+    def require_put(self, path: str) -> None:
+        self._connection.check("artifacts", "put", run_id=self._run_id, path=path)
+        active_run(self._connection, self._run_id)
+
     def delete(self, path: str) -> None:
         self._artifacts.delete(self._run_id, path)
 
@@ -57,6 +65,7 @@ class OfTrace:
     """The files of a trace."""
 
     def __init__(self, connection: LocalConnection, trace_id: str) -> None:
+        self._connection = connection
         self._traces = connection.traces
         self._trace_id = trace_id
 
@@ -70,6 +79,10 @@ class OfTrace:
     def put(self, path: str, content: BinaryIO) -> None:
         self._traces.put_file(self._trace_id, path, content)
 
+    def require_put(self, path: str) -> None:
+        self._connection.check("traces", "put_file", trace_id=self._trace_id, path=path)
+        self._traces.files(self._trace_id)
+
     def delete(self, path: str) -> None:
         self._traces.delete_file(self._trace_id, path)
 
@@ -78,6 +91,7 @@ class OfLoggedModel:
     """The files of a logged model."""
 
     def __init__(self, connection: LocalConnection, model_id: str) -> None:
+        self._connection = connection
         self._models = connection.logged_models
         self._model_id = model_id
 
@@ -90,6 +104,10 @@ class OfLoggedModel:
 
     def put(self, path: str, content: BinaryIO) -> None:
         self._models.put_file(self._model_id, path, content)
+
+    def require_put(self, path: str) -> None:
+        self._connection.check("logged_models", "put_file", model_id=self._model_id, path=path)
+        self._models.files(self._model_id)
 
     def delete(self, path: str) -> None:
         self._models.delete_file(self._model_id, path)
@@ -112,6 +130,9 @@ class OfVersion:
         return found
 
     def put(self, path: str, content: BinaryIO) -> None:  # noqa: ARG002 - whatever it is
+        raise self._refusal(path)
+
+    def require_put(self, path: str) -> None:
         raise self._refusal(path)
 
     def delete(self, path: str) -> None:

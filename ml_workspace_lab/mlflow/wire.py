@@ -15,6 +15,7 @@ class Request:
     """One call: `path` has the pattern's named groups, decoded; `body` stands at its beginning.
 
     `connection` acts for the caller, with the caller's rights; on a public route nobody has any.
+    `address` is where the caller reaches the protocol: what stands before the paths of its calls.
     """
 
     connection: LocalConnection
@@ -22,6 +23,7 @@ class Request:
     query: dict[str, list[str]]
     body: BinaryIO
     headers: Mapping[str, str]
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Route:
 
     `limit` is the longest body in bytes. An `inline` call is made on the event loop, so it must
     neither wait for a disk nor take over a millisecond; any other runs in a thread. A `public` one
-    needs no login.
+    needs no login: it tells nothing of the workspace, or its address is the right to it.
     """
 
     method: str

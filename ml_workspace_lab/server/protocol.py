@@ -19,6 +19,7 @@ from ml_workspace_lab.errors import (
     shown,
 )
 from ml_workspace_lab.mlflow.wire import Request, Response, Route
+from ml_workspace_lab.server.address import address
 from ml_workspace_lab.server.answering import INTERNAL, Answering, is_clients
 from ml_workspace_lab.server.downloads import send
 from ml_workspace_lab.server.host import WorkspaceHost
@@ -116,7 +117,12 @@ class ProtocolHandler(Answering):
             for name, values in self.request.query_arguments.items()
         }
         request = Request(
-            self._connection, self._path, query, self.body.content(), self.request.headers
+            self._connection,
+            self._path,
+            query,
+            self.body.content(),
+            self.request.headers,
+            address(self.request) + self._mount,
         )
         call = self.route.call
         await self._respond(call(request) if self.route.inline else await in_thread(call, request))

@@ -2,9 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.engine import open_database
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.storage.uploads import Uploads
 
 
 class Storage:
@@ -23,6 +27,12 @@ class Storage:
 
     def run(self, run_id: str) -> "RunFolder":
         return RunFolder(self.root / "runs" / run_id)
+
+    @property
+    def uploads(self) -> "Uploads":
+        from ml_workspace_lab.storage.uploads import Uploads
+
+        return Uploads(self.root)
 
     def endpoint(self, name: str) -> Path:
         return self.root / "endpoints" / name

@@ -10,8 +10,8 @@ from ml_workspace_lab.storage.storage import Storage
 
 
 def sweep(storage: Storage, before: int) -> Freed:
-    """Remove contents that nothing refers to, temporary files, and folders of runs that never came
-    to be, all of them as old as the moment `before` (ms) or older."""
+    """Remove contents that nothing refers to, temporary files, uploads that were given up,
+    folders of runs that never came to be: all as old as the moment `before` (ms) or older."""
     freed = Freed()
     rows = storage.database.all(
         "SELECT digest FROM snapshot WHERE NOT EXISTS"
@@ -29,6 +29,9 @@ def sweep(storage: Storage, before: int) -> Freed:
     for path in _temporary(storage):
         if gc.is_older(path, before):
             gc.remove(path, freed)
+    unfinished = storage.uploads.sweep(before)
+    freed.files += unfinished.files
+    freed.bytes += unfinished.bytes
     known = {row["uid"] for row in storage.database.all("SELECT uid FROM run")}
     for path in _entries(storage.root / "runs"):
         if path.name not in known and gc.is_older(path, before) and not is_held(path / "lock"):

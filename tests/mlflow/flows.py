@@ -126,6 +126,20 @@ def traces():
     assert client.delete_traces(experiment_id=experiment_id, trace_ids=[trace_id]) == 1
 
 
+def parts():
+    """A large file goes in parts, on a server that offers it without being told to, and back."""
+    with open("large.bin", "wb") as file:  # noqa: PTH123 - a script for old clients
+        file.write(os.urandom(8_000_000))
+    with mlflow.start_run() as run:
+        mlflow.log_artifact("large.bin", "deep/er")
+    assert [f.file_size for f in client.list_artifacts(run.info.run_id, "deep/er")] == [8_000_000]
+    back = mlflow.artifacts.download_artifacts(
+        run_id=run.info.run_id, artifact_path="deep/er/large.bin"
+    )
+    with open(back, "rb") as got, open("large.bin", "rb") as sent:  # noqa: PTH123
+        assert got.read() == sent.read()
+
+
 def webhooks():
     """A webhook is set up, tried, changed, and tells of what happens next."""
     made = client.create_webhook(

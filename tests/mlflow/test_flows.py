@@ -69,6 +69,13 @@ def test_traces_are_told_of_and_assessed(ours: Target, folder: Path) -> None:
     run(ours, "traces", folder)
 
 
+def test_a_large_file_goes_in_parts(ours: Target, folder: Path) -> None:
+    sizes = {"MINIMUM_FILE_SIZE": "6000000", "CHUNK_SIZE": "5242880"}
+    run(ours, "parts", folder, **{f"MLFLOW_MULTIPART_UPLOAD_{k}": v for k, v in sizes.items()})
+    (done,) = (folder / "store" / "uploads").glob("*/done.json")
+    assert done.read_bytes().count(b"[") == 3
+
+
 def test_webhooks_are_told_by_the_background_process(
     ours: Target, folder: Path, receiver: Receiver
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.mlflow.multipart import put_part
 from ml_workspace_lab.mlflow.routes import routes
 from tests.conftest import Server
 from tests.mlflow.conformance.conftest import serving
@@ -31,6 +32,8 @@ def with_token(target: Target, workspace: Workspace, *actions: str) -> Target:
 def test_every_call_but_the_public_ones_refuses_nobody(served: tuple[Target, Workspace]) -> None:
     nobody = Target(served[0].url, {}, ours=True)
     for route in routes:
+        if route.call is put_part:
+            continue  # Its address is the right to it, which test_multipart tries.
         path = re.sub(r"\(\?P<\w+>[^)]*\)|\[a-z\]\+|\.[+*]", "1", route.pattern)
         answer = nobody.send(route.method, "/" + path.lstrip("/"), {})
         assert answer.status == (200 if route.public else 401), route

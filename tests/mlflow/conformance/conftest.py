@@ -72,8 +72,9 @@ def real_mlflow(folder: Path) -> Iterator[Target]:
 def serving(
     folder: Path, database: str | None = None
 ) -> Iterator[tuple[Target, "subprocess.Popen[bytes]"]]:
-    """Our server over a new workspace in `folder`/store."""
-    Workspace.create("lab", folder / "store", database=database)
+    """Our server over the workspace in `folder`/store, a new one where there is none."""
+    if not (folder / "store").exists():
+        Workspace.create("lab", folder / "store", database=database)
     words = [
         sys.executable, "-m", "ml_workspace_lab.cli.main", "-o", "json",
         "serve", "--port", "0", "--workspace", str(folder / "store"),
