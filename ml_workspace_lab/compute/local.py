@@ -11,7 +11,16 @@ import psutil
 from msgspec import Struct
 
 from ml_workspace_lab import processes
-from ml_workspace_lab.compute.driver import LOG_TAIL, Capability, Handle, Launch, Phase, Probe
+from ml_workspace_lab.compute.driver import (
+    LOG_TAIL,
+    Capability,
+    Handle,
+    Launch,
+    Phase,
+    Probe,
+    native_name,
+)
+from ml_workspace_lab.compute.memory import can_limit, group_of
 from ml_workspace_lab.compute.model import Capacity, Count, Node, Problem
 from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.storage.files import is_held
@@ -32,12 +41,16 @@ class LocalDriver:
     """Starts one runner process for each attempt. The lock that it holds says that it lives."""
 
     settings_type: ClassVar[type[Struct]] = LocalSettings
-    capabilities: frozenset[Capability] = frozenset({"shared_fs", "engine_logs"})
 
     def __init__(self, target: str, settings: LocalSettings, root: Path) -> None:
         self._target = target
         self._settings = settings
         self._runs = root / "runs"
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        here: set[Capability] = {"shared_fs", "engine_logs"}
+        return frozenset(here | {"memory_limit"} if can_limit() else here)
 
     def submit(self, launch: Launch) -> Handle:
         if known := self.find(launch.run_id, launch.attempt):
@@ -50,7 +63,17 @@ class LocalDriver:
             folder=folder.path,
             log=folder.path / LOG,
         )
+        self._limit_memory(launch, native)
         return Handle(self._target, native, launch.run_id, launch.attempt)
+
+    def _limit_memory(self, launch: Launch, native: str) -> None:
+        """Hold the attempt to the memory that it asked for, where this machine lets us."""
+        limit = launch.resources.memory_bytes
+        if limit is not None and can_limit():
+            group = group_of(launch.name)
+            with suppress(ProcessLookupError):  # it has ended already
+                group.make(limit)
+                group.take(int(native.partition(":")[0]))
 
     def find(self, run_id: str, attempt: int) -> Handle | None:
         """An attempt that was started by a process which died before it could say so."""
@@ -71,6 +94,9 @@ class LocalDriver:
         if code is None:
             return Probe(Phase.ABSENT)
         reason = processes.in_words(code)
+        use = group_of(native_name(handle.run_id, handle.attempt)).use()
+        if use is not None and use.kills:
+            return Probe(Phase.ENDED, signal=9, reason=str(use), cause="oom")
         if code < 0:
             return Probe(Phase.ENDED, signal=-code, reason=reason)
         return Probe(Phase.ENDED, exit_code=code, reason=reason)
@@ -80,6 +106,7 @@ class LocalDriver:
 
     def sweep(self, handle: Handle) -> None:
         processes.end_marked(MARK, _mark(handle.run_id, handle.attempt))
+        group_of(native_name(handle.run_id, handle.attempt)).remove()
 
     def engine_log(self, handle: Handle, tail_bytes: int = LOG_TAIL) -> bytes:
         with (

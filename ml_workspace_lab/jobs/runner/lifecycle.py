@@ -9,6 +9,7 @@ from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import NotebookJob
 from ml_workspace_lab.jobs.runner.link import Link
+from ml_workspace_lab.jobs.runner.memory import Memory
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, CutShort, Limits, Outcome
 from ml_workspace_lab.jobs.runner.workdir import collect
 
@@ -16,6 +17,7 @@ from ml_workspace_lab.jobs.runner.workdir import collect
 def live(link: Link) -> None:
     """Do the work of a claimed attempt, from its beginning to its reported end."""
     processes.adopt_orphans()
+    memory = Memory()
     limits = Limits(link.submission.timeout_seconds)
     try:
         with limits.enforced():
@@ -23,7 +25,7 @@ def live(link: Link) -> None:
     except CutShort as cut:
         outcome = cut.outcome
     processes.end_descendants()
-    outcome = _gather(link, outcome)
+    outcome = _gather(link, memory.explained(outcome))
     link.finish(outcome)
     link.close()
 
