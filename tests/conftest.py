@@ -1,9 +1,12 @@
 """What all tests share: workspaces here and behind a real server, and waiting for conditions."""
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,9 @@ from tests.waiting import eventually as eventually
 
 # Background processes of tests leave soon after their work is done.
 os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
+# What is remembered of folders is not the user's own.
+os.environ["ML_WORKSPACE_CACHE"] = tempfile.mkdtemp(prefix="ml-workspace-cache-")
+atexit.register(shutil.rmtree, os.environ["ML_WORKSPACE_CACHE"], ignore_errors=True)
 for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSION_NAME"):
     os.environ.pop(name, None)
 

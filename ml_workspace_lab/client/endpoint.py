@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file
-from ml_workspace_lab.client.snapshot import put_file
 from ml_workspace_lab.endpoints.model import (
     DeployEndpoint,
     EndpointInfo,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file, is_folder
-from ml_workspace_lab.client.snapshot import put_file
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
 from ml_workspace_lab.models.model import ModelFile, ModelVersion, RegisterModel
 from ml_workspace_lab.storage.paths import below

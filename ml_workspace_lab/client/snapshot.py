@@ -1,26 +1,18 @@
-"""Taking a snapshot through a connection: only contents that the workspace lacks travel."""
+"""Taking a snapshot through a connection: what hasn't changed since the last is not read again, and
+only contents that the workspace lacks travel."""
 
-import hashlib
-import os
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
-import msgspec
-
-from ml_workspace_lab.api.connection import Connection
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.api.connection import Connection, LocalConnection
+from ml_workspace_lab.client.sending import Sender
+from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.snapshots import stat_cache
 from ml_workspace_lab.snapshots.capture import Capture, capture
-from ml_workspace_lab.snapshots.model import (
-    CreateSnapshot,
-    MissingBlobs,
-    OmittedFile,
-    SnapshotFile,
-    SnapshotInfo,
-)
+from ml_workspace_lab.snapshots.model import CreateSnapshot, MissingBlobs, SnapshotInfo, manifest
+from ml_workspace_lab.snapshots.stat_cache import StatCache
 
-CHUNK = 1 << 20
+_TRIES = 3
 
 
 def take_snapshot(
@@ -30,76 +22,44 @@ def take_snapshot(
     notes: tuple[str, ...] = (),
 ) -> SnapshotInfo:
     """A snapshot of `folder`, with `overrides` in place of files or beside them."""
-    captured = capture(folder, overrides)
+    root = folder.absolute()
+    cache = stat_cache.load(root)
+    captured = capture(root, overrides, cache)
     captured.notes.extend(notes)
-    found = _files(captured)
-    missing = connection.snapshots.missing_blobs(
-        MissingBlobs(sorted({file.digest for file in found}))
-    )
-    wanted = set(missing.digests)
-    files = []
-    for file in found:
-        if file.digest in wanted:
-            try:
-                sent = _put(connection, file, captured.sources[file.path])
-            except OSError as error:
-                captured.omitted.append(_unreadable(file.path, error))
-                continue
-            files.append(sent)
-            wanted.discard(sent.digest)
-        else:
-            files.append(file)
-    return connection.snapshots.create(CreateSnapshot(files, captured.omitted, captured.notes))
+    sender = Sender(connection, captured, direct=isinstance(connection, LocalConnection))
+    sender.send_unknown()
+    if sender.has_read or captured.folders != cache.folders:
+        stat_cache.save(root, StatCache(root=str(root), folders=captured.folders))
+    return _create(connection, captured, sender)
 
 
-def _put(connection: Connection, file: SnapshotFile, source: Path | bytes) -> SnapshotFile:
-    """Send the content; of a file that has changed since it was looked at, what it holds now."""
-    try:
-        with _open(source) as content:
-            connection.snapshots.put_blob(file.digest, content)
-        return file
-    except InvalidInput as refusal:
-        if refusal.field != "digest" or isinstance(source, bytes):
-            raise
-        digest, size = put_file(connection, source.read_bytes())
-        return msgspec.structs.replace(file, digest=digest, size=size)
-
-
-def put_file(connection: Connection, content: Path | bytes) -> tuple[str, int]:
-    """Keep one content in the workspace; its digest and size."""
-    digest, size = _digest(content)
-    if connection.snapshots.missing_blobs(MissingBlobs([digest])).digests:
-        with _open(content) as stream:
-            connection.snapshots.put_blob(digest, stream)
-    return digest, size
-
-
-def _files(captured: Capture) -> list[SnapshotFile]:
-    """The files with their digests; one that can't be read any more is left out and named."""
-    files = []
-    for path, source in captured.sources.items():
+def _create(connection: Connection, captured: Capture, sender: Sender) -> SnapshotInfo:
+    if not sender.has_read and (again := _again(connection, captured, sender)):
+        return again
+    for _ in range(_TRIES):
         try:
-            digest, size = _digest(source)
-        except OSError as error:
-            captured.omitted.append(_unreadable(path, error))
-            continue
-        executable = isinstance(source, Path) and os.access(source, os.X_OK)
-        files.append(SnapshotFile(path, digest, size, executable))
-    return files
+            return connection.snapshots.create(
+                CreateSnapshot(sender.files(), captured.omitted, captured.notes)
+            )
+        except InvalidInput as refusal:
+            # What is known of old may have gone from the workspace meanwhile, or is another's.
+            digests = sorted({file.digest for file in sender.files()})
+            missing = connection.snapshots.missing_blobs(MissingBlobs(digests)).digests
+            if refusal.field != "files" or not missing:
+                raise
+            sender.send_missing(set(missing))
+    return connection.snapshots.create(
+        CreateSnapshot(sender.files(), captured.omitted, captured.notes)
+    )
 
 
-def _unreadable(path: str, error: OSError) -> OmittedFile:
-    return OmittedFile(path, error.strerror or "can't be read")
-
-
-def _digest(source: Path | bytes) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with _open(source) as stream:
-        while part := stream.read(CHUNK):
-            digest.update(part)
-            size += len(part)
-    return digest.hexdigest(), size
-
-
-def _open(source: Path | bytes) -> BinaryIO:
-    return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+def _again(connection: Connection, captured: Capture, sender: Sender) -> SnapshotInfo | None:
+    """The snapshot that was taken of the same files before, if it is here."""
+    files = sender.files()
+    try:
+        known = connection.snapshots.renew(manifest(files)[0])
+    except NotFound:
+        return None
+    return SnapshotInfo(
+        known.snapshot_id, known.created, known.size, files, captured.omitted, captured.notes
+    )

@@ -18,7 +18,7 @@ from ml_workspace_lab.experiments import trash_store as store
 from ml_workspace_lab.storage import gc
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 from ml_workspace_lab.storage.files import write_atomic
-from ml_workspace_lab.storage.gc import Freed
+from ml_workspace_lab.storage.freeing import Freed, remove
 from ml_workspace_lab.storage.storage import Storage
 
 AT_ONCE = 50
@@ -123,7 +123,7 @@ def _finish(storage: Storage, garbage: Garbage, note: Path, freed: Freed) -> Non
             if not _is_there(transaction, uid):
                 with suppress(FileNotFoundError):
                     storage.run(uid).path.rename(aside)
-        gc.remove(aside, freed)
+        remove(aside, freed)
     note.unlink(missing_ok=True)
 
 

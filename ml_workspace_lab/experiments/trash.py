@@ -14,7 +14,7 @@ from ml_workspace_lab.experiments import trash_store as trash
 from ml_workspace_lab.experiments.places import parsed, spelled
 from ml_workspace_lab.experiments.purging import moment_before
 from ml_workspace_lab.storage.files import FileLock
-from ml_workspace_lab.storage.gc import Freed
+from ml_workspace_lab.storage.freeing import Freed
 from ml_workspace_lab.storage.sweep import sweep
 
 DAYS = 30.0

@@ -1,24 +1,32 @@
 """Snapshots: what a run started from, kept by content and never changed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
-from itertools import pairwise
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Content, Digest, RelativePath
+from ml_workspace_lab.api.types import Content, Digest, Limit, RelativePath
 from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.snapshots import store
+from ml_workspace_lab.snapshots.checks import checked
+from ml_workspace_lab.snapshots.frames import LENGTH, contents_of
+from ml_workspace_lab.snapshots.framing import FramedFiles
 from ml_workspace_lab.snapshots.model import (
     BlobInfo,
+    ChosenFiles,
     CreateSnapshot,
+    KeptContents,
     MissingBlobs,
     SnapshotFile,
     SnapshotInfo,
+    SnapshotList,
+    SnapshotSummary,
+    SnapshotUses,
+    manifest,
 )
-from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.storage.paths import relative
 
 GIB = 1024**3
@@ -33,60 +41,71 @@ class Snapshots(Service):
     )
     def missing_blobs(self, body: MissingBlobs) -> MissingBlobs:
         """Which of these contents the workspace has not got yet."""
-        blobs = self.storage.blobs
-        return MissingBlobs([digest for digest in body.digests if not blobs.renew(digest)])
+        here = self.storage.blobs.renew_all(body.digests)
+        return MissingBlobs([digest for digest in body.digests if digest not in here])
 
     @operation("PUT", "/blobs/{digest}", action="blobs/write", audited=False, body_limit=16 * GIB)
     def put_blob(self, digest: Digest, content: BinaryIO) -> BlobInfo:
         """Keep `content`; raises InvalidInput where its SHA-256 is another."""
         return BlobInfo(*self.storage.blobs.add(content, expected=digest))
 
+    @operation("POST", "/blobs", action="blobs/write", audited=False, body_limit=FILES_LIMIT)
+    def put_many(self, content: BinaryIO) -> KeptContents:
+        """Keep many contents: before each in the body stand 8 bytes with its length, big endian.
+
+        Raises InvalidInput where the body is cut off; none of them is kept then.
+        """
+        items = []
+        with self.storage.blobs.packing() as packing:
+            for one in contents_of(content):
+                if isinstance(one, bytes):
+                    items.append(BlobInfo(packing.add(one), len(one)))
+                else:
+                    items.append(BlobInfo(*packing.add_parts(one)))
+        return KeptContents(items)
+
     @operation("POST", "/snapshots", action="snapshots/write", body_limit=FILES_LIMIT)
     def create(self, body: CreateSnapshot) -> SnapshotInfo:
         """A snapshot of files whose contents have been put before. Equal trees are one snapshot."""
-        files = sorted((_checked(file) for file in body.files), key=lambda file: file.path)
-        paths = [file.path for file in files]
-        for before, after in pairwise(paths):
-            if after == before or after.startswith(before + "/"):
-                raise InvalidInput(
-                    f"The path {after!r} stands twice in the snapshot.", field="files"
-                )
-        manifest = msgspec.json.encode(files)
+        files = checked(self.storage.blobs, body.files)
         notices = {"omitted": msgspec.to_builtins(body.omitted), "notes": body.notes}
+        digest, raw = manifest(files)
         with (
-            self.storage.blobs.hold(BytesIO(manifest)) as held,
+            self.storage.blobs.hold(BytesIO(raw), digest) as held,
             self.storage.database.write() as transaction,
         ):
             held.require()
             self._require(files)
-            transaction.execute(
-                "INSERT INTO snapshot (digest, size, notices_json, created)"
-                " VALUES (:digest, :size, :notices, :now) ON CONFLICT (digest) DO NOTHING",
-                digest=held.digest,
-                size=sum(file.size for file in files),
-                notices=json.dumps(notices),
-                now=now(),
-            )
-        return self.get(held.digest)
+            store.add(transaction, digest, sum(file.size for file in files), notices)
+        row = store.row(self.storage.database, digest)
+        return _info(row["created"], digest, files, row["notices_json"])
+
+    @operation("GET", "/snapshots", action="snapshots/read")
+    def list(self, after: str | None = None, limit: Limit = 100) -> SnapshotList:
+        """Snapshots, the newest first; `after` is the `next` of the page before."""
+        items = store.page(self.storage.database, after, limit + 1)
+        following = f"{items[limit - 1].created}-{items[limit - 1].snapshot_id}"
+        return SnapshotList(items[:limit], following) if len(items) > limit else SnapshotList(items)
 
     @operation("GET", "/snapshots/{snapshot_id}", action="snapshots/read")
     def get(self, snapshot_id: Digest) -> SnapshotInfo:
-        row = self.storage.database.one(
-            "SELECT * FROM snapshot WHERE digest = :digest", digest=snapshot_id
-        )
-        if row is None:
-            raise NotFound(f"There is no snapshot {snapshot_id}.", field="snapshot_id")
-        files = self.storage.blobs.read(snapshot_id)
-        return msgspec.convert(
-            {
-                "snapshot_id": snapshot_id,
-                "created": row["created"],
-                "size": row["size"],
-                "files": msgspec.json.decode(files),
-                **json.loads(row["notices_json"]),
-            },
-            SnapshotInfo,
-        )
+        row = store.row(self.storage.database, snapshot_id)
+        return _info(row["created"], snapshot_id, self.files(snapshot_id), row["notices_json"])
+
+    @operation("POST", "/snapshots/{snapshot_id}/renewal", action="snapshots/write", audited=False)
+    def renew(self, snapshot_id: Digest) -> SnapshotSummary:
+        """Say that a run will be started from a snapshot that may be here. Raises NotFound."""
+        with self.storage.database.write(durable=False) as transaction:
+            row = store.row(transaction, snapshot_id)
+            if not self.storage.blobs.renew_files([snapshot_id]):
+                raise store.no_snapshot(snapshot_id)
+        return SnapshotSummary(snapshot_id, row["created"], row["size"])
+
+    @operation("GET", "/snapshots/{snapshot_id}/uses", action="snapshots/read")
+    def uses(self, snapshot_id: Digest) -> SnapshotUses:
+        """The runs that were started from it and the models that came of it, the newest first."""
+        store.row(self.storage.database, snapshot_id)
+        return SnapshotUses(store.uses(self.storage.database, snapshot_id))
 
     @operation("GET", "/snapshots/{snapshot_id}/files/{path}", action="snapshots/read")
     def file(self, snapshot_id: Digest, path: RelativePath) -> Content:
@@ -99,22 +118,69 @@ class Snapshots(Service):
             filename=path.rpartition("/")[2],
         )
 
+    @operation(
+        "POST",
+        "/snapshots/{snapshot_id}/contents",
+        action="snapshots/read",
+        audited=False,
+        body_limit=FILES_LIMIT,
+    )
+    def contents(self, snapshot_id: Digest, body: ChosenFiles) -> Content:
+        """The contents of files in the order of their paths, framed as `put_many` takes them."""
+        files = self._chosen(snapshot_id, body.paths)
+        return Content(
+            stream=cast("BinaryIO", FramedFiles(self.storage.blobs, files)),
+            size=sum(LENGTH.size + file.size for file in files),
+            media_type="application/octet-stream",
+            filename=f"{snapshot_id}.contents",
+        )
+
+    def files(self, snapshot_id: str) -> "builtins_list[SnapshotFile]":
+        """The files of a snapshot, by path."""
+        raw = self.storage.blobs.read(snapshot_id)
+        return msgspec.json.decode(raw, type=builtins_list[SnapshotFile])
+
+    def find(self, snapshot_id: str, path: str, field: str = "path") -> SnapshotFile:
+        [found] = self._chosen(snapshot_id, [path], field)
+        return found
+
+    def _chosen(
+        self, snapshot_id: str, paths: Iterable[str] | None, field: str = "path"
+    ) -> "builtins_list[SnapshotFile]":
+        store.row(self.storage.database, snapshot_id)
+        files = self.files(snapshot_id)
+        if paths is None:
+            return files
+        wanted = set(paths)
+        found = [file for file in files if file.path in wanted]
+        for path in wanted - {file.path for file in found}:
+            raise NotFound(f"The snapshot has no file {path!r}.", field=field)
+        return found
+
     def _require(self, files: Sequence[SnapshotFile]) -> None:
         """Raise InvalidInput where a content is not here, or no longer."""
+        here = self.storage.blobs.kept([file.digest for file in files])
         for file in files:
-            if not self.storage.blobs.has(file.digest):
+            if file.digest not in here:
                 raise InvalidInput(
                     f"The content of {file.path!r} is missing.",
                     field="files",
                     hint="Put its content first.",
                 )
 
-    def find(self, snapshot_id: str, path: str, field: str = "path") -> SnapshotFile:
-        for file in self.get(snapshot_id).files:
-            if file.path == path:
-                return file
-        raise NotFound(f"The snapshot has no file {path!r}.", field=field)
+
+builtins_list = list
 
 
-def _checked(file: SnapshotFile) -> SnapshotFile:
-    return msgspec.structs.replace(file, path=relative(file.path, "files.path"))
+def _info(created: int, digest: str, files: Sequence[SnapshotFile], notices: str) -> SnapshotInfo:
+    size = sum(file.size for file in files)
+    return msgspec.convert(
+        {
+            "snapshot_id": digest,
+            "created": created,
+            "size": size,
+            "files": files,
+            **json.loads(notices),
+        },
+        SnapshotInfo,
+    )

@@ -1,19 +1,29 @@
-"""Content by its SHA-256: written once, never changed, the same bytes kept once."""
+"""Content by its SHA-256: written once, never changed, the same bytes kept once.
+
+Most lie in a file of their own; those that come in great numbers lie together in packs.
+"""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
+from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable
+from ml_workspace_lab.storage.database import Database
+from ml_workspace_lab.storage.digests import sha256
 from ml_workspace_lab.storage.files import disk_errors, sync_folder
 
-if TYPE_CHECKING:
-    import hashlib
+if TYPE_CHECKING:  # imported where they are used: a client that only logs needs none of them
+    from ml_workspace_lab.storage.content import ContentStream
+    from ml_workspace_lab.storage.packing import Packing
+    from ml_workspace_lab.storage.packs import Packs
 
 CHUNK = 1 << 20
+BLOBS, PACKS = "blobs", "packs"
+"""Folders: of a workspace's contents, and in it that of packs."""
 
 
 @dataclass(frozen=True)
@@ -22,23 +32,31 @@ class Held:
 
     digest: str
     size: int
-    target: Path
+    blobs: "Blobs"
     copy: Path
 
     def require(self) -> None:
         """Inside the transaction that refers to it: put it back where it was removed meanwhile."""
-        if not self.target.exists():
+        if not self.blobs.has(self.digest):
             try:
-                self.copy.replace(self.target)
+                self.copy.replace(self.blobs.path(self.digest))
             except FileNotFoundError:
                 raise Unavailable("The content was removed meanwhile: send it again.") from None
 
 
 class Blobs:
-    """A folder of contents, each in a file that its digest names."""
+    """A folder of contents; those of a workspace, whose database is given, may lie in packs."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, database: Database | None = None) -> None:
         self.root = root
+        self._database = database
+
+    @cached_property
+    def packs(self) -> "Packs | None":
+        """None where the folder is not a workspace's."""
+        from ml_workspace_lab.storage.packs import Packs
+
+        return Packs(self.root / PACKS, self._database) if self._database is not None else None
 
     def add(self, stream: BinaryIO, expected: str | None = None) -> tuple[str, int]:
         """Keep what `stream` holds; its digest and its size in bytes.
@@ -64,44 +82,93 @@ class Blobs:
                         hint="It may have changed or been cut off on its way: send it again.",
                     )
                 self._keep(temporary, digest)
-                yield Held(digest, size, self.path(digest), temporary)
+                yield Held(digest, size, self, temporary)
             finally:
                 temporary.unlink(missing_ok=True)
 
+    def packing(self) -> "AbstractContextManager[Packing]":
+        """Put many contents at once: all of them are kept at the end of the block."""
+        from ml_workspace_lab.storage.packing import packing
+
+        assert self.packs is not None, "only a workspace has packs"
+        assert self._database is not None
+        return packing(self, self.packs, self._database)
+
     def open(self, digest: str) -> BinaryIO:
-        """The content, to be read. Raises NotFound where it isn't kept here."""
-        try:
-            return self.path(digest).open("rb")
-        except FileNotFoundError:
-            raise NotFound(f"No content with SHA-256 {digest} is kept here.") from None
+        """The content, to be read. Raises NotFound where it isn't kept here; a read raises Conflict
+        where it is no longer what was stored."""
+        return cast("BinaryIO", self._stream(digest))
+
+    def streams(self, digests: Sequence[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """Each of the contents once, to be read and closed, in the order in which they lie on the
+        disk. Raises NotFound where one isn't kept here."""
+        left = set(digests)
+        if self.packs is not None:
+            for digest, stream in self.packs.streams(self.packs.places(digests)):
+                left.discard(digest)
+                yield digest, cast("BinaryIO", stream)
+        for digest in sorted(left):
+            yield digest, self.open(digest)
 
     def read(self, digest: str) -> bytes:
         """All of the content. Raises Conflict where it is no longer what was stored."""
-        with self.open(digest) as stream:
-            content = stream.read()
-        if _sha256(content).hexdigest() != digest:
-            raise Conflict(
-                f"The stored content {digest} has changed on disk.",
-                hint="Restore it from a backup; it is not served as it is.",
-            )
-        return content
+        with self._stream(digest) as stream:
+            return stream.read()
 
     def has(self, digest: str) -> bool:
-        return self.path(digest).is_file()
+        return bool(self.kept([digest]))
+
+    def kept(self, digests: Sequence[str]) -> set[str]:
+        """Those of the contents that are kept here."""
+        packed = set(self.packs.places(digests)) if self.packs else set()
+        return packed | {
+            digest
+            for digest in digests
+            if digest not in packed and os.path.isfile(self._name(digest))  # noqa: PTH113 - thousands
+        }
 
     def renew(self, digest: str) -> bool:
         """Whether the content is kept here; if so, it counts as put just now, so that what removes
         old ones leaves it."""
-        with suppress(FileNotFoundError):
-            os.utime(self.path(digest))
-            return True
-        return False
+        return bool(self.renew_all([digest]))
+
+    def renew_all(self, digests: Sequence[str]) -> set[str]:
+        """Those of the contents that are kept here, which count as put just now."""
+        files = self.renew_files(digests)
+        rest = [digest for digest in digests if digest not in files]
+        return files | self.packs.renew(rest) if self.packs and rest else files
+
+    def renew_files(self, digests: Iterable[str]) -> set[str]:
+        """The same for those that have files of their own."""
+        found = set()
+        for digest in digests:
+            with suppress(FileNotFoundError):
+                os.utime(self._name(digest))
+                found.add(digest)
+        return found
 
     def size(self, digest: str) -> int:
-        return self.path(digest).stat().st_size
+        """Bytes of a content that is here."""
+        with self._stream(digest) as stream:
+            return stream.size
 
     def path(self, digest: str) -> Path:
         return self.root / digest[:2] / digest[2:]
+
+    def _name(self, digest: str) -> str:
+        return f"{self.root}/{digest[:2]}/{digest[2:]}"
+
+    def _stream(self, digest: str) -> "ContentStream":
+        from ml_workspace_lab.storage.content import open_content
+
+        # Its own file first: a damaged content of a pack is put back as one.
+        try:
+            return open_content(self.path(digest), digest)
+        except FileNotFoundError:
+            stream = self.packs.open(digest) if self.packs else None
+        if stream is None:
+            raise NotFound(f"No content with SHA-256 {digest} is kept here.")
+        return stream
 
     def _keep(self, temporary: Path, digest: str) -> None:
         target = self.path(digest)
@@ -113,7 +180,7 @@ class Blobs:
 
 
 def _copy(stream: BinaryIO, target: Path) -> tuple[str, int]:
-    digest = _sha256()
+    digest = sha256()
     size = 0
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
     with os.fdopen(descriptor, "wb") as file:
@@ -124,9 +191,3 @@ def _copy(stream: BinaryIO, target: Path) -> tuple[str, int]:
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest(), size
-
-
-def _sha256(content: bytes = b"") -> "hashlib._Hash":
-    import hashlib  # OpenSSL, which a client that only logs need not load
-
-    return hashlib.sha256(content)

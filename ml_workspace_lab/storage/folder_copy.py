@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from ml_workspace_lab.storage.blobs import BLOBS
 from ml_workspace_lab.storage.files import disk_errors, sync_folder
 
 _Put = Callable[[Path, Path], None]
@@ -14,7 +15,7 @@ _Put = Callable[[Path, Path], None]
 
 def copy_blobs(source: Path, target: Path) -> None:
     """Have all contents in both folders. A file that never changes needs no copy on one disk."""
-    _copy_tree(source / "blobs", target / "blobs", _link)
+    _copy_tree(source / BLOBS, target / BLOBS, _link)
 
 
 def copy_work(source: Path, target: Path) -> None:

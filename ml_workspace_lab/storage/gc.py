@@ -5,16 +5,16 @@ whether it is still there. One that was put again after the rows that referred t
 up stays: somebody is about to refer to it.
 """
 
-import stat
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Queries
+from ml_workspace_lab.storage.freeing import Freed, is_older, remove
+from ml_workspace_lab.storage.packs import groups
+from ml_workspace_lab.storage.repacking import repack
 from ml_workspace_lab.storage.storage import Storage
 
 NAMING = (
@@ -27,13 +27,6 @@ NAMING = (
 
 AT_ONCE = 500
 """Contents that are looked at while others wait to write."""
-
-
-class Freed(Struct):
-    """Files that are gone, and the bytes that the disk has got back by that."""
-
-    files: int = 0
-    bytes: int = 0
 
 
 class _File(Struct):
@@ -83,10 +76,17 @@ def remove_blobs(storage: Storage, given_up: Mapping[str, int], freed: Freed) ->
     for at in range(0, len(digests), AT_ONCE):
         some = digests[at : at + AT_ONCE]
         with storage.database.write(durable=False, frees=True) as transaction:
-            for digest in set(some) - _referred(transaction, some) - trees.digests(transaction):
+            dead = set(some) - _referred(transaction, some) - trees.digests(transaction)
+            for digest in dead:
                 path = storage.blobs.path(digest)
                 if is_older(path, given_up[digest]):
                     remove(path, freed)
+            if dead:
+                transaction.many(
+                    "DELETE FROM packed WHERE digest = :digest AND renewed <= :moment",
+                    [{"digest": digest, "moment": given_up[digest]} for digest in dead],
+                )
+    repack(storage, freed)
 
 
 def remove_snapshots(storage: Storage, given_up: Mapping[str, int]) -> None:
@@ -102,45 +102,14 @@ def remove_snapshots(storage: Storage, given_up: Mapping[str, int]) -> None:
                 )
 
 
-def is_older(path: Path, moment: int) -> bool:
-    """Whether what is there was there at a moment (ms) already; also where nothing is."""
-    try:
-        return path.lstat().st_mtime_ns // 1_000_000 <= moment
-    except FileNotFoundError:
-        return True
-
-
-def remove(path: Path, freed: Freed) -> None:
-    """Remove a file, or a folder with all that is in it, without following links."""
-    left = [path]
-    while left:
-        try:
-            status = left[-1].lstat()
-            if stat.S_ISDIR(status.st_mode):
-                left[-1].chmod(0o700)
-                below = list(left[-1].iterdir())
-                if below:
-                    left += below
-                    continue
-                left[-1].rmdir()
-            else:
-                left[-1].unlink()
-                freed.files += 1
-                freed.bytes += status.st_blocks * 512 if status.st_nlink == 1 else 0
-        except FileNotFoundError:
-            pass
-        left.pop()
-
-
 def _referred(queries: Queries, digests: Sequence[str]) -> set[str]:
     """Those of the digests that a row names by itself."""
-    named: dict[str, Any] = {f"d{index}": digest for index, digest in enumerate(digests)}
-    marks = ", ".join(f":{name}" for name in named)
     found: set[str] = set()
-    for table, column in NAMING:
-        rows = queries.all(
-            f"SELECT DISTINCT {column} AS digest FROM {table} WHERE {column} IN ({marks})",  # noqa: S608
-            **named,
-        )
-        found |= {row["digest"] for row in rows}
+    for marks, named in groups(digests):
+        for table, column in NAMING:
+            rows = queries.all(
+                f"SELECT DISTINCT {column} AS digest FROM {table} WHERE {column} IN ({marks})",  # noqa: S608
+                **named,
+            )
+            found |= {row["digest"] for row in rows}
     return found

@@ -95,6 +95,15 @@ CREATE TABLE model (
   UNIQUE (name)
 );
 
+CREATE TABLE pack (
+  id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (name)
+);
+
 CREATE TABLE snapshot (
   digest TEXT NOT NULL,
   size INTEGER NOT NULL,
@@ -202,6 +211,18 @@ CREATE TABLE model_version (
 
 CREATE UNIQUE INDEX model_version_number ON model_version (model, version);
 
+CREATE TABLE packed (
+  digest TEXT NOT NULL,
+  pack INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  renewed INTEGER NOT NULL,
+  PRIMARY KEY (digest),
+  FOREIGN KEY(pack) REFERENCES pack (id)
+);
+
+CREATE INDEX packed_pack ON packed (pack);
+
 CREATE TABLE run (
   id INTEGER NOT NULL,
   uid TEXT NOT NULL,
@@ -240,6 +261,8 @@ CREATE INDEX run_name ON run (display_name);
 CREATE INDEX run_newest ON run (created, id) WHERE deleted IS NULL;
 
 CREATE INDEX run_parent ON run (parent);
+
+CREATE INDEX run_snapshot ON run (snapshot);
 
 CREATE INDEX run_state ON run (state);
 

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_workspace_lab.storage.blobs import Blobs
+from ml_workspace_lab.storage.blobs import BLOBS, Blobs
 from ml_workspace_lab.storage.engine import open_database
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ class Storage:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.database = open_database(root)
-        self.blobs = Blobs(root / "blobs")
+        self.blobs = Blobs(root / BLOBS, self.database)
 
     @property
     def temporary(self) -> Path:

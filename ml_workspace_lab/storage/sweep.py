@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ml_workspace_lab.storage import gc
+from ml_workspace_lab.storage.blobs import PACKS
 from ml_workspace_lab.storage.files import is_held
-from ml_workspace_lab.storage.gc import Freed
+from ml_workspace_lab.storage.freeing import Freed, is_older, remove
+from ml_workspace_lab.storage.repacking import remove_unknown
 from ml_workspace_lab.storage.storage import Storage
 
 
@@ -21,26 +23,30 @@ def sweep(storage: Storage, before: int) -> Freed:
     old = {
         folder.name + file.name: before
         for folder in _entries(storage.blobs.root)
-        if not folder.name.startswith(".")
+        if folder.name != PACKS and not folder.name.startswith(".")
         for file in _entries(folder)
-        if gc.is_older(file, before)
+        if is_older(file, before)
     }
+    rows = storage.database.all("SELECT digest FROM packed WHERE renewed <= :moment", moment=before)
+    old |= {row["digest"]: before for row in rows}
     gc.remove_blobs(storage, old, freed)
+    remove_unknown(storage, before, freed)
     for path in _temporary(storage):
-        if gc.is_older(path, before):
-            gc.remove(path, freed)
+        if is_older(path, before):
+            remove(path, freed)
     unfinished = storage.uploads.sweep(before)
     freed.files += unfinished.files
     freed.bytes += unfinished.bytes
     known = {row["uid"] for row in storage.database.all("SELECT uid FROM run")}
     for path in _entries(storage.root / "runs"):
-        if path.name not in known and gc.is_older(path, before) and not is_held(path / "lock"):
-            gc.remove(path, freed)
+        if path.name not in known and is_older(path, before) and not is_held(path / "lock"):
+            remove(path, freed)
     return freed
 
 
 def _temporary(storage: Storage) -> Iterator[Path]:
-    yield from (path for path in _entries(storage.blobs.root) if path.name.startswith("."))
+    for folder in (storage.blobs.root, storage.blobs.root / PACKS):
+        yield from (path for path in _entries(folder) if path.name.startswith("."))
     yield from _entries(storage.temporary)
 
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, NotFound, TooLarge
 from ml_workspace_lab.storage.files import FileLock, disk_errors, is_held, write_atomic
-from ml_workspace_lab.storage.gc import Freed, is_older, remove
+from ml_workspace_lab.storage.freeing import Freed, is_older, remove
 from ml_workspace_lab.storage.joined import Joined
 
 CHUNK = 1 << 20

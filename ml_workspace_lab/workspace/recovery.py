@@ -8,9 +8,12 @@ from pathlib import Path
 from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable, shown
+from ml_workspace_lab.storage.blobs import BLOBS, PACKS
 from ml_workspace_lab.storage.database import SCHEMA_VERSION, now, other_schema
 from ml_workspace_lab.storage.engine import FILE, POINTER
 from ml_workspace_lab.storage.folder_copy import copy_blobs, copy_work
+from ml_workspace_lab.storage.packs import Packs
+from ml_workspace_lab.storage.reindexing import reindex
 from ml_workspace_lab.storage.salvage import Salvaged, salvage
 from ml_workspace_lab.storage.sqlite import SqliteDatabase
 from ml_workspace_lab.workspace.backup import new_folder
@@ -44,8 +47,10 @@ def recover(root: Path, target: Path) -> Recovery:
     with new_folder(root, target) as copy:
         copy_work(root, copy)
         copy_blobs(root, copy)
-        SqliteDatabase.create(copy / FILE)
+        database = SqliteDatabase.create(copy / FILE)
         found = _salvage(root / FILE, copy / FILE)
+        reindex(Packs(copy / BLOBS / PACKS, database), database)
+        database.close()
     items = [_told(table, saved) for table, saved in found.items()]
     is_whole = not any(item.gaps or item.left_out for item in items)
     return Recovery(str(target), is_whole, items)

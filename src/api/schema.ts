@@ -777,7 +777,7 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
-  '/snapshots': {
+  '/blobs': {
     parameters: {
       query?: never;
       header?: never;
@@ -785,6 +785,24 @@ export interface paths {
       cookie?: never;
     };
     get?: never;
+    put?: never;
+    /** Keep many contents: before each in the body stand 8 bytes with its length, big endian. */
+    post: operations['snapshots.put_many'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/snapshots': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Snapshots, the newest first; `after` is the `next` of the page before. */
+    get: operations['snapshots.list'];
     put?: never;
     /** A snapshot of files whose contents have been put before. Equal trees are one snapshot. */
     post: operations['snapshots.create'];
@@ -810,6 +828,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/snapshots/{snapshot_id}/renewal': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Say that a run will be started from a snapshot that may be here. Raises NotFound. */
+    post: operations['snapshots.renew'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/snapshots/{snapshot_id}/uses': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The runs that were started from it and the models that came of it, the newest first. */
+    get: operations['snapshots.uses'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/snapshots/{snapshot_id}/files/{path}': {
     parameters: {
       query?: never;
@@ -821,6 +873,23 @@ export interface paths {
     get: operations['snapshots.file'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/snapshots/{snapshot_id}/contents': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** The contents of files in the order of their paths, framed as `put_many` takes them. */
+    post: operations['snapshots.contents'];
     delete?: never;
     options?: never;
     head?: never;
@@ -1792,6 +1861,14 @@ export interface components {
       nodes: components['schemas']['Node'][];
     };
     /**
+     * ChosenFiles
+     * @description Paths of a snapshot; None for all of its files.
+     */
+    ChosenFiles: {
+      /** @default null */
+      paths: string[] | null;
+    };
+    /**
      * Collected
      * @description What nothing referred to, and is gone: files, and the bytes that the disk has got back.
      */
@@ -2239,6 +2316,13 @@ export interface components {
       reason: string;
     };
     /**
+     * KeptContents
+     * @description The contents of a body, in its order.
+     */
+    KeptContents: {
+      items: components['schemas']['BlobInfo'][];
+    };
+    /**
      * LineageEntry
      * @description An item of a run's lineage and when it was added.
      */
@@ -2571,6 +2655,8 @@ export interface components {
     OmittedFile: {
       path: string;
       reason: string;
+      /** @default 0 */
+      size: number;
     };
     /**
      * OnDataset
@@ -2953,13 +3039,23 @@ export interface components {
       /** @default false */
       archive_existing: boolean;
     };
-    /** SnapshotFile */
+    /**
+     * SnapshotFile
+     * @description A file by its path and content; of a link (`link`) the content is where it leads.
+     *
+     *         `raw` is the path's bytes in hex where it is no text that `path` can have (other than UTF-8, not
+     *         in normal form C, with control characters or backslashes): `path` shows it then.
+     */
     SnapshotFile: {
       path: string;
       digest: string;
       size: number;
       /** @default false */
       executable: boolean;
+      /** @default false */
+      link: boolean;
+      /** @default  */
+      raw: string;
     };
     /**
      * SnapshotInfo
@@ -2972,6 +3068,39 @@ export interface components {
       files: components['schemas']['SnapshotFile'][];
       omitted: components['schemas']['OmittedFile'][];
       notes: string[];
+    };
+    /** SnapshotList */
+    SnapshotList: {
+      items: components['schemas']['SnapshotSummary'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
+     * SnapshotSummary
+     * @description A snapshot without its list of files; `runs` is how many were started from it.
+     */
+    SnapshotSummary: {
+      snapshot_id: string;
+      created: number;
+      size: number;
+      /** @default 0 */
+      runs: number;
+    };
+    /**
+     * SnapshotUse
+     * @description A run that was started from a snapshot, or a version of a model (`model:version`) that came
+     *         of it.
+     */
+    SnapshotUse: {
+      /** @enum {unknown} */
+      kind: 'model' | 'run';
+      name: string;
+      experiment: string | null;
+      created: number;
+    };
+    /** SnapshotUses */
+    SnapshotUses: {
+      items: components['schemas']['SnapshotUse'][];
     };
     /**
      * Span
@@ -3462,6 +3591,7 @@ export type BlobInfo = components['schemas']['BlobInfo'];
 export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
 export type Capacity = components['schemas']['Capacity'];
+export type ChosenFiles = components['schemas']['ChosenFiles'];
 export type Collected = components['schemas']['Collected'];
 export type CommandJob = components['schemas']['CommandJob'];
 export type CompareRuns = components['schemas']['CompareRuns'];
@@ -3499,6 +3629,7 @@ export type Finding = components['schemas']['Finding'];
 export type FrameRuns = components['schemas']['FrameRuns'];
 export type JournalMark = components['schemas']['JournalMark'];
 export type Kept = components['schemas']['Kept'];
+export type KeptContents = components['schemas']['KeptContents'];
 export type LineageEntry = components['schemas']['LineageEntry'];
 export type LineageItem = components['schemas']['LineageItem'];
 export type LineageList = components['schemas']['LineageList'];
@@ -3559,6 +3690,10 @@ export type SetAlias = components['schemas']['SetAlias'];
 export type SetStage = components['schemas']['SetStage'];
 export type SnapshotFile = components['schemas']['SnapshotFile'];
 export type SnapshotInfo = components['schemas']['SnapshotInfo'];
+export type SnapshotList = components['schemas']['SnapshotList'];
+export type SnapshotSummary = components['schemas']['SnapshotSummary'];
+export type SnapshotUse = components['schemas']['SnapshotUse'];
+export type SnapshotUses = components['schemas']['SnapshotUses'];
 export type Span = components['schemas']['Span'];
 export type SpanList = components['schemas']['SpanList'];
 export type StartRun = components['schemas']['StartRun'];
@@ -5449,6 +5584,71 @@ export interface operations {
       };
     };
   };
+  'snapshots.put_many': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['KeptContents'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'snapshots.list': {
+    parameters: {
+      query?: {
+        after?: string | null;
+        limit?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SnapshotList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'snapshots.create': {
     parameters: {
       query?: never;
@@ -5513,6 +5713,68 @@ export interface operations {
       };
     };
   };
+  'snapshots.renew': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        snapshot_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SnapshotSummary'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'snapshots.uses': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        snapshot_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SnapshotUses'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'snapshots.file': {
     parameters: {
       query?: never;
@@ -5524,6 +5786,41 @@ export interface operations {
       cookie?: never;
     };
     requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'snapshots.contents': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        snapshot_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ChosenFiles'];
+      };
+    };
     responses: {
       /** @description Done. */
       200: {

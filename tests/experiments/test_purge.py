@@ -142,7 +142,7 @@ def test_a_content_that_vanishes_while_it_is_put_is_put_back(ws: Workspace) -> N
     blobs = storage(ws).blobs
     blobs.add(BytesIO(b"content"))
     with blobs.hold(BytesIO(b"content")) as held:
-        held.target.unlink()
+        blobs.path(held.digest).unlink()
         held.require()
         assert blobs.read(held.digest) == b"content"
     assert blobs.has(held.digest)
@@ -182,6 +182,7 @@ def test_every_column_that_names_a_content_is_looked_at() -> None:
         ("lineage", "digest"),  # of things elsewhere
         ("logged_model_metric", "dataset_digest"),
         ("snapshot", "digest"),  # read with the list that it names
+        ("packed", "digest"),  # says where a content is, and holds none
         ("model_version", "files_json"),
     }
     found = {

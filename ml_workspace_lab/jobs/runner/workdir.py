@@ -1,15 +1,14 @@
 """The working directory of a run: filled from its snapshot, gathered into its artifacts."""
 
 import os
-import shutil
 from pathlib import Path
 
 from ml_workspace_lab.experiments.artifacts import OUTPUT_NOTEBOOK
 from ml_workspace_lab.jobs.runner.link import Link
+from ml_workspace_lab.snapshots.layout import lay_out
 from ml_workspace_lab.snapshots.model import SnapshotInfo
 from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.files import disk_errors
-from ml_workspace_lab.storage.paths import below
 
 COLLECTED = ("outputs", "logs")
 
@@ -18,12 +17,7 @@ def materialise(blobs: Blobs, snapshot: SnapshotInfo, work: Path) -> None:
     """Copy the files of a snapshot into `work`, where the run may change them."""
     with disk_errors():
         work.mkdir(mode=0o700, exist_ok=True)
-        for file in snapshot.files:
-            target = below(work, file.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with blobs.open(file.digest) as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
-            target.chmod(0o700 if file.executable else 0o600)
+        lay_out(blobs, snapshot.files, work)
         for name in COLLECTED:
             (work / name).mkdir(exist_ok=True)
 

@@ -4,7 +4,15 @@
 so that opening a workspace needs the standard library alone; a test holds the two together.
 """
 
-from ml_workspace_lab.storage.schema import jobs, models, runs, tracing, webhooks, workspace
+from ml_workspace_lab.storage.schema import (
+    contents,
+    jobs,
+    models,
+    runs,
+    tracing,
+    webhooks,
+    workspace,
+)
 from ml_workspace_lab.storage.schema.columns import metadata
 
-__all__ = ["jobs", "metadata", "models", "runs", "tracing", "webhooks", "workspace"]
+__all__ = ["contents", "jobs", "metadata", "models", "runs", "tracing", "webhooks", "workspace"]

@@ -78,6 +78,7 @@ Index(
 _trashed = run.c.deleted.is_not(None)
 Index("run_trash", run.c.deleted, run.c.id, sqlite_where=_trashed, postgresql_where=_trashed)
 Index("run_name", run.c.display_name)
+Index("run_snapshot", run.c.snapshot)
 _active = run.c.ended.is_(None)
 Index("run_active", run.c.id, sqlite_where=_active, postgresql_where=_active)
 
