@@ -7,11 +7,26 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
+MARK = "ML_WORKSPACE_RUN"
+"""In the environment of every process of an attempt: how its descendants are found."""
+
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_children: dict[str, subprocess.Popen[bytes]] = {}
+
+
+class Child(Protocol):
+    """A process whose end this one is told of."""
+
+    def poll(self) -> int | None:
+        """How it ended (-n: by signal n); None while it runs."""
+        ...
+
+
+_children: dict[str, Child] = {}
 
 
 def start(
@@ -28,8 +43,13 @@ def start(
             stderr=output,
             start_new_session=True,
         )
-    native = native_id(process.pid)
-    _children[native] = process
+    return remember(process.pid, process)
+
+
+def remember(pid: int, child: Child) -> str:
+    """The native id of a process that was just started; `child` will tell how it ended."""
+    native = native_id(pid)
+    _children[native] = child
     return native
 
 
@@ -94,6 +114,13 @@ def marked(name: str, value: str) -> list[psutil.Process]:
 def end_marked(name: str, value: str) -> int:
     """End every process that `marked` finds, until none is left; how many there were."""
     return _end_all(lambda: marked(name, value))
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process as soon as `parent`, its parent, does. (Linux's PR_SET_PDEATHSIG.)"""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def adopt_orphans() -> None:

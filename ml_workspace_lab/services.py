@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.experiments.artifacts import Artifacts
     from ml_workspace_lab.experiments.finding import ExperimentSearch
     from ml_workspace_lab.experiments.lineage import Lineages
+    from ml_workspace_lab.experiments.logs import Logs
     from ml_workspace_lab.experiments.metrics import Metrics
     from ml_workspace_lab.experiments.runs import Runs
     from ml_workspace_lab.experiments.search.service import Search
@@ -40,6 +41,7 @@ SERVICES = {
     "metrics": "experiments.metrics:Metrics",
     "search": "experiments.search.service:Search",
     "artifacts": "experiments.artifacts:Artifacts",
+    "logs": "experiments.logs:Logs",
     "lineage": "experiments.lineage:Lineages",
     "trash": "experiments.trash:Trash",
     "snapshots": "snapshots.service:Snapshots",
@@ -79,6 +81,7 @@ class ByName(ABC):
     metrics: "Metrics"
     search: "Search"
     artifacts: "Artifacts"
+    logs: "Logs"
     lineage: "Lineages"
     trash: "Trash"
     snapshots: "Snapshots"

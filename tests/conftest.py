@@ -28,6 +28,8 @@ os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
 # What is remembered of folders is not the user's own.
 os.environ["ML_WORKSPACE_CACHE"] = tempfile.mkdtemp(prefix="ml-workspace-cache-")
 atexit.register(shutil.rmtree, os.environ["ML_WORKSPACE_CACHE"], ignore_errors=True)
+# Most tests have one run, and are over before a process that was started ahead would be of use.
+os.environ["ML_WORKSPACE_PREWARMED"] = "0"
 for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSION_NAME"):
     os.environ.pop(name, None)
 

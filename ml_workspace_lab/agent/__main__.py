@@ -10,8 +10,9 @@ from typing import Protocol
 
 from ml_workspace_lab.agent.abandoned import Abandoned
 from ml_workspace_lab.agent.dispatching import Dispatching
-from ml_workspace_lab.compute.wake import LOCK, PIPE
+from ml_workspace_lab.compute.wake import LOCK, PIPE, clean_environment
 from ml_workspace_lab.endpoints.supervisor import Supervisor
+from ml_workspace_lab.jobs import prewarmed
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import FileLock
 from ml_workspace_lab.storage.storage import Storage
@@ -37,6 +38,7 @@ def main(root: Path) -> None:
     lock = FileLock(root / LOCK)
     if not _acquire(lock):
         return  # Another one is at work.
+    prewarmed.ZYGOTES.warm(sys.executable, clean_environment())
     services = Services(storage)
     parts: list[Part] = [
         Dispatching(services),

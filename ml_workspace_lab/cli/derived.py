@@ -35,7 +35,6 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "show": ("runs", "get"),
             "history": ("runs", "history"),
             "metrics": ("metrics", "get"),
-            "log": ("artifacts", "log"),
             "artifacts": ("artifacts", "list"),
             "update": ("runs", "update"),
             "cancel": ("jobs", "cancel"),

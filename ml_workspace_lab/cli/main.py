@@ -13,6 +13,7 @@ from ml_workspace_lab.cli import (
     deploying,
     derived,
     keeping,
+    logs,
     running,
     serving,
     start,
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     transfer.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
+    logs.add_commands(nouns)
     _add_output(commands)
     return root
 

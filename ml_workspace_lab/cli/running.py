@@ -32,6 +32,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("-k", "--kernel", help="kernel to use instead of the notebook's own")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end it as Failed then")
+    parser.add_argument("--cold", action="store_true", help="use no process started ahead")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="print the log; exit with 1 where it fails"
     )
@@ -62,6 +63,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         "display_name": options.name,
         "tags": pairs(options.tag, "tag"),
         "timeout_seconds": options.timeout,
+        "cold": options.cold,
     }
     if options.command_line and not options.file:
         _only_for_notebooks(options)

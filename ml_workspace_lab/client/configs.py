@@ -16,7 +16,7 @@ class RunConfig(ABC):
     """What all kinds of runs have in common.
 
     `timeout_seconds` ends the run as Failed; `python` is the interpreter that does the work, by
-    default the one that submits.
+    default the one that submits; `cold` asks for a new process, whatever was started ahead.
     """
 
     compute_target: str = "local"
@@ -25,6 +25,7 @@ class RunConfig(ABC):
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     timeout_seconds: float | None = None
     python: str | None = None
+    cold: bool = False
 
     @abstractmethod
     def job(self) -> Job:

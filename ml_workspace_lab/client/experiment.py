@@ -54,6 +54,7 @@ class Experiment:
             environment_variables=dict(config.environment_variables),
             timeout_seconds=config.timeout_seconds,
             python=config.python or python,
+            cold=config.cold,
         )
         return Run(self.workspace, connection.jobs.submit(self.name, body))
 

@@ -1,14 +1,21 @@
 """The files that a run keeps, and its log."""
 
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ml_workspace_lab.client.files import is_folder
 from ml_workspace_lab.client.run_record import RunRecord
+from ml_workspace_lab.client.watch import FIRST_PAUSE, LONGEST_PAUSE
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import ArtifactInfo
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.experiments.logs import LogLine
+
+LINES_AT_ONCE = 1000
 
 
 class RunFiles(RunRecord):
@@ -62,9 +69,41 @@ class RunFiles(RunRecord):
 
     def get_log(self) -> str:
         """The whole log as it is now."""
-        return "".join(self._log_parts())
+        return "".join(self.log_parts())
 
-    def _log_parts(self) -> Iterator[str]:
+    def log_lines(self, first: int = 0, *, follow: bool = False) -> "Iterator[LogLine]":
+        """Lines of the log from line `first` on, below 0 counted from its end; with `follow` until
+        the run's end, each when it is whole."""
+        pause = FIRST_PAUSE
+        while True:
+            ended = not follow or self.info().state.is_terminal
+            page = self.workspace.connection.logs.lines(self.id, first, LINES_AT_ONCE)
+            first = max(page.total + first, 0) if first < 0 else first
+            # A line that is not ended yet may go on.
+            whole = [line for line in page.items if ended or line.number + 1 < page.total]
+            yield from whole
+            first += len(whole)
+            if whole:
+                pause = FIRST_PAUSE
+            elif ended:
+                return
+            else:
+                time.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def search_log(
+        self, pattern: str, *, regex: bool = False, ignore_case: bool = False
+    ) -> "Iterator[LogLine]":
+        """Lines of the log that hold a text; with `regex` those that an RE2 pattern matches."""
+        first: int | None = 0
+        while first is not None:
+            page = self.workspace.connection.logs.search(
+                self.id, pattern, regex, ignore_case, first, LINES_AT_ONCE
+            )
+            yield from page.items
+            first = page.next
+
+    def log_parts(self) -> Iterator[str]:
         offset = 0
         while True:
             part = self.workspace.connection.artifacts.log(self.id, offset)

@@ -45,7 +45,7 @@ class SystemMetrics:
         self._thread.join(PATIENCE_SECONDS)
 
     def _run(self) -> None:
-        from ml_workspace_lab.client.system_usage import SystemUsage
+        from ml_workspace_lab.compute.usage import SystemUsage
 
         usage = SystemUsage()
         try:

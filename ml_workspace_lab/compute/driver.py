@@ -26,6 +26,8 @@ Capability = Literal[
     "scaling",  # minimum and maximum of nodes are the engine's to keep
 ]
 
+Prewarmed = Literal["", "runner", "kernel"]
+
 LOG_TAIL = 65_536
 
 
@@ -54,7 +56,8 @@ class Launch:
 
     `argv` is the runner and its arguments, `environment` what is added to the target's own.
     `walltime_s` is the limit of the work itself; an engine that enforces it leaves the runner
-    `grace_s` more to report. `labels` are for people who look at the engine.
+    `grace_s` more to report. `labels` are for people who look at the engine. `prewarmed` is what
+    may have been started ahead: nothing, a runner, or one with a Python kernel.
     """
 
     run_id: str
@@ -65,6 +68,7 @@ class Launch:
     walltime_s: float | None
     grace_s: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    prewarmed: Prewarmed = ""
 
     @property
     def name(self) -> str:

@@ -23,11 +23,11 @@ from ml_workspace_lab.compute.driver import (
 from ml_workspace_lab.compute.memory import can_limit, group_of
 from ml_workspace_lab.compute.model import Capacity, Count, Node, Problem
 from ml_workspace_lab.compute.wake import clean_environment
+from ml_workspace_lab.jobs import prewarmed
+from ml_workspace_lab.processes import MARK
 from ml_workspace_lab.storage.files import is_held
 from ml_workspace_lab.storage.storage import RunFolder
 
-MARK = "ML_WORKSPACE_RUN"
-"""In the environment of every process of an attempt: how its descendants are found."""
 LOG = "runner.log"
 
 
@@ -57,11 +57,12 @@ class LocalDriver:
             return known
         folder = self._folder(launch.run_id)
         folder.create()
-        native = processes.start(
+        native = prewarmed.start(
             launch.argv,
             environment=_environment(launch),
             folder=folder.path,
             log=folder.path / LOG,
+            wanted=launch.prewarmed,
         )
         self._limit_memory(launch, native)
         return Handle(self._target, native, launch.run_id, launch.attempt)

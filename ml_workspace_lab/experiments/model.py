@@ -91,12 +91,23 @@ class MetricSummary(Struct, frozen=True):
     max_step: int | None = None
 
 
+class Bar(Struct, frozen=True):
+    """A progress bar that a run's code shows now: `done` of `total` of whatever it counts."""
+
+    label: str
+    done: float
+    total: float
+    seconds_left: float | None = None
+
+
 class Progress(Struct, frozen=True):
-    """How far a run has come: `done` of `total` cells or steps."""
+    """How far a run has come: `done` of `total` cells (0 of 0 where it has none), and the bar that
+    its code shows beside."""
 
     done: int
     total: int
     label: str = ""
+    bar: Bar | None = None
 
 
 class RunInfo(Struct, frozen=True):

@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from ml_workspace_lab.compute.driver import Launch
+from ml_workspace_lab.compute.driver import Launch, Prewarmed
+from ml_workspace_lab.jobs.model import NotebookJob, SubmitRun
 from ml_workspace_lab.jobs.store import QueuedJob
 
 GRACE_SECONDS = 15.0
@@ -23,4 +24,11 @@ def launch_of(root: Path, job: QueuedJob) -> Launch:
         walltime_s=submission.timeout_seconds,
         grace_s=GRACE_SECONDS,
         labels={"user": job.owner},
+        prewarmed=_prewarmed(submission),
     )
+
+
+def _prewarmed(submission: SubmitRun) -> Prewarmed:
+    if submission.cold:
+        return ""
+    return "kernel" if isinstance(submission.job, NotebookJob) else "runner"

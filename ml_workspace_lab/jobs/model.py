@@ -87,7 +87,8 @@ class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
 
     `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
     have this package (default: the target's own). Users take turns; of one user's runs the one of
-    the highest `priority` is next, then the oldest.
+    the highest `priority` is next, then the oldest. `cold`
+    asks for a new process, whatever has been started ahead.
     """
 
     job: Job
@@ -103,6 +104,7 @@ class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
     resources: Resources = field(default_factory=Resources)
     retry: Retry = field(default_factory=Retry)
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    cold: bool = False
     after: Annotated[list[After], Meta(max_length=1000)] = field(default_factory=list)
 
 

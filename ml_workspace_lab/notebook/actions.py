@@ -66,6 +66,7 @@ class Session:
             display_name=options.name,
             tags=pairs(options.tag, "tag"),
             timeout_seconds=options.timeout,
+            cold=options.cold,
         )
         self.notes = document.notes
         self.last_run = self.workspace().experiment(experiment).submit(config)

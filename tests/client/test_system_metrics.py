@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ml_workspace_lab import Run, Workspace
-from ml_workspace_lab.client.gpu_usage import GpuUsage
-from ml_workspace_lab.client.system_usage import SystemUsage
+from ml_workspace_lab.compute.gpu_usage import GpuUsage
+from ml_workspace_lab.compute.usage import SystemUsage
 from ml_workspace_lab.errors import InvalidInput
 from tests.conftest import eventually
 

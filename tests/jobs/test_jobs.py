@@ -187,7 +187,7 @@ def test_a_cancel_reaches_the_code_and_ends_all_its_processes(
 
 def _sleepers(run: Run) -> list[object]:
     from ml_workspace_lab import processes
-    from ml_workspace_lab.compute.local import MARK
+    from ml_workspace_lab.processes import MARK
 
     return list(processes.marked(MARK, f"{run.id}/1"))
 

@@ -2,13 +2,13 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from ml_workspace_lab.compute.wake import poke
 from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable, WorkspaceError
-from ml_workspace_lab.experiments.model import Progress, RunState
+from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.runner.link import NotOurs
@@ -64,6 +64,9 @@ class DirectLink:
 
     def report_progress(self, progress: Progress) -> None:
         self._services.runs.report_progress(self.run_id, progress)
+
+    def log_metrics(self, points: Sequence[MetricPoint]) -> None:
+        self._services.metrics.log(self.run_id, LogMetrics(list(points)))
 
     def write_log(self, content: bytes) -> None:
         self._log.write(content)

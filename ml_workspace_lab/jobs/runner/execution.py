@@ -16,13 +16,16 @@ from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadK
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs.parameters import tags_of
+from ml_workspace_lab.jobs.runner.connecting import connected
 from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, Limits, Outcome
+from ml_workspace_lab.jobs.runner.output_notebook import OutputNotebook
+from ml_workspace_lab.jobs.runner.progress import bar_in, bar_of_widgets
 from ml_workspace_lab.jobs.runner.streams import Stream, overwritten
 
 INTERRUPT_SECONDS = 5.0
 PUBLISH_SECONDS = 0.2
-SAVE_SHARE = 20
+SAVE_SHARE = 50
 """Saving may take one part in this many of the time: a large notebook is saved less often."""
 INTERACTIVE = "interactive-only"
 """Cells with this tag are for the notebook on the screen; a job leaves them out."""
@@ -42,8 +45,12 @@ def read(content: dict[str, Any]) -> Any:
 class Execution(NotebookClient):
     """Drives the kernel; the log, the output notebook and the progress are kept up to date."""
 
-    def __init__(self, link: Link, notebook: Any, manager: AsyncKernelManager) -> None:
+    def __init__(
+        self, link: Link, notebook: Any, manager: AsyncKernelManager, prepare: str = ""
+    ) -> None:
         super().__init__(notebook, km=manager, timeout=None)
+        self._manager: Any = manager
+        self._prepare = prepare
         self._link = link
         self._code_cells = [
             index
@@ -52,7 +59,10 @@ class Execution(NotebookClient):
         ]
         self._current = 0
         self._done = 0
+        self._output = OutputNotebook(notebook)
         self._stream: Stream | None = None
+        self._redrawn = ""
+        self._reported: Progress | None = None
         self._changed = True
 
     async def outcome(self, limits: Limits) -> Outcome:
@@ -78,14 +88,18 @@ class Execution(NotebookClient):
     async def _run(self) -> None:
         """Execute every cell in order. Raises what the first failing cell or the kernel raises."""
         self.reset_execution_trackers()
-        await self.async_start_new_kernel_client()
+        self.kc = self._manager.client()
+        language = await connected(self._manager, self.kc, self._prepare)
+        self.nb.metadata["language_info"] = language
         self._link.move(RunState.RUNNING)
         publishing = asyncio.create_task(self._publish())
         try:
             for index in self._code_cells:
                 self._current = index
-                self._changed = True
+                self._redrawn = ""
+                self._touch(index)
                 await self.async_execute_cell(self.nb.cells[index], index)
+                self._touch(index)
                 self._done += 1
         finally:
             publishing.cancel()
@@ -134,8 +148,16 @@ class Execution(NotebookClient):
             self._print(content["text"])
         elif msg["msg_type"] == "error":
             self._print("\n".join(content["traceback"]) + "\n")
-        self._changed = True
+        self._touch(cell_index)
+        if msg["msg_type"] == "update_display_data":
+            display_id = content.get("transient", {}).get("display_id")
+            for index in self._display_id_map.get(display_id, {}):
+                self._touch(index)
         return super().process_message(msg, cell, cell_index)
+
+    def _touch(self, index: int) -> None:
+        self._output.touched(index)
+        self._changed = True
 
     def output(
         self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int
@@ -163,15 +185,28 @@ class Execution(NotebookClient):
             self._stream.join()
 
     def _print(self, text: str) -> None:
+        if "\r" in text:
+            self._redrawn = text
+        elif "\n" in text:
+            self._redrawn = ""
         self._link.write_log(text.encode("utf-8", "replace"))
 
     def _save(self, *, durable: bool = False) -> None:
         self._join_stream()
-        content = nbformat.writes(self.nb, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
-        self._link.save_notebook(content.encode("utf-8", "replace"), durable=durable)
+        if durable:
+            text = nbformat.writes(self.nb, version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+            content = text.encode("utf-8", "replace")
+        else:
+            content = self._output.encoded()
+        self._link.save_notebook(content, durable=durable)
 
     def _report(self) -> None:
-        self._link.report_progress(Progress(self._done, len(self._code_cells), self._where))
+        shown = overwritten(self._redrawn).rpartition("\n")[2]
+        bar = bar_in(shown) if shown else bar_of_widgets(self.widget_state)
+        progress = Progress(self._done, len(self._code_cells), self._where, bar)
+        if progress != self._reported:
+            self._link.report_progress(progress)
+            self._reported = progress
 
     @property
     def _where(self) -> str:

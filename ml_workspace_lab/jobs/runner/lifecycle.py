@@ -11,6 +11,7 @@ from ml_workspace_lab.jobs.model import NotebookJob
 from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.memory import Memory
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, CutShort, Limits, Outcome
+from ml_workspace_lab.jobs.runner.watch import watched
 from ml_workspace_lab.jobs.runner.workdir import collect
 
 
@@ -37,13 +38,14 @@ def _work(link: Link, limits: Limits) -> Outcome:
         link.materialise()
         _set_environment(link)
         os.chdir(link.files.work)
-        if isinstance(job, NotebookJob):
-            from ml_workspace_lab.jobs.runner.notebook import run_notebook
+        with watched(link):
+            if isinstance(job, NotebookJob):
+                from ml_workspace_lab.jobs.runner.notebook import run_notebook
 
-            return run_notebook(link, job, limits)
-        from ml_workspace_lab.jobs.runner.process import run_process
+                return run_notebook(link, job, limits)
+            from ml_workspace_lab.jobs.runner.process import run_process
 
-        return run_process(link, job)
+            return run_process(link, job)
     except WorkspaceError as error:
         return Outcome(RunState.FAILED, str(error))
     except Exception as error:  # noqa: BLE001 - the run must end, and say why

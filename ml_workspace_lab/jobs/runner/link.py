@@ -1,10 +1,10 @@
 """How a runner and its workspace talk: everything that the one wants of the other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ml_workspace_lab.experiments.model import Progress, RunState
+from ml_workspace_lab.experiments.model import MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs.model import SubmitRun
 from ml_workspace_lab.jobs.runner.outcome import Outcome
 from ml_workspace_lab.storage.storage import RunFolder
@@ -40,6 +40,10 @@ class Link(Protocol):
         ...
 
     def report_progress(self, progress: Progress) -> None: ...
+
+    def log_metrics(self, points: Sequence[MetricPoint]) -> None:
+        """Log values of metrics. Raises a WorkspaceError where that can't be done now."""
+        ...
 
     def write_log(self, content: bytes) -> None:
         """Add to the run's log. Never raises: what has no room is counted, and said there."""

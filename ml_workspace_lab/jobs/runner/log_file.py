@@ -1,9 +1,12 @@
 """The log of a run as its runner writes it: a full disk costs lines, never the run."""
 
 import errno
-import os
 import threading
+from contextlib import suppress
 from pathlib import Path
+
+from ml_workspace_lab.errors import StorageFull
+from ml_workspace_lab.storage.log_writer import LogWriter
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -13,41 +16,47 @@ class LogFile:
     line of the log says how much is missing."""
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
+        self._writer: LogWriter | None = LogWriter(path)
         self._lock = threading.Lock()
         self._dropped = Dropped()
 
+    @property
+    def redrawn(self) -> bytes:
+        """The line that is being redrawn, a progress bar mostly, as it looks now."""
+        writer = self._writer
+        return b"" if writer is None else writer.redrawn
+
     def write(self, content: bytes) -> None:
         with self._lock:
-            if self._descriptor < 0:
+            if self._writer is None:
                 return
             if self._dropped.bytes:
                 marker = self._dropped.marker()
-                if self._append(marker) < len(marker):
+                if self._append(self._writer, marker) < len(marker):
                     self._dropped.add(content)
                     return
                 self._dropped = Dropped()
-            written = self._append(content)
+            written = self._append(self._writer, content)
             self._dropped.add(content[written:])
 
     def close(self) -> None:
         with self._lock:
+            if self._writer is None:
+                return
             if self._dropped.bytes:
-                self._append(self._dropped.marker())
-            os.close(self._descriptor)
-            self._descriptor = -1
+                self._append(self._writer, self._dropped.marker())
+            with suppress(StorageFull):  # the end of a line, or of a log that is too long
+                self._writer.close()
+            self._writer = None
 
-    def _append(self, content: bytes) -> int:
+    def _append(self, writer: LogWriter, content: bytes) -> int:
         """How many bytes there was room for: all, part of the content, or (a marker) none."""
-        left = memoryview(content)
+        before = writer.size
         try:
-            while left:  # A disk that is about to be full takes a part, and then says so.
-                left = left[os.write(self._descriptor, left) :]
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-        return len(content) - len(left)
+            writer.write(content)
+        except StorageFull:
+            return min(writer.size - before, len(content))
+        return len(content)
 
 
 class Dropped:

@@ -6,6 +6,10 @@ length: minutes for one line of some hundred thousand characters.
 
 from typing import Any
 
+MOST = 4 * 1024**2
+"""Characters of one output that a notebook keeps; the log has more."""
+LEFT_OUT = "\n[{:,} characters were left out of the notebook here; the log has more.]\n"
+
 
 class Stream:
     """The last stream output of a cell, to which more may come."""
@@ -13,19 +17,47 @@ class Stream:
     def __init__(self, output: Any) -> None:
         self.output = output
         self._more: list[str] = []
+        self._size = 0
+        self._end = ""
+        self._kept = ""
+        self._left_out = 0
 
     def takes(self, outputs: list[Any], content: dict[str, Any]) -> bool:
         """Whether this text goes on where the last output ended."""
         return bool(outputs) and outputs[-1] is self.output and self.output.name == content["name"]
 
     def add(self, text: str) -> None:
+        """Take text, and let it wait for `join` where it isn't much."""
         self._more.append(text)
+        self._size += len(text)
+        if self._size > MOST:
+            self.join()
 
     def join(self) -> None:
         """Put what has come into the output. Done now and then, since it copies all of it."""
-        if self._more:
-            self.output["text"] = overwritten(self.output["text"] + "".join(self._more))
-            self._more.clear()
+        if not self._more:
+            return
+        more = "".join(self._more)
+        self._more.clear()
+        self._size = 0
+        if self._kept:
+            self._trim(more)
+            return
+        text = overwritten(self.output["text"] + more)
+        if len(text) <= MOST:
+            self.output["text"] = text
+        else:
+            self._kept, rest = text[: MOST // 2], text[MOST // 2 :]
+            self._trim(rest)
+
+    def _trim(self, more: str) -> None:
+        """Keep the beginning and the end of what is too long."""
+        end = overwritten(self._end + more)
+        cut = max(len(end) - MOST // 2, 0)
+        self._left_out += cut
+        self._end = end[cut:]
+        note = LEFT_OUT.format(self._left_out) if self._left_out else ""
+        self.output["text"] = f"{self._kept}{note}{self._end}"
 
 
 def overwritten(text: str) -> str:

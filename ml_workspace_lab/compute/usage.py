@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from ml_workspace_lab.client.gpu_usage import GpuUsage
+from ml_workspace_lab.compute.gpu_usage import GpuUsage
 
 MEGABYTE = 1e6
 
