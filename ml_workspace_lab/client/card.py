@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_workspace_lab.api.types import number_from_wire
 from ml_workspace_lab.endpoints.model import EndpointInfo, EndpointKeys
-from ml_workspace_lab.experiments.model import RunInfo, RunState
+from ml_workspace_lab.experiments.model import Progress, RunInfo, RunState
 from ml_workspace_lab.models.model import ModelVersion
 
 RUN_TYPE = "application/vnd.ml-workspace-lab.run+json"
@@ -108,13 +108,23 @@ def _run_html(run: RunInfo) -> str:
     if run.reason:
         parts.append(f"<div>{escape(run.reason)}</div>")
     if run.progress is not None and not run.state.is_terminal:
-        done, total = run.progress.done, run.progress.total
-        parts.append(f"<progress value='{done}' max='{total}'></progress> {done} of {total} cells")
+        parts.append(_progress_html(run.progress))
     if metrics := _metrics(run):
         shown = " · ".join(f"{escape(k)} <strong>{escape(v)}</strong>" for k, v in metrics.items())
         parts.append(f"<div>{shown}</div>")
     parts.append(f"<div><small>run {run.run_id}</small></div></div>")
     return "".join(parts)
+
+
+def _progress_html(progress: Progress) -> str:
+    bar, words = progress.bar, []
+    part = min(bar.done / bar.total, 1.0) if bar is not None and bar.total > 0 else 0.0
+    if progress.total:
+        words.append(f"{progress.done} of {progress.total} cells")
+    if bar is not None:
+        words.append(f"{bar.label} {bar.done:g} of {bar.total:g}".strip())
+    value = (progress.done + part) / max(progress.total, 1)
+    return f"<progress value='{value:.3f}' max='1'></progress> {escape(' · '.join(words))}"
 
 
 def _metrics(run: RunInfo, limit: int | None = SHOWN_METRICS) -> dict[str, str]:

@@ -623,6 +623,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/runs/{run_id}/log/lines': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lines of the run's log from line `first` on; -100 begins with the last hundred. */
+    get: operations['logs.lines'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/log/search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Lines that hold a text, or that an RE2 pattern matches, from line `first` on. Raises */
+    get: operations['logs.search'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/runs/{run_id}/lineage': {
     parameters: {
       query?: never;
@@ -1829,6 +1863,17 @@ export interface components {
     AuditList: {
       items: components['schemas']['AuditEntry'][];
     };
+    /**
+     * Bar
+     * @description A progress bar that a run's code shows now: `done` of `total` of whatever it counts.
+     */
+    Bar: {
+      label: string;
+      done: number;
+      total: number;
+      /** @default null */
+      seconds_left: number | null;
+    };
     /** BlobInfo */
     BlobInfo: {
       digest: string;
@@ -2391,6 +2436,37 @@ export interface components {
       complete: boolean;
     };
     /**
+     * LogLine
+     * @description Line `number` (from 0), which begins at byte `offset` and has `size` bytes; the text has the
+     *         first 65,536 of them. It came at `time` (ms), or at most a tenth of a second or some hundred
+     *         lines later; None where that was not noted. Of a line that was redrawn the last state counts.
+     */
+    LogLine: {
+      number: number;
+      offset: number;
+      size: number;
+      text: string;
+      /** @default null */
+      time: number | null;
+    };
+    /**
+     * LogLines
+     * @description Some lines of a log of `total`; `complete` when no more will follow.
+     */
+    LogLines: {
+      items: components['schemas']['LogLine'][];
+      total: number;
+      complete: boolean;
+    };
+    /**
+     * LogMatches
+     * @description Lines that match; `next` is the `first` that asks for more of them, None after the last.
+     */
+    LogMatches: {
+      items: components['schemas']['LogLine'][];
+      next: number | null;
+    };
+    /**
      * LogMetrics
      * @description Points to add; where they are `unique`, one that the run has already is not added again.
      */
@@ -2693,13 +2769,16 @@ export interface components {
     };
     /**
      * Progress
-     * @description How far a run has come: `done` of `total` cells or steps.
+     * @description How far a run has come: `done` of `total` cells (0 of 0 where it has none), and the bar that
+     *         its code shows beside.
      */
     Progress: {
       done: number;
       total: number;
       /** @default  */
       label: string;
+      /** @default null */
+      bar: components['schemas']['Bar'] | null;
     };
     /**
      * Purge
@@ -3219,7 +3298,8 @@ export interface components {
      *
      *         `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
      *         have this package (default: the target's own). Users take turns; of one user's runs the one of
-     *         the highest `priority` is next, then the oldest.
+     *         the highest `priority` is next, then the oldest. `cold`
+     *         asks for a new process, whatever has been started ahead.
      */
     SubmitRun: {
       job:
@@ -3251,6 +3331,8 @@ export interface components {
       retry?: components['schemas']['Retry'];
       /** @default 0 */
       priority: number;
+      /** @default false */
+      cold: boolean;
       /** @default [] */
       after: components['schemas']['After'][];
     };
@@ -3587,6 +3669,7 @@ export type AttachCompute = components['schemas']['AttachCompute'];
 export type Attempt = components['schemas']['Attempt'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditList = components['schemas']['AuditList'];
+export type Bar = components['schemas']['Bar'];
 export type BlobInfo = components['schemas']['BlobInfo'];
 export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
@@ -3636,6 +3719,9 @@ export type LineageList = components['schemas']['LineageList'];
 export type LiveNotebook = components['schemas']['LiveNotebook'];
 export type LiveRun = components['schemas']['LiveRun'];
 export type LogChunk = components['schemas']['LogChunk'];
+export type LogLine = components['schemas']['LogLine'];
+export type LogLines = components['schemas']['LogLines'];
+export type LogMatches = components['schemas']['LogMatches'];
 export type LogMetrics = components['schemas']['LogMetrics'];
 export type LogModel = components['schemas']['LogModel'];
 export type LoggedModelFile = components['schemas']['LoggedModelFile'];
@@ -5242,6 +5328,77 @@ export interface operations {
         };
         content: {
           'application/json': Record<string, never>;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logs.lines': {
+    parameters: {
+      query?: {
+        first?: number;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LogLines'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'logs.search': {
+    parameters: {
+      query: {
+        pattern: string;
+        regex?: boolean;
+        ignore_case?: boolean;
+        first?: number;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LogMatches'];
         };
       };
       /** @description Refused. */

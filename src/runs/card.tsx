@@ -8,6 +8,7 @@ import { useSignal } from '../workspace/hooks';
 import type { WorkspaceModel } from '../workspace/model';
 import { State } from '../workspace/state';
 import { RunData } from './data';
+import { RunProgress } from './progress';
 import { columns, sparkline } from './reduce';
 
 export const RUN_TYPE = 'application/vnd.ml-workspace-lab.run+json';
@@ -80,14 +81,7 @@ function Card(props: ICardOptions & { run: RunData; fallback: string }) {
       </p>
       {info.reason && <p>{info.reason}</p>}
       {info.progress && !run.isOver && (
-        <p>
-          <progress
-            value={info.progress.done}
-            max={info.progress.total}
-            aria-label={trans.__('Progress')}
-          />{' '}
-          {trans.__('%1 of %2 cells', info.progress.done, info.progress.total)}
-        </p>
+        <RunProgress progress={info.progress} trans={trans} />
       )}
       <ul className="jp-mlws-Card-metrics">
         {run.series.slice(0, 6).map(series => (

@@ -14,6 +14,7 @@ import { State } from '../workspace/state';
 import { Artifacts } from './artifacts';
 import { Chart } from './chart';
 import { RunData } from './data';
+import { RunProgress } from './progress';
 import { Details, History } from './details';
 import { Log } from './log';
 import { NotebookPreview } from './notebook';
@@ -113,14 +114,7 @@ function Summary({ run, trans, cancel }: ISummaryProps) {
         )}
       </p>
       {info.progress && !run.isOver && (
-        <p>
-          <progress
-            value={info.progress.done}
-            max={info.progress.total}
-            aria-label={trans.__('Progress')}
-          />{' '}
-          {trans.__('%1 of %2 cells', info.progress.done, info.progress.total)}
-        </p>
+        <RunProgress progress={info.progress} trans={trans} />
       )}
       {info.reason && (
         <p

@@ -2,7 +2,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { RunInfo } from '../api/schema';
 import { shortTime } from '../format';
+import { fraction } from '../runs/fraction';
 import type { WorkspaceModel } from './model';
+import { isOver } from './state';
 
 /** One visible line of the tree. */
 export interface IRow {
@@ -94,11 +96,16 @@ function plain(id: string, level: number, label: string): IRow {
 function runRow(run: RunInfo, id: string, level: number, label: string): IRow {
   return {
     ...plain(id, level, label),
-    detail: shortTime(run.created),
+    detail: percent(run) ?? shortTime(run.created),
     title: `${run.experiment} #${run.number} ${run.display_name} ${run.reason}`.trim(),
     run,
     state: run.state
   };
+}
+
+function percent(run: RunInfo): string | null {
+  const done = run.progress && !isOver(run.state) ? fraction(run.progress) : null;
+  return done === null ? null : `${Math.floor(100 * done)} %`;
 }
 
 /** Where a key leads from the line `index`: another line, or a line to open or close. */

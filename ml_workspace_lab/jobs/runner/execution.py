@@ -58,6 +58,7 @@ class Execution(NotebookClient):
             if cell.cell_type == "code" and cell.source.strip() and INTERACTIVE not in tags_of(cell)
         ]
         self._current = 0
+        self._begun = False
         self._done = 0
         self._output = OutputNotebook(notebook)
         self._stream: Stream | None = None
@@ -95,7 +96,7 @@ class Execution(NotebookClient):
         publishing = asyncio.create_task(self._publish())
         try:
             for index in self._code_cells:
-                self._current = index
+                self._current, self._begun = index, True
                 self._redrawn = ""
                 self._touch(index)
                 await self.async_execute_cell(self.nb.cells[index], index)
@@ -123,7 +124,7 @@ class Execution(NotebookClient):
 
     async def _interrupt(self) -> None:
         """Interrupt the cell that is being executed, and keep what it says to that."""
-        if self.kc is None or self.km is None:
+        if self.kc is None or self.km is None or not self._begun:
             return
         await ensure_async(self.km.interrupt_kernel())
         cell = self.nb.cells[self._current]

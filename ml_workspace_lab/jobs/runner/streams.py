@@ -6,7 +6,7 @@ length: minutes for one line of some hundred thousand characters.
 
 from typing import Any
 
-MOST = 4 * 1024**2
+MOST = 16 * 1024**2
 """Characters of one output that a notebook keeps; the log has more."""
 LEFT_OUT = "\n[{:,} characters were left out of the notebook here; the log has more.]\n"
 
