@@ -42,6 +42,14 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "restore": ("runs", "restore"),
         },
     ),
+    "snapshot": (
+        "files that runs were started from",
+        {
+            "list": ("snapshots", "list"),
+            "show": ("snapshots", "get"),
+            "uses": ("snapshots", "uses"),
+        },
+    ),
     "trash": (
         "deleted runs and experiments",
         {"list": ("trash", "list"), "purge": ("trash", "purge")},

@@ -16,6 +16,7 @@ from ml_workspace_lab.cli import (
     logs,
     running,
     serving,
+    snapshots,
     start,
     syncing,
     transfer,
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
     logs.add_commands(nouns)
+    snapshots.add_commands(nouns)
     _add_output(commands)
     return root
 

@@ -12,7 +12,7 @@ from ml_workspace_lab.errors import WorkspaceError
 
 TIMES = ("created", "started", "ended", "updated", "time", "last_run", "expires", "last_used")
 WIDE = ("params", "tags", "properties", "metrics", "files", "description", "notes")
-CELL_WIDTH = 60
+CELL_WIDTH = 64
 
 
 def print_result(result: Any, style: str) -> None:

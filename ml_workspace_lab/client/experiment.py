@@ -30,6 +30,7 @@ class Experiment:
         """Snapshot the code, queue the work and return at once with the run."""
         # What submits work is imported by who submits some: logging alone begins sooner.
         from ml_workspace_lab.client.configs import NotebookRunConfig
+        from ml_workspace_lab.client.repository import Repository
         from ml_workspace_lab.client.snapshot import take_snapshot
         from ml_workspace_lab.jobs.model import SubmitRun
 
@@ -40,6 +41,7 @@ class Experiment:
             notes = tuple(config.notes)
             if config.content is not None:
                 overrides = {config.notebook: config.content}
+        git = Repository(config.folder())
         snapshot = take_snapshot(connection, config.folder(), overrides, notes)
         # An interpreter of this machine means something to a workspace on this machine only.
         python = sys.executable if isinstance(connection, LocalConnection) else None
@@ -56,7 +58,9 @@ class Experiment:
             python=config.python or python,
             cold=config.cold,
         )
-        return Run(self.workspace, connection.jobs.submit(self.name, body))
+        run = Run(self.workspace, connection.jobs.submit(self.name, body))
+        git.describe(connection, run.id)
+        return run
 
     def start_logging(
         self,
@@ -70,10 +74,12 @@ class Experiment:
         """An interactive run: this process does the work. Use it as a context manager, or end it
         with `complete()`; where the process dies first, the run is closed as Failed. With
         `system_metrics` it also logs what it uses of the machine (`Run.track_system`)."""
-        snapshot_id = None
+        snapshot_id, git = None, None
         if snapshot_directory is not None:
+            from ml_workspace_lab.client.repository import Repository
             from ml_workspace_lab.client.snapshot import take_snapshot
 
+            git = Repository(Path(snapshot_directory))
             snapshot = take_snapshot(self.workspace.connection, Path(snapshot_directory))
             snapshot_id = snapshot.snapshot_id
         run = start_interactive(
@@ -84,6 +90,8 @@ class Experiment:
             snapshot_id=snapshot_id,
             notebook=notebook,
         )
+        if git is not None:
+            git.describe(self.workspace.connection, run.id)
         if system_metrics:
             run.track_system()
         return run

@@ -10,6 +10,7 @@ from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.snapshots import stat_cache
 from ml_workspace_lab.snapshots.capture import Capture, capture
 from ml_workspace_lab.snapshots.model import CreateSnapshot, MissingBlobs, SnapshotInfo, manifest
+from ml_workspace_lab.snapshots.preview import advice
 from ml_workspace_lab.snapshots.stat_cache import StatCache
 
 _TRIES = 3
@@ -28,6 +29,8 @@ def take_snapshot(
     captured.notes.extend(notes)
     sender = Sender(connection, captured, direct=isinstance(connection, LocalConnection))
     sender.send_unknown()
+    if note := advice(captured.omitted):
+        captured.notes.append(note)
     if sender.has_read or captured.folders != cache.folders:
         stat_cache.save(root, StatCache(root=str(root), folders=captured.folders))
     return _create(connection, captured, sender)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.search import Comparison, Form
+    from ml_workspace_lab.client.snapshots import Snapshots
     from ml_workspace_lab.compute.model import ComputeInfo
     from ml_workspace_lab.experiments.model import RunState
     from ml_workspace_lab.experiments.search.model import RunView
@@ -256,6 +257,13 @@ class Workspace(WorkspaceTransfer):
     @property
     def compute_targets(self) -> "dict[str, ComputeInfo]":
         return {info.name: info for info in self.connection.computes.list().items}
+
+    @property
+    def snapshots(self) -> "Snapshots":
+        """What runs were started from: preview, list, read, restore, compare."""
+        from ml_workspace_lab.client.snapshots import Snapshots
+
+        return Snapshots(self)
 
     def get_mlflow_tracking_uri(self) -> str:
         """The address for `mlflow.set_tracking_uri`: stock MLflow clients log to this workspace.

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from ml_workspace_lab.snapshots.model import SnapshotFile
 from ml_workspace_lab.snapshots.names import on_disk
@@ -13,6 +13,10 @@ from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.files import disk_errors
 
 CHUNK = 1 << 20
+
+
+class Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 def lay_out(blobs: Blobs, files: Sequence[SnapshotFile], folder: Path) -> None:
@@ -45,7 +49,7 @@ def lay_out(blobs: Blobs, files: Sequence[SnapshotFile], folder: Path) -> None:
             os.symlink(target, place)  # noqa: PTH211 - bytes
 
 
-def write(content: BinaryIO, place: bytes, *, executable: bool) -> None:
+def write(content: Readable, place: bytes, *, executable: bool) -> None:
     """Write a new file, in the place of one that is there."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     mode = 0o700 if executable else 0o600

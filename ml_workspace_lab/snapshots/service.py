@@ -84,8 +84,10 @@ class Snapshots(Service):
     def list(self, after: str | None = None, limit: Limit = 100) -> SnapshotList:
         """Snapshots, the newest first; `after` is the `next` of the page before."""
         items = store.page(self.storage.database, after, limit + 1)
-        following = f"{items[limit - 1].created}-{items[limit - 1].snapshot_id}"
-        return SnapshotList(items[:limit], following) if len(items) > limit else SnapshotList(items)
+        if len(items) <= limit:
+            return SnapshotList(items)
+        last = items[limit - 1]
+        return SnapshotList(items[:limit], f"{last.created}-{last.snapshot_id}")
 
     @operation("GET", "/snapshots/{snapshot_id}", action="snapshots/read")
     def get(self, snapshot_id: Digest) -> SnapshotInfo:
