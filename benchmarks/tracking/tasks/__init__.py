@@ -1,7 +1,8 @@
 """What is measured: one module each, with its TITLE, its sizes, its FIGURES and `run`.
 
-FULL is N at scale 1 and LEAST the smallest N that still says something. `run(adapter, folder, n)`
-is called in a process of its own, under the peer's Python, and returns the figures by name.
+PEERS names those that can do a task that is not for all; FULL is N at scale 1 and LEAST the
+smallest N that still says something. `run(adapter, folder, n)` is called in a process of its own,
+under the peer's Python, and returns the figures by name.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ NAMES = [
     "writers",
     "kill",
     "neighbour",
+    "wire",
 ]
 
 
@@ -55,5 +57,7 @@ def task(name: str) -> Task:
 
 def size(name: str, adapter: type[Adapter], scale: float) -> int:
     """N for a peer, 0 where it leaves the task out."""
+    if adapter.name not in getattr(task(name), "PEERS", (adapter.name,)):
+        return 0
     most = adapter.most.get(name, task(name).FULL)
     return min(most, max(task(name).LEAST, int(most * scale)))
