@@ -137,8 +137,9 @@ def log_model(request: Request) -> Response:
 
 def _check(batch: LogBatch) -> None:
     for index, metric in enumerate(batch.metrics):
-        validation.check_key(metric.key, f"metrics[{index}].name", "Metric name")
-        validation.check_time(metric.timestamp, f"metrics[{index}].timestamp")
+        if metric.timestamp < 0 or not validation.is_usual(metric.key):
+            validation.check_key(metric.key, f"metrics[{index}].name", "Metric name")
+            validation.check_time(metric.timestamp, f"metrics[{index}].timestamp")
     for index, param in enumerate(batch.params):
         validation.check_key(param.key, f"params[{index}].key", "Param key")
     for index, tag in enumerate(batch.tags):

@@ -18,9 +18,11 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _ABSENT = ("", None)
 _NESTED = (list, dict)
-_ODD = re.compile(rb"\\|\d{19}")
-"""Escapes, and numbers that a parser may take for a float."""
-_KEY_END = re.compile(rb'"[ \t\r\n]*:')
+_ODD = (b"\\", b" :", b"\t:", b"\n:", b"\r:")
+"""Escapes, and blanks between a key and its colon."""
+_KEY_END = b'":'
+_LARGE = 2**63
+"""From here on a parser may have a whole number as a float."""
 _AT = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<where>[^`]*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(.+?)`")
 _STEP = re.compile(r"\.?(\w+)|\[(\d+)\]")
@@ -47,8 +49,8 @@ def body(request: Request, kind: type[T]) -> T:
 
 def _quick(raw: bytes) -> Any:
     """The value, where a fast parser and a count of keys show that `loads` would have it so; None
-    where `loads` must look. In text without escapes each key leaves one end."""
-    if _ODD.search(raw):
+    where `loads` must look. In text without escapes and odd blanks each key leaves one end."""
+    if any(odd in raw for odd in _ODD):
         return None
     try:
         value = msgspec.json.decode(raw)
@@ -56,17 +58,28 @@ def _quick(raw: bytes) -> Any:
         return None
     if type(value) not in _NESTED:
         return None
-    return value if _keys(value, 1) == len(_KEY_END.findall(raw)) else None
+    return value if _keys(value) == raw.count(_KEY_END) else None
 
 
-def _keys(value: Any, depth: int) -> int:
-    """How many keys there are in it; -1 and less where it is nested too deep."""
-    if depth > MAX_DEPTH:
-        return -1_000_000_000
-    if type(value) is list:
-        return sum(_keys(item, depth + 1) for item in value if type(item) in _NESTED)
-    inner = (_keys(item, depth + 1) for item in value.values() if type(item) in _NESTED)
-    return len(value) + sum(inner)
+def _keys(value: Any) -> int:
+    """How many keys there are in it; -1 where it is nested too deep, or has a large number."""
+    keys, level = 0, [value]
+    for _ in range(MAX_DEPTH):
+        inner = []
+        for one in level:
+            if type(one) is dict:
+                keys += len(one)
+                one = one.values()
+            for child in one:
+                kind = type(child)
+                if kind is dict or kind is list:
+                    inner.append(child)
+                elif (kind is float or kind is int) and not -_LARGE < child < _LARGE:
+                    return -1
+        if not inner:
+            return keys
+        level = inner
+    return -1
 
 
 def query(request: Request, kind: type[T]) -> T:

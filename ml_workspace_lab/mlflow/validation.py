@@ -41,7 +41,7 @@ _UNFIT_FOR_MODELS = frozenset("/:.%\"'")
 
 def check_key(key: str, path: str, what: str = "key") -> None:
     """Raise InvalidInput where a metric, parameter or tag can't have this name."""
-    if _is_usual(key):
+    if is_usual(key):
         return
     if not key:
         raise missing(path)
@@ -59,7 +59,7 @@ def check_key(key: str, path: str, what: str = "key") -> None:
 
 
 @lru_cache(8192)
-def _is_usual(key: str) -> bool:
+def is_usual(key: str) -> bool:
     """Whether nothing can be wrong with the key; the same few come again and again."""
     return _USUAL.fullmatch(key) is not None
 
