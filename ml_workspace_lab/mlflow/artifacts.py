@@ -4,6 +4,7 @@ from io import BytesIO
 
 from msgspec import Struct
 
+from ml_workspace_lab.api.types import Content
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.mlflow import entities, logged_entities, logged_models
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
@@ -14,6 +15,8 @@ from ml_workspace_lab.mlflow.shelves import OfLoggedModel, OfRun, Shelf, safe, s
 from ml_workspace_lab.mlflow.wire import Request, Response
 
 PAGE_UPLOAD = 10 * 1024 * 1024
+TEXTS = frozenset({"mlmodel", "mlproject"})
+"""Names without an ending whose files are text."""
 
 
 class OfRunCall(Struct):
@@ -28,6 +31,10 @@ class Page(Struct):
 
 class Directory(Struct):
     artifact_directory_path: str = ""
+
+
+class ModelFile(Struct):
+    artifact_file_path: str
 
 
 class Proxied(Struct):
@@ -113,10 +120,23 @@ def not_offered(request: Request) -> Response:  # noqa: ARG001 - whatever is ask
     raise NotOffered("Downloads by other addresses are not offered: ask for ranges of the file.")
 
 
+def file_of_model(request: Request) -> Response:
+    path = safe(query(request, ModelFile).artifact_file_path)
+    info = logged_models.find(request.connection, request.path["model_id"])
+    return _download(OfLoggedModel(request.connection, info.model_id), path)
+
+
+def download(content: Content) -> Response:
+    """A file, with the type that its name tells; browsers keep it and show nothing of it."""
+    is_text = content.filename.lower() in TEXTS
+    media_type = "text/plain" if is_text else content.media_type
+    return Response(200, {"Content-Type": media_type}, content)
+
+
 def _download(on: Shelf, path: str) -> Response:
     if not path:
         raise NotFound("This is a folder and no file.", field="path")
-    return Response(200, {}, on.get(path))
+    return download(on.get(path))
 
 
 def _listed(on: Shelf, path: str) -> list[FileInfo]:

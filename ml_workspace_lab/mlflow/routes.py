@@ -88,6 +88,8 @@ TRACKING = (
     Entry("DELETE", f"{LOGGED}/tags/(?P<key>.+)", logged_models.delete_tag),
     Entry("POST", f"{LOGGED}/params", logged_models.log_params),
     Entry("GET", f"{LOGGED}/artifacts/directories", artifacts.list_of_model),
+    Entry("GET", f"{LOGGED}/artifacts/files", artifacts.file_of_model),
+    Entry("GET", "get-trace-artifact", traces.spans_file),
 )
 
 

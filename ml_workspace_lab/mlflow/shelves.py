@@ -16,6 +16,9 @@ from ml_workspace_lab.mlflow.lookup import active_run, no_run
 from ml_workspace_lab.models.sources import unspelled
 from ml_workspace_lab.storage.paths import relative
 
+INVALID_PATH = "Invalid path"
+"""All that is said of such a path: clients compare the message with these words."""
+
 
 class Stored(NamedTuple):
     path: str
@@ -191,6 +194,6 @@ def _check(path: str) -> None:
         if path:
             relative(path)
     except InvalidInput as error:
-        raise InvalidInput("Invalid path", field="path", hint=error.message) from None
+        raise InvalidInput(INVALID_PATH, field="path") from error
     if "#" in path:
-        raise InvalidInput("Invalid path", field="path", hint="It holds a #.")
+        raise InvalidInput(INVALID_PATH, field="path")

@@ -37,6 +37,10 @@ class One(Struct):
     allow_partial: bool = False
 
 
+class OfRequest(Struct):
+    request_id: str
+
+
 class Many(Struct):
     trace_ids: list[str]
 
@@ -90,6 +94,15 @@ def get(request: Request) -> Response:
     """A trace with its spans."""
     info = find(request.connection, body(request, One).trace_id)
     return raw(b'{"trace":' + _whole(request.connection, info) + b"}")
+
+
+def spans_file(request: Request) -> Response:
+    """The spans as the file that a client's trace has beside it."""
+    call = body(request, OfRequest)
+    info = find(request.connection, call.request_id)
+    spans = ",".join(request.connection.traces.spans(info.trace_id).items).encode()
+    content = b'{"spans":[' + spans + b"]}"
+    return Response(200, {"Content-Disposition": "attachment; filename=traces.json"}, content)
 
 
 def batch_get(request: Request) -> Response:
@@ -169,8 +182,8 @@ def link_to_run(request: Request) -> Response:
             field="trace_ids",
         )
     run = lookup.run(request.connection, call.run_id)
-    for info in _several(request.connection, call.trace_ids):
-        request.connection.traces.update(info.trace_id, UpdateTrace(link_runs=[run.run_id]))
+    for trace_id in dict.fromkeys(call.trace_ids):
+        request.connection.traces.update(trace_id, UpdateTrace(link_runs=[run.run_id]))
     return NOTHING
 
 

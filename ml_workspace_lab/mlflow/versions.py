@@ -207,7 +207,7 @@ def _tell_logged_model(connection: LocalConnection, made: ModelVersion) -> None:
     with suppress(NotFound, Conflict, ValueError):
         logged = logged_models.find(connection, made.model_id or "")
         known = json.loads(logged.tags.get(VERSIONS_TAG) or "[]")
-        told = {"name": made.name, "version": str(made.version)}
+        told = {"name": made.name, "version": made.version}
         if told not in known:
             tags = {VERSIONS_TAG: json.dumps([*known, told])}
             connection.logged_models.update(logged.model_id, UpdateLoggedModel(tags=tags))

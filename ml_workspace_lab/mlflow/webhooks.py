@@ -1,12 +1,13 @@
 """The calls about webhooks."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from ml_workspace_lab.api.connection import LocalConnection
-from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.errors import InvalidInput, NotFound, shown
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.wire import Request, Response
@@ -57,6 +58,7 @@ class Page(Struct):
 
 def create(request: Request) -> Response:
     call = body(request, Create)
+    _check_url(call.url)
     made = request.connection.webhooks.create(
         CreateWebhook(
             name=call.name,
@@ -68,6 +70,22 @@ def create(request: Request) -> Response:
         )
     )
     return answer(webhook=_shown(made))
+
+
+def _check_url(url: str) -> None:
+    """Raise InvalidInput in the words that clients look for."""
+    if not url.strip():
+        raise InvalidInput(f"Webhook URL cannot be empty or just whitespace: {url!r}", field="url")
+    scheme = url.partition("://")[0]
+    if scheme not in ("http", "https"):
+        raise InvalidInput(
+            f"Invalid webhook URL scheme: {shown(scheme)}. Allowed schemes are: https.",
+            field="url",
+        )
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise InvalidInput(f"Invalid webhook URL {shown(url)}: {error}", field="url") from None
 
 
 def list_all(request: Request) -> Response:
@@ -96,6 +114,8 @@ def update(request: Request) -> Response:
     changes: dict[str, Any] = {
         name: value for name, value in given.items() if value is not UNSET and value != []
     }
+    if "url" in changes:
+        _check_url(changes["url"])
     if call.events:
         changes["events"] = [_kind(event) for event in call.events]
     if "status" in changes:

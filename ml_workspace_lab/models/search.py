@@ -76,7 +76,9 @@ def models(database: Database, asked: SearchModels) -> ModelList:
 
 def versions(database: Database, asked: SearchModels) -> ModelVersionList:
     """One page of versions."""
-    ties = ["last_updated_timestamp DESC", "name", "version_number DESC"]
+    ties = ["name", "version_number DESC"]
+    if not asked.order_by:
+        ties.insert(0, "last_updated_timestamp DESC")
     rows, following = _page(database, asked, VERSIONS, _VERSIONS, "v", store.VERSIONS, ties)
     return ModelVersionList(store.of_versions(database, rows), following)
 

@@ -85,7 +85,11 @@ def _check_safe(uri: str) -> None:
     while (decoded := unquote(plain)) != plain:
         plain = decoded
     if "\x00" in plain or ".." in re.split(r"[/\\]", plain):
-        raise _refusal(uri, "It must be absolute, without parts that lead upwards.")
+        raise _refusal(
+            uri,
+            "If supplying a source as an http, https, mlflow-artifacts or object store URI, it must"
+            " be absolute, without parts that lead upwards.",
+        )
 
 
 def _of_run(services: "Services", queries: Queries, uri: str, given: dict[str, str]) -> Source:

@@ -15,6 +15,8 @@ from ml_workspace_lab.server.threads import in_thread
 
 PART = 1024 * 1024
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+_TOKEN = re.compile(r"[\w.+\-]+", re.ASCII)
+"""Names that need no spelling out in a header."""
 NEVER_RENDERED = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -37,10 +39,9 @@ async def send(handler: Answering, content: Content, headers: Mapping[str, str])
             handler.error_headers["Content-Range"] = f"bytes */{content.size}"
             wanted = byte_range(handler.request.headers, content.size)
         first, end = wanted or (0, content.size)
-        name = quote(content.filename, safe="")
         described = {
             "Content-Type": "application/octet-stream",
-            "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+            "Content-Disposition": f"attachment; {_named(content.filename)}",
             "Content-Length": str(end - first),
             **headers,
             **NEVER_RENDERED,
@@ -52,6 +53,12 @@ async def send(handler: Answering, content: Content, headers: Mapping[str, str])
             handler.set_header("Content-Range", f"bytes {first}-{end - 1}/{content.size}")
             await in_thread(stream.seek, first)
         await _send_bytes(handler, stream, end - first)
+
+
+def _named(filename: str) -> str:
+    if _TOKEN.fullmatch(filename):
+        return f"filename={filename}"
+    return f"filename*=UTF-8''{quote(filename, safe='')}"
 
 
 async def _send_bytes(handler: Answering, stream: BinaryIO, length: int) -> None:

@@ -37,6 +37,7 @@ _ATTRIBUTES: dict[str, tuple[FieldKind, str, tuple[str, ...]]] = {
     "client_request_id": ("text", "x.client_request_id", ()),
     "name": ("text", _NAME, ()),
     "run_id": ("text", "", ()),
+    "text": ("text", "", ()),
     "experiment_id": ("number", "x.experiment", ()),
 }
 _SPELLINGS = {
@@ -95,7 +96,7 @@ def traces(database: Database, asked: SearchTraces) -> TraceList:
     # As they are, so that their index serves.
     columns |= {"timestamp_ms": "x.created", "number": "x.id"}
     places = store.experiments(database, asked.experiments)
-    parts = [f"x.experiment IN ({bindings.marks(places) or 'NULL'})"]
+    parts = [f"x.experiment IN ({bindings.marks(places) or 'NULL'})", "x.started >= 0"]
     if expression is not None:
         parts.append(records.condition(_linked(expression), _RECORDS, way, bindings))
     if asked.after is not None:
@@ -119,7 +120,7 @@ def traces(database: Database, asked: SearchTraces) -> TraceList:
 def _order(asked: Sequence[str]) -> list[OrderTerm]:
     wanted = parse_order(asked, TRACES)
     for text, one in zip(asked, wanted, strict=True):
-        if one.term.entity != "attribute" or one.term.name == "run_id":
+        if one.term.entity != "attribute" or one.term.name in ("run_id", "text"):
             raise InvalidInput(
                 f"order_by: {shown(text)} is nothing to put in order by.", field="order_by"
             )
@@ -128,7 +129,8 @@ def _order(asked: Sequence[str]) -> list[OrderTerm]:
 
 
 def _linked(expression: Expression) -> Expression:
-    """The expression with the run asked for where the links to runs are."""
+    """The expression with the run asked for where the links to runs are, and the text where the
+    spans are."""
     match expression:
         case And(parts):
             return And(tuple(map(_linked, parts)))
@@ -138,5 +140,7 @@ def _linked(expression: Expression) -> Expression:
             return Not(_linked(part))
         case Comparison(Term("attribute", "run_id")):
             return msgspec.structs.replace(expression, term=Term("run", "run_id"))
+        case Comparison(Term("attribute", "text")):
+            return msgspec.structs.replace(expression, term=Term("span", "content"))
         case _:
             return expression

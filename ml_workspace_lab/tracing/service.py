@@ -57,6 +57,10 @@ class Traces(Service):
                 trace = store.insert(transaction, body.trace_id, number, **columns)
             else:
                 trace = row["id"]
+                if row["started"] < 0:
+                    columns["experiment"] = self.services.experiments.ensure(
+                        transaction, experiment
+                    )
                 kept = {name: value for name, value in columns.items() if value is not None}
                 store.change(transaction, trace, **kept)
             store.set_pairs(transaction, trace, "tag", body.tags)
@@ -103,16 +107,21 @@ class Traces(Service):
 
     @operation("PATCH", "/traces/{trace_id}", action="experiments/runs/write")
     def update(self, trace_id: TraceId, body: UpdateTrace) -> TraceInfo:
-        """Set and remove tags, link runs. Raises NotFound for a run that isn't there."""
+        """Set and remove tags, link runs. Raises NotFound for a run that isn't there; a trace that
+        is only linked may come later, since clients send traces by and by."""
         for run_id in body.link_runs:
             self.services.runs.get(run_id)
         with self.storage.database.write() as transaction:
-            row = store.row_of(transaction, trace_id)
+            is_link = body.link_runs and not (body.tags or body.remove_tags)
+            if is_link and store.find(transaction, trace_id) is None:
+                store.expect(transaction, trace_id, body.link_runs[0])
+            row = store.find(transaction, trace_id) if is_link else None
+            row = row or store.row_of(transaction, trace_id)
             store.remove_tags(transaction, row["id"], body.remove_tags)
             store.set_pairs(transaction, row["id"], "tag", body.tags)
             store.link(transaction, row["id"], body.link_runs)
             transaction.event("trace.updated", trace_id)
-        return self.get(trace_id)
+            return store.infos(transaction, [row])[0]
 
     @operation("POST", "/experiments/{experiment}/traces/delete", action="experiments/runs/delete")
     def delete(self, experiment: Name, body: DeleteTraces) -> Deleted:
@@ -197,17 +206,19 @@ class Traces(Service):
     ) -> None:
         row = store.find(transaction, trace_id)
         begin = min(span.started for span in spans) // 1_000_000
+        new = {"created": begin, "state": "IN_PROGRESS", "started": 0}
         if row is None:
             number = self.services.experiments.ensure(transaction, experiment)
-            trace = store.insert(
-                transaction, trace_id, number, created=begin, state="IN_PROGRESS", started=0
-            )
+            trace = store.insert(transaction, trace_id, number, **new)
         else:
             trace = row["id"]
+            if row["started"] < 0:
+                new["experiment"] = self.services.experiments.ensure(transaction, experiment)
+                store.change(transaction, trace, **new)
         store.put_spans(transaction, trace, spans)
         store.set_pairs(transaction, trace, "tag", {SPANS_TAG: "TRACKING_STORE"})
         root = next((span for span in spans if span.parent_id is None), None)
-        if root is not None and not (row and row["started"]):
+        if root is not None and not (row and row["started"] > 0):
             _tell_of_end(transaction, trace, root)
 
 

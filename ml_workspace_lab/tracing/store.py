@@ -20,7 +20,7 @@ def find(queries: Queries, trace_id: str) -> Row | None:
 
 def row_of(queries: Queries, trace_id: str) -> Row:
     row = find(queries, trace_id)
-    if row is None:
+    if row is None or row["started"] < 0:
         raise NotFound(f"Trace with ID '{trace_id}' not found.", field="trace_id")
     return row
 
@@ -38,6 +38,21 @@ def insert(transaction: Transaction, uid: str, experiment: int, **columns: Any) 
     trace = transaction.add("trace", uid=uid, experiment=experiment, **columns)
     transaction.event("trace.created", uid)
     return trace
+
+
+def expect(transaction: Transaction, uid: str, run: str) -> None:
+    """Make room for a trace that a run says it is linked to and that has not come yet: nobody sees
+    it until it does."""
+    row = transaction.one("SELECT experiment FROM run WHERE uid = :run", run=run)
+    assert row is not None
+    transaction.add(
+        "trace",
+        uid=uid,
+        experiment=row["experiment"],
+        created=now(),
+        state="STATE_UNSPECIFIED",
+        started=-1,
+    )
 
 
 def change(transaction: Transaction, trace: int, **columns: Any) -> None:

@@ -1432,7 +1432,7 @@ export interface paths {
     delete?: never;
     options?: never;
     head?: never;
-    /** Set and remove tags, link runs. Raises NotFound for a run that isn't there. */
+    /** Set and remove tags, link runs. Raises NotFound for a run that isn't there; a trace that */
     patch: operations['traces.update'];
     trace?: never;
   };

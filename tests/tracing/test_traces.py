@@ -101,6 +101,24 @@ def test_a_trace_is_linked_to_the_runs_that_it_came_from(ws: Workspace) -> None:
         ws.connection.traces.update("tr-1", UpdateTrace(link_runs=["0" * 32]))
 
 
+@pytest.mark.parametrize("first", ["trace", "spans"])
+def test_a_trace_that_is_linked_before_it_comes_is_seen_when_it_has_come(
+    ws: Workspace, first: str
+) -> None:
+    run = ws.connection.runs.start("elsewhere", StartRun()).run_id
+    ws.connection.traces.update("tr-1", UpdateTrace(link_runs=[run]))
+    with pytest.raises(NotFound):
+        ws.connection.traces.get("tr-1")
+    assert found(ws, "", experiments=["elsewhere"]) == []
+    if first == "trace":
+        start(ws, "tr-1")
+    else:
+        ws.connection.traces.add_spans("chat", AddSpans([span("tr-1", 1)]))
+    trace = ws.connection.traces.get("tr-1")
+    assert (trace.runs, trace.experiment) == ([run], "chat")
+    assert found(ws, f"run_id = '{run}'") == ["tr-1"]
+
+
 def test_tags_come_and_go(ws: Workspace) -> None:
     start(ws, "tr-1", tags={"keep": "1", "drop": "2"})
     change = UpdateTrace(tags={"new": "3"}, remove_tags=["drop", "none"])

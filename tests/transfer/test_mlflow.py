@@ -1,6 +1,7 @@
 """Stores that real MLflows wrote: all of it comes over, once, and what doesn't is told."""
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -24,7 +25,7 @@ PYTHONS = {
 }
 MAKE = Path(__file__).with_name("make_mlflow_store.py")
 STATES = {"FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Canceled", "RUNNING": "Running"}
-RUNS = 12
+RUNS = int(os.environ.get("ML_WORKSPACE_LAB_IMPORT_RUNS", "12"))
 Told = dict[str, dict[str, Any]]
 
 

@@ -17,7 +17,7 @@ Table(
     Column("client_request_id", Text),
     Column("request_preview", Text),
     Column("response_preview", Text),
-    Column("started", Integer, nullable=False),  # 0 while only spans have told of it
+    Column("started", Integer, nullable=False),  # 0: only spans have told of it; -1: only its runs
     Index("trace_newest", "experiment", "created", "id"),
 )
 

@@ -136,6 +136,30 @@ def test_the_page_gets_and_puts_artifacts_of_a_run(target: Target) -> None:
     invalid(answer, "Request must specify data")
 
 
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("a.txt", "text/plain"),
+        ("b.pkl", "application/octet-stream"),
+        ("c.png", "image/png"),
+        ("d.pdf", "application/pdf"),
+        ("MLmodel", "text/plain"),
+        ("mlproject", "text/plain"),
+    ],
+)
+def test_a_file_has_the_type_and_the_name_that_clients_read(
+    target: Target, name: str, media_type: str
+) -> None:
+    run_id, path = folder(target)
+    target.put_artifact(f"{path}/{name}", b"x")
+    for answer in (
+        target.get_artifact(f"{path}/{name}"),
+        target.get("/get-artifact", run_id=run_id, path=name),
+    ):
+        assert answer.headers["Content-Type"].partition(";")[0] == media_type
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={name}"
+
+
 def test_multipart_uploads_are_offered_by_us(target: Target) -> None:
     """A real server has them where its artifacts lie in an object store."""
     _, path = folder(target)

@@ -259,4 +259,8 @@ def test_files_of_a_model_are_listed(target: Target) -> None:
     inner = ok(target.get(path, artifact_directory_path="data"))["files"]
     assert inner == [{"path": "data/weights.bin", "is_dir": False, "file_size": 4}]
     assert target.get_artifact(f"{root}/data/weights.bin").content == b"1234"
+    files = f"/ajax-api/2.0/mlflow/logged-models/{info['model_id']}/artifacts/files"
+    answer = target.get(files, artifact_file_path="MLmodel")
+    assert (answer.status, answer.content) == (200, b"1234")
+    invalid(target.get(files, artifact_file_path="../x"), "Invalid path")
     invalid(target.get(path, artifact_directory_path="../x"), "Invalid path")

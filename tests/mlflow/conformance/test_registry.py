@@ -281,6 +281,19 @@ def test_versions_are_searched(target: Target) -> None:
     invalid(target.get("model-versions/search", max_results=200_001))
 
 
+def test_versions_of_one_number_are_put_in_order_by_name(target: Target) -> None:
+    stem = target.name("ties")
+    names = [make(target, f"{stem}-{letter}") for letter in "bca"]
+    for name in (*names, *names[:2]):
+        add(target, name)
+    ordered = found(
+        target, "model-versions", filter=f"name LIKE '{stem}%'", order_by="version_number DESC"
+    )
+    assert [f"{one['name'][-1]}{one['version']}" for one in ordered] == [
+        "b2", "c2", "a1", "b1", "c1",
+    ]  # fmt: skip
+
+
 def test_pages_follow_each_other(target: Target) -> None:
     stem = target.name("page")
     names = [make(target, f"{stem}-{n:02}") for n in range(5)]

@@ -197,6 +197,24 @@ def test_traces_are_linked_to_runs(target: Target) -> None:
     invalid(target.post("traces/link-to-run", trace_ids=["tr-1"] * 101, run_id=run_id), "100")
 
 
+def test_a_trace_may_come_after_the_link_to_its_run(target: Target) -> None:
+    """Clients send traces by and by, and links at once."""
+    experiment_id = target.experiment()
+    run_id, trace_id = target.run(experiment_id), f"tr-{new_id()}"
+    ok(target.post("traces/link-to-run", trace_ids=[trace_id], run_id=run_id))
+    assert found(target, experiment_id) == []
+    start(target, experiment_id, trace_id=trace_id)
+    assert found(target, experiment_id, f"attributes.run_id = '{run_id}'") == [trace_id]
+
+
+def test_the_spans_of_a_trace_come_as_a_file(target: Target) -> None:
+    trace_id = start(target, target.experiment())["trace_id"]
+    answer = target.get(f"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={trace_id}")
+    if answer.status == 200:
+        assert answer.headers["Content-Disposition"] == "attachment; filename=traces.json"
+    missing(target.get("/ajax-api/2.0/mlflow/get-trace-artifact", request_id="tr-none"))
+
+
 def test_assessments_are_made_changed_and_taken_away(target: Target) -> None:
     trace_id = start(target, target.experiment())["trace_id"]
     path = f"{TRACES}/{trace_id}/assessments"
