@@ -71,6 +71,13 @@ class Conflict(WorkspaceError):
     exit_code = 5
 
 
+class Gone(WorkspaceError):
+    """What was asked is over for this caller: another has taken its place."""
+
+    status = 410
+    exit_code = 5
+
+
 class TooLarge(WorkspaceError):
     """A body or a file is over its limit."""
 

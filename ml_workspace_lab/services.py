@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.experiments.search.service import Search
     from ml_workspace_lab.experiments.service import Experiments
     from ml_workspace_lab.experiments.trash import Trash
+    from ml_workspace_lab.jobs.attempts import Attempts
     from ml_workspace_lab.jobs.service import Jobs
     from ml_workspace_lab.models.logged import LoggedModels
     from ml_workspace_lab.models.registry import Registry
@@ -46,6 +47,7 @@ SERVICES = {
     "trash": "experiments.trash:Trash",
     "snapshots": "snapshots.service:Snapshots",
     "jobs": "jobs.service:Jobs",
+    "attempts": "jobs.attempts:Attempts",
     "computes": "compute.service:Computes",
     "models": "models.service:Models",
     "logged_models": "models.logged:LoggedModels",
@@ -86,6 +88,7 @@ class ByName(ABC):
     trash: "Trash"
     snapshots: "Snapshots"
     jobs: "Jobs"
+    attempts: "Attempts"
     computes: "Computes"
     models: "Models"
     logged_models: "LoggedModels"

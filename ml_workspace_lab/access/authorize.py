@@ -15,6 +15,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "experiments/read",
         "experiments/runs/read",
         "experiments/runs/write",
+        "experiments/runs/claim/action",
+        "experiments/runs/attempt/action",
         "snapshots/read",
         "models/read",
         "models/write",

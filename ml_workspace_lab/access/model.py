@@ -9,13 +9,14 @@ class Principal(Struct, frozen=True):
     """Somebody who acts: a user, or a run acting for itself.
 
     `role` names what it may do at most; `actions` narrows that (a token's scope), None not at all;
-    `run_id` ties a run's principal to its own run.
+    `run_id` ties a run's principal to its own run, `attempt` to one attempt at that.
     """
 
     name: str
     role: str
     actions: tuple[str, ...] | None = None
     run_id: str | None = None
+    attempt: int | None = None
 
 
 class CreateToken(Struct, frozen=True, forbid_unknown_fields=True):

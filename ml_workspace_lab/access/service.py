@@ -1,9 +1,11 @@
 """Tokens for clients outside this machine's account."""
 
+import builtins
 import hashlib
 import hmac
 import secrets
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 
 from ml_workspace_lab.access import store
@@ -31,6 +33,10 @@ from ml_workspace_lab.storage.database import now
 DAY = 24 * 60 * 60 * 1000
 TOUCH_INTERVAL = 60_000
 RUN_TOKEN_GRACE = 15 * 60 * 1000
+REPLAY_GRACE = 7 * DAY
+ATTEMPT_DAYS = 400
+CLAIM = "experiments/runs/claim/action"
+ATTEMPT = "experiments/runs/attempt/action"
 
 
 class Tokens(Service):
@@ -65,6 +71,24 @@ class Tokens(Service):
         store.add_token(self.storage.database, info, _hash(secret), run_id)
         return CreatedToken(_spell(token_id, secret, "run"), info)
 
+    def create_ticket(self, run_id: str, attempt: int) -> str:
+        """A token that is good for claiming an attempt, and for nothing else."""
+        return self._add_for_attempt(run_id, attempt, [CLAIM])
+
+    def create_for_attempt(self, run_id: str, attempt: int) -> str:
+        """The token of the process that has claimed an attempt: the rights of the run, and to what
+        its runner does. One that was made before, and may have got lost on its way, is no more."""
+        store.delete_tokens(self.storage.database, run_id, attempt, ["*"])
+        return self._add_for_attempt(run_id, attempt, ["*"])
+
+    def _add_for_attempt(self, run_id: str, attempt: int, actions: builtins.list[str]) -> str:
+        token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        name, created = f"run {run_id}, attempt {attempt}", now()
+        expires = created + ATTEMPT_DAYS * DAY
+        info = TokenInfo(token_id, name, actions, created, expires, None)
+        store.add_token(self.storage.database, info, _hash(secret), run_id, attempt)
+        return _spell(token_id, secret, "run")
+
     @operation("GET", "/tokens", action="tokens/read")
     def list(self) -> TokenList:
         return TokenList(store.tokens(self.storage.database))
@@ -82,24 +106,35 @@ class Tokens(Service):
         found = store.token(self.storage.database, token_id)
         if found is None:
             return None
-        info, hashed, run_id = found
+        info, hashed, run_id, attempt = found
         if not hmac.compare_digest(hashed, _hash(secret)) or info.expires <= now():
             return None
-        if run_id is not None and not self._is_of_living_run(run_id):
-            return None
+        actions = None
+        if run_id is not None:
+            actions = self._actions(run_id, attempt, info.actions)
+            if actions is None:
+                return None
         if info.last_used is None or info.last_used + TOUCH_INTERVAL < now():
             with suppress(StorageFull, Unavailable):  # Who comes in may want to make room.
                 store.touch_token(self.storage.database, token_id)
         if run_id is None:
             return Principal(name=f"token:{info.name}", role="Owner", actions=tuple(info.actions))
-        return Principal(name=f"token:{info.name}", role="Run", run_id=run_id)
+        return Principal(f"token:{info.name}", "Run", actions, run_id, attempt)
 
-    def _is_of_living_run(self, run_id: str) -> bool:
+    def _actions(
+        self, run_id: str, attempt: int | None, given: Sequence[str]
+    ) -> tuple[str, ...] | None:
+        """What a run's token can do now, None where that is over. Raises Gone where another attempt
+        was begun."""
         try:
             ended = self.services.runs.get(run_id).ended
         except NotFound:
-            return False
-        return ended is None or ended + RUN_TOKEN_GRACE > now()
+            return None
+        silent = attempt is not None and self.services.attempts.is_silent(run_id, attempt)
+        if ended is None or ended + RUN_TOKEN_GRACE > now():
+            return tuple(given)
+        # Its runner was given up for lost: what that still has to tell is taken.
+        return (ATTEMPT,) if silent and ended + REPLAY_GRACE > now() else None
 
 
 def _hash(secret: str) -> bytes:

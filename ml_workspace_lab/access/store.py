@@ -42,7 +42,11 @@ def audit(database: Database, before: int | None, limit: int) -> list[AuditEntry
 
 
 def add_token(
-    database: Database, info: TokenInfo, hashed: bytes, run_id: str | None = None
+    database: Database,
+    info: TokenInfo,
+    hashed: bytes,
+    run_id: str | None = None,
+    attempt: int | None = None,
 ) -> None:
     with database.write() as transaction:
         transaction.insert(
@@ -54,6 +58,7 @@ def add_token(
             created=info.created,
             expires=info.expires,
             run=run_id,
+            attempt=attempt,
         )
 
 
@@ -61,10 +66,24 @@ def tokens(database: Database) -> list[TokenInfo]:
     return [_token(row) for row in database.all("SELECT * FROM token ORDER BY id")]
 
 
-def token(database: Database, token_id: str) -> tuple[TokenInfo, bytes, str | None] | None:
-    """A token with the hash of its secret and the run whose rights it carries, if any."""
+def token(
+    database: Database, token_id: str
+) -> tuple[TokenInfo, bytes, str | None, int | None] | None:
+    """A token with the hash of its secret, the run whose rights it carries and the attempt that it
+    is for, if any."""
     row = database.one("SELECT * FROM token WHERE uid = :uid", uid=token_id)
-    return (_token(row), row["hash"], row["run"]) if row else None
+    return (_token(row), row["hash"], row["run"], row["attempt"]) if row else None
+
+
+def delete_tokens(database: Database, run_id: str, attempt: int, actions: list[str]) -> None:
+    """Those of an attempt that can do just this."""
+    with database.write(frees=True) as transaction:
+        transaction.execute(
+            "DELETE FROM token WHERE run = :run AND attempt = :attempt AND actions_json = :actions",
+            run=run_id,
+            attempt=attempt,
+            actions=json.dumps(actions),
+        )
 
 
 def touch_token(database: Database, token_id: str) -> None:

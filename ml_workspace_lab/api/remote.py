@@ -40,7 +40,7 @@ def _encode(body: msgspec.Struct) -> bytes:
 class RemoteConnection(Connection):
     """The services of the workspace that the Jupyter server at `url` serves."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, timeout: float = TIMEOUT) -> None:
         parts = _address(url)
         if parts is None:
             raise InvalidInput(
@@ -52,6 +52,7 @@ class RemoteConnection(Connection):
         self._parts = parts
         self._base = quote(parts.path.rstrip("/"), safe="/%@:") + API_PATH
         self.token = token
+        self._timeout = timeout
         self._local = threading.local()
 
     def call(
@@ -137,10 +138,10 @@ class RemoteConnection(Connection):
             if self._parts.scheme == "https":
                 context = ssl.create_default_context()
                 made: http.client.HTTPConnection = http.client.HTTPSConnection(
-                    host, port, timeout=TIMEOUT, context=context
+                    host, port, timeout=self._timeout, context=context
                 )
             else:
-                made = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+                made = http.client.HTTPConnection(host, port, timeout=self._timeout)
             if fresh:
                 return made
             kept = self._local.connection = made

@@ -5,10 +5,11 @@ import os
 from ml_workspace_lab.access.caller import local_user
 from ml_workspace_lab.access.model import Principal
 from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.client.job_connection import from_claim
 from ml_workspace_lab.client.run import Run, start_interactive
 from ml_workspace_lab.client.workspace import Workspace
 from ml_workspace_lab.workspace import folder
-from ml_workspace_lab.workspace.locate import VARIABLE, locate
+from ml_workspace_lab.workspace.locate import VARIABLE, locate, token
 
 RUN_VARIABLES = ("ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID")
 INTERACTIVE = "interactive"
@@ -34,7 +35,8 @@ def _run_of_job(run_id: str) -> Run:
     """The job's own run, with the rights of a run: to itself and to what it starts."""
     location = locate()
     if location.folder is None:
-        return Workspace.at(location).run(run_id)
+        connection = from_claim(location.url or "", token() or "")
+        return (Workspace(connection) if connection else Workspace.at(location)).run(run_id)
     principal = Principal(name=f"{local_user().name} (run {run_id})", role="Run", run_id=run_id)
     storage = folder.open_(location.folder)
     return Workspace(LocalConnection(storage, principal)).run(run_id)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.remote import RemoteConnection
+from ml_workspace_lab.client.job_connection import JobConnection
 from ml_workspace_lab.client.local_server import local_server
 from ml_workspace_lab.errors import InvalidInput
 
@@ -20,6 +21,8 @@ def tracking_uri(workspace: "Workspace") -> str:
     connection = workspace.connection
     if isinstance(connection, RemoteConnection):
         os.environ[TOKEN] = connection.token
+        if isinstance(connection, JobConnection):
+            os.environ.setdefault(RUN, connection.run_id)
         return connection.url + MOUNT
     if not isinstance(connection, LocalConnection):
         raise InvalidInput("This workspace is neither in a folder nor on a server.")

@@ -1,6 +1,5 @@
 """A workspace as its users hold it."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from ml_workspace_lab.workspace.locate import (
     Location,
     locate,
     read_config,
+    token,
     write_config,
 )
 from ml_workspace_lab.workspace.model import CreateWorkspace, Diagnosis, WorkspaceInfo
@@ -102,14 +102,14 @@ class Workspace(WorkspaceTransfer):
     def at(cls, location: Location) -> "Workspace":
         if location.folder is not None:
             return cls.open(location.folder)
-        token = os.environ.get(TOKEN_VARIABLE)
-        if not token:
+        known = token()
+        if not known:
             raise Denied(
                 f"The workspace is on {location.url}, which wants a token.",
                 hint=f"Put it into the environment variable {TOKEN_VARIABLE}.",
             )
         assert location.url is not None
-        return cls.connect(location.url, token)
+        return cls.connect(location.url, known)
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from ml_workspace_lab.api.types import Key, Millis, Name, Text
+from ml_workspace_lab.api.types import Key, Millis, Name, Text, text_like
 
 Cores = Annotated[float, Meta(gt=0, le=100_000)]
 Bytes = Annotated[int, Meta(gt=0, le=2**53)]
@@ -54,6 +54,15 @@ class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
     max_cores_per_user: Cores | None = None
 
 
+WorkspaceUrl = Annotated[
+    str,
+    text_like(r"^(auto|https?://[^\s\x00-\x1f\x7f]{1,1000})$(?!\n)", "must be `auto` or a URL"),
+]
+"""How a target's machines reach the workspace: an address that it is served at, or `auto` for a
+server that the background process starts. None: they share its folder, or `auto` where they can't.
+"""
+
+
 class ComputeInfo(Struct, frozen=True):
     """A place where runs execute, as the workspace's records have it; its engine is not asked.
 
@@ -79,6 +88,7 @@ class ComputeInfo(Struct, frozen=True):
     capabilities: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    workspace_url: str | None = None
     user: str | None = None
     created: Millis | None = None
     updated: Millis | None = None
@@ -98,6 +108,7 @@ class AttachCompute(Struct, frozen=True, forbid_unknown_fields=True):
     quotas: Quotas = field(default_factory=Quotas)
     description: Text = ""
     tags: dict[Key, Text] = field(default_factory=dict)
+    workspace_url: WorkspaceUrl | None = None
     unchecked: bool = False
 
 
@@ -107,6 +118,7 @@ class UpdateCompute(Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[str, Any] | UnsetType = UNSET
     quotas: Quotas | UnsetType = UNSET
     description: Text | UnsetType = UNSET
+    workspace_url: WorkspaceUrl | UnsetType | None = UNSET
     tags: dict[Key, Text] = field(default_factory=dict)
     remove_tags: list[Key] = field(default_factory=list)
 

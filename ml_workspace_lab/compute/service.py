@@ -68,6 +68,7 @@ class Computes(Service):
             body.settings,
             body.quotas,
             tags=body.tags,
+            workspace_url=body.workspace_url,
         )
         problems = _checked(self.driver(target))
         if problems and not body.unchecked:
@@ -95,7 +96,7 @@ class Computes(Service):
             target = store.find(transaction, name) or self.target(name)
             given = {
                 field: value
-                for field in ("settings", "quotas", "description")
+                for field in ("settings", "quotas", "description", "workspace_url")
                 if (value := getattr(body, field)) is not msgspec.UNSET
             }
             tags = {**target.tags, **body.tags}
@@ -210,6 +211,7 @@ class Computes(Service):
             quotas=target.quotas,
             problems=problems,
             tags=target.tags,
+            workspace_url=target.workspace_url,
             user=target.user,
             created=target.created,
             updated=target.updated,

@@ -21,6 +21,7 @@ class Target(Struct, frozen=True):
     quotas: Quotas = field(default_factory=Quotas)
     problems: list[Problem] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    workspace_url: str | None = None
     user: str | None = None
     created: Millis | None = None
     updated: Millis | None = None
@@ -44,6 +45,7 @@ def put(transaction: Transaction, target: Target, user: str) -> None:
         "quotas_json": _text(target.quotas),
         "problems_json": _text(target.problems),
         "tags_json": _text(target.tags),
+        "workspace_url": target.workspace_url,
         "updated": now(),
     }
     settings = ", ".join(f"{name} = :{name}" for name in columns)
@@ -82,6 +84,7 @@ def _target(row: Row) -> Target:
         quotas=msgspec.json.decode(row["quotas_json"], type=Quotas),
         problems=msgspec.json.decode(row["problems_json"], type=list[Problem]),
         tags=json.loads(row["tags_json"]),
+        workspace_url=row["workspace_url"],
         user=row["user"],
         created=row["created"],
         updated=row["updated"],

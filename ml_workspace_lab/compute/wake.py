@@ -15,7 +15,15 @@ LOCK = "agent.lock"
 PIPE = "agent.wake"
 LOG = "agent.log"
 
-PRIVATE = ("JUPYTER_TOKEN", "JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN", "ML_WORKSPACE_TOKEN")
+PRIVATE = (
+    "JUPYTER_TOKEN",
+    "JUPYTERHUB_API_TOKEN",
+    "JPY_API_TOKEN",
+    "ML_WORKSPACE_TOKEN",
+    "ML_WORKSPACE_TOKEN_FILE",
+    "ML_WORKSPACE_CLAIM_FILE",
+    "ML_WORKSPACE_TICKET_FILE",
+)
 """Variables that must not reach a job: a run has rights of its own, and no others."""
 OF_A_KERNEL = ("JPY_PARENT_PID", "JPY_SESSION_NAME", "ML_WORKSPACE_RUN", "ML_WORKSPACE_RUN_ID")
 

@@ -178,13 +178,27 @@ class Metrics(Service):
         What is here already is not taken again; a repeat is safe. Records that don't join what is
         here are not taken, unless the client has those between no more (`after_gap`).
         """
+        return self.receive(run_id, journal, first, content, after_gap=after_gap)
+
+    def receive(
+        self,
+        run_id: str,
+        journal: str,
+        first: int,
+        content: BinaryIO,
+        *,
+        after_gap: bool,
+        late: bool = False,
+    ) -> JournalMark:
+        """The same; `late` also for a run that has ended, of a journal that nobody knew of."""
         head, _, records = content.read().partition(b"\n")
         if len(records) % RECORD.size:
             raise InvalidInput("content: holds no whole records.", field="content")
         names = decode(b'{"names":' + head + b"}", _Names).names
         with self.storage.database.write(durable=False) as transaction:
             run = run_store.writable(transaction, run_id)
-            folding.check_takes(transaction, run, journal)
+            if not late:
+                folding.check_takes(transaction, run, journal)
             batch = Batch(first, names, records)
             kept = folding.take(transaction, run_id, journal, batch, after_gap=after_gap)
         return JournalMark(kept)

@@ -29,7 +29,11 @@ from ml_workspace_lab.storage.database import Transaction
 from ml_workspace_lab.storage.files import is_held
 
 SILENCE_SECONDS = 20.0
-"""A run whose process is on another machine and says nothing for this long is NotResponding."""
+"""An interactive run whose process is on another machine and says nothing for this long is
+NotResponding."""
+
+LEASE_SECONDS = 90.0
+"""The same of a job's run: engines take over a minute to notice that a node was cut off."""
 
 OWNER_GONE = "The process that did the work ended without closing the run (its kernel died)."
 
@@ -234,7 +238,11 @@ class Runs(Service):
 
     def report_progress(self, run_id: str, progress: Progress) -> None:
         with self.storage.database.write() as transaction:
-            run_store.set_progress(transaction, run_id, progress)
+            self.set_progress(transaction, run_id, progress)
+
+    def set_progress(self, transaction: Transaction, run_id: str, progress: Progress) -> None:
+        """The same as part of a larger change."""
+        run_store.set_progress(transaction, run_id, progress)
 
     def row_id(self, transaction: Transaction, run_id: str) -> int:
         """The number of a run's row, for rows that refer to it. Raises NotFound."""
@@ -286,11 +294,12 @@ class Runs(Service):
             return False
         folder = self.storage.run(run.run_id)
         gone = run.kind == "interactive" and folder.lock.exists() and not is_held(folder.lock)
-        silent = run.state is RunState.RUNNING and folder.silence() > SILENCE_SECONDS
+        patience = SILENCE_SECONDS if run.kind in OPEN_ENDED else LEASE_SECONDS
+        silent = run.state is RunState.RUNNING and folder.silence() > patience
         with suppress(Conflict):  # closed meanwhile: what it says now is the truth
             if gone:
                 self.finish(run.run_id, RunState.FAILED, OWNER_GONE)
             elif silent:
-                reason = f"No sign of life for {SILENCE_SECONDS:.0f} s."
+                reason = f"No sign of life for {patience:.0f} s."
                 self.move(run.run_id, RunState.NOT_RESPONDING, reason)
         return gone or silent

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ml_workspace_lab.compute.driver import Driver, Handle, Refused, Unreachable
 from ml_workspace_lab.compute.model import Quotas
-from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.errors import Conflict, Unavailable
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.ending import AttemptEnd
@@ -89,10 +89,10 @@ class Dispatcher:
         self._submit(job)
 
     def _submit(self, job: QueuedJob) -> None:
-        launch = launch_of(self.services.storage.root, job)
         try:
-            handle = self.driver.submit(launch)
-        except Unreachable:
+            target = self.services.computes.target(self.target)
+            handle = self.driver.submit(launch_of(self.services, target, self.driver, job))
+        except (Unreachable, Unavailable):
             return  # The next step finds it, or submits again.
         except (Refused, OSError) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or error

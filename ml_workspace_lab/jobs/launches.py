@@ -1,25 +1,31 @@
 """How the runner of an attempt is started: the same program on every target."""
 
 import sys
-from pathlib import Path
 
-from ml_workspace_lab.compute.driver import Launch, Prewarmed
+from ml_workspace_lab.compute.driver import Driver, Launch, Prewarmed
+from ml_workspace_lab.compute.store import Target
+from ml_workspace_lab.jobs import tickets
+from ml_workspace_lab.jobs.address import AUTO, address
 from ml_workspace_lab.jobs.model import NotebookJob, SubmitRun
 from ml_workspace_lab.jobs.store import QueuedJob
+from ml_workspace_lab.jobs.tickets import Ticket
+from ml_workspace_lab.services import Services
 
 GRACE_SECONDS = 15.0
 """From the request to end a run until its processes are ended by force."""
 
 
-def launch_of(root: Path, job: QueuedJob) -> Launch:
-    """The present attempt at a job of the workspace in `root`."""
+def launch_of(services: Services, target: Target, driver: Driver, job: QueuedJob) -> Launch:
+    """The present attempt at a job, as its target starts it. Raises Unavailable where the target is
+    to be told an address, and nobody listens there yet."""
     submission = job.submission
+    arguments, environment = _way(services, target, driver, job)
     runner = [submission.python or sys.executable, "-m", "ml_workspace_lab.jobs.runner"]
     return Launch(
         run_id=job.run_id,
         attempt=job.attempt,
-        argv=[*runner, str(root), job.run_id, str(job.attempt)],
-        environment={},
+        argv=[*runner, *arguments],
+        environment=environment,
         resources=submission.resources,
         walltime_s=submission.timeout_seconds,
         grace_s=GRACE_SECONDS,
@@ -32,3 +38,21 @@ def _prewarmed(submission: SubmitRun) -> Prewarmed:
     if submission.cold:
         return ""
     return "kernel" if isinstance(submission.job, NotebookJob) else "runner"
+
+
+def _way(
+    services: Services, target: Target, driver: Driver, job: QueuedJob
+) -> tuple[list[str], dict[str, str]]:
+    """The runner's way to the workspace: arguments and variables."""
+    root = services.storage.root
+    shares = "shared_fs" in driver.capabilities
+    if target.workspace_url is None and shares:
+        return [str(root), job.run_id, str(job.attempt)], {}
+    url = address(root, target.workspace_url or AUTO)
+    token = services.tokens.create_ticket(job.run_id, job.attempt)
+    ticket = Ticket(url, job.run_id, job.attempt, token)
+    if not shares:
+        return [], {tickets.INLINE: ticket.encode().decode()}
+    path = services.storage.run(job.run_id).path / f"ticket-{job.attempt}.json"
+    ticket.write(path)
+    return [], {tickets.VARIABLE: str(path)}

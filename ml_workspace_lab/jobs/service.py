@@ -82,22 +82,28 @@ class Jobs(Service):
         Raises Conflict where the run has ended, or is on a later attempt."""
         self.services.metrics.settle(run_id)
         with self.storage.database.write() as transaction:
-            job = store.find(transaction, run_id)
-            if job is None or job.attempt != attempt or job.stage != "begun":
-                raise Conflict(f"Attempt {attempt} at run {run_id} is not its present one.")
-            pause = None
-            if job.cancel_requested is None:
-                if end.state is RunState.CANCELED:
-                    end = PREEMPTED
-                pause = pause_before_next(job.submission.retry, attempt, end)
-            if pause is None:
-                self.services.runs.transition(transaction, run_id, end.state, end.reason)
-                store.set_stage(transaction, run_id, "leaving")
-                return
-            again = f"Attempt {attempt} failed: {end.reason} Attempt {attempt + 1} follows"
-            again += f" in {pause:g} s." if pause else " at once."
-            self.services.runs.transition(transaction, run_id, RunState.QUEUED, again)
-            store.set_stage(transaction, run_id, "leaving", now() + round(pause * 1000))
+            self.conclude_in(transaction, run_id, attempt, end)
+
+    def conclude_in(
+        self, transaction: Transaction, run_id: str, attempt: int, end: AttemptEnd
+    ) -> None:
+        """The same as part of a larger change, when the run's metrics are settled."""
+        job = store.find(transaction, run_id)
+        if job is None or job.attempt != attempt or job.stage != "begun":
+            raise Conflict(f"Attempt {attempt} at run {run_id} is not its present one.")
+        pause = None
+        if job.cancel_requested is None:
+            if end.state is RunState.CANCELED:
+                end = PREEMPTED
+            pause = pause_before_next(job.submission.retry, attempt, end)
+        if pause is None:
+            self.services.runs.transition(transaction, run_id, end.state, end.reason)
+            store.set_stage(transaction, run_id, "leaving")
+            return
+        again = f"Attempt {attempt} failed: {end.reason} Attempt {attempt + 1} follows"
+        again += f" in {pause:g} s." if pause else " at once."
+        self.services.runs.transition(transaction, run_id, RunState.QUEUED, again)
+        store.set_stage(transaction, run_id, "leaving", now() + round(pause * 1000))
 
     def give_up(self, compute_target: str) -> None:
         """Cancel every job of a target that is to be used no longer; what goes on there is asked to

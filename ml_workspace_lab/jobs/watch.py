@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ml_workspace_lab.compute.driver import Driver, Handle, Phase, Probe, Unreachable
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import RunState
-from ml_workspace_lab.experiments.runs import SILENCE_SECONDS
+from ml_workspace_lab.experiments.runs import LEASE_SECONDS
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.launches import GRACE_SECONDS
@@ -88,6 +88,8 @@ class Watch:
         seen = self._memory(entry)
         if entry.cancel_requested is not None and not probe.is_over:
             self._cancel(entry, handle, probe, seen)
+        elif probe.phase is Phase.ABSENT and self._is_heard_of(entry):
+            return  # The engine has lost its records, and not the runner.
         elif probe.is_over:
             self._close(entry, probe)
         elif probe.phase is Phase.RUNNING:
@@ -133,13 +135,18 @@ class Watch:
             reason = f"The time limit of {seen.time_limit:g} s was over, and its runner went on."
             self._conclude(entry, AttemptEnd(RunState.FAILED, reason, "timeout"))
 
+    def _is_heard_of(self, entry: QueueEntry) -> bool:
+        """Whether a runner on another machine has given a sign of life lately."""
+        files = self.services.storage.run(entry.run_id)
+        return files.heartbeat.exists() and files.silence() < LEASE_SECONDS
+
     def _check_life(self, entry: QueueEntry, probe: Probe) -> None:
         """A runner that is silent or stands still may go on: its run is NotResponding."""
         stands_still = bool(probe.native.get("stopped"))
-        silent = self.services.storage.run(entry.run_id).silence() > SILENCE_SECONDS
+        silent = self.services.storage.run(entry.run_id).silence() > LEASE_SECONDS
         with suppress(Conflict):  # ended or canceled meanwhile
             if entry.state is RunState.RUNNING and (stands_still or silent):
-                what = "stands still" if stands_still else f"is silent for {SILENCE_SECONDS:.0f} s"
+                what = "stands still" if stands_still else f"is silent for {LEASE_SECONDS:.0f} s"
                 reason = f"Its runner {what}."
                 self.services.runs.move(entry.run_id, RunState.NOT_RESPONDING, reason)
             elif entry.state is RunState.NOT_RESPONDING and not (stands_still or silent):

@@ -23,6 +23,7 @@ CREATE TABLE compute_target (
   "user" TEXT NOT NULL,
   created BIGINT NOT NULL,
   updated BIGINT NOT NULL,
+  workspace_url TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
 );
@@ -123,6 +124,7 @@ CREATE TABLE token (
   expires BIGINT NOT NULL,
   last_used BIGINT,
   run TEXT,
+  attempt INTEGER,
   PRIMARY KEY (id),
   UNIQUE (uid)
 );
@@ -331,6 +333,29 @@ CREATE TABLE assessment (
 );
 
 CREATE INDEX assessment_trace ON assessment (trace, kind, name);
+
+CREATE TABLE attempt (
+  run BIGINT NOT NULL,
+  attempt INTEGER NOT NULL,
+  nonce TEXT NOT NULL,
+  native_id TEXT NOT NULL,
+  host TEXT NOT NULL,
+  version TEXT NOT NULL,
+  claimed BIGINT NOT NULL,
+  seq BIGINT DEFAULT '0' NOT NULL,
+  log_size BIGINT DEFAULT '0' NOT NULL,
+  reported BIGINT,
+  state TEXT,
+  reason TEXT DEFAULT '' NOT NULL,
+  exit_code INTEGER,
+  signal INTEGER,
+  peak_rss BIGINT,
+  oom_kills INTEGER,
+  dropped_lines BIGINT DEFAULT '0' NOT NULL,
+  dropped_bytes BIGINT DEFAULT '0' NOT NULL,
+  PRIMARY KEY (run, attempt),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
 
 CREATE TABLE attribute (
   run BIGINT NOT NULL,

@@ -23,6 +23,7 @@ CREATE TABLE compute_target (
   user TEXT NOT NULL,
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL,
+  workspace_url TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
 );
@@ -122,6 +123,7 @@ CREATE TABLE token (
   expires INTEGER NOT NULL,
   last_used INTEGER,
   run TEXT,
+  attempt INTEGER,
   PRIMARY KEY (id),
   UNIQUE (uid)
 );
@@ -330,6 +332,29 @@ CREATE TABLE assessment (
 );
 
 CREATE INDEX assessment_trace ON assessment (trace, kind, name);
+
+CREATE TABLE attempt (
+  run INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  nonce TEXT NOT NULL,
+  native_id TEXT NOT NULL,
+  host TEXT NOT NULL,
+  version TEXT NOT NULL,
+  claimed INTEGER NOT NULL,
+  seq INTEGER DEFAULT '0' NOT NULL,
+  log_size INTEGER DEFAULT '0' NOT NULL,
+  reported INTEGER,
+  state TEXT,
+  reason TEXT DEFAULT '' NOT NULL,
+  exit_code INTEGER,
+  signal INTEGER,
+  peak_rss INTEGER,
+  oom_kills INTEGER,
+  dropped_lines INTEGER DEFAULT '0' NOT NULL,
+  dropped_bytes INTEGER DEFAULT '0' NOT NULL,
+  PRIMARY KEY (run, attempt),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
 
 CREATE TABLE attribute (
   run INTEGER NOT NULL,

@@ -12,6 +12,7 @@ CONFIG_FOLDER = ".mlworkspace"
 CONFIG_FILE = "config.json"
 VARIABLE = "ML_WORKSPACE"
 TOKEN_VARIABLE = "ML_WORKSPACE_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN_FILE_VARIABLE = "ML_WORKSPACE_TOKEN_FILE"  # noqa: S105 - the name of a variable
 
 HINT = "Start one here: `%ws_init` in a notebook, `ml-workspace init` in a shell."
 
@@ -36,6 +37,20 @@ def locate(start: Path | None = None) -> Location:
     if config is None:
         raise WorkspaceNotConfigured("No workspace is configured here.", hint=HINT)
     return read_config(config)
+
+
+def token() -> str | None:
+    """The token for a workspace on a server: of the environment, or of the file that it names."""
+    path = os.environ.get(TOKEN_FILE_VARIABLE)
+    if given := os.environ.get(TOKEN_VARIABLE):
+        return given
+    try:
+        return Path(path).read_text(encoding="ascii").strip() if path else None
+    except OSError as error:
+        raise InvalidInput(
+            f"{TOKEN_FILE_VARIABLE}: {path} can't be read: {error.strerror}.",
+            field=TOKEN_FILE_VARIABLE,
+        ) from None
 
 
 def find_config(start: Path) -> Path | None:

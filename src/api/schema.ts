@@ -981,6 +981,108 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/runs/{run_id}/attempts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The attempts that processes have claimed so far, and how those ended that did. */
+    get: operations['attempts.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/attempts/{attempt}/claim': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** The attempt, for the one process that does it. A repeat with the same nonce answers anew; */
+    post: operations['attempts.claim'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/attempts/{attempt}/events': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Take what a runner tells: records with their numbers, or none, as a sign of life. The */
+    post: operations['attempts.append'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/attempts/{attempt}/notebook': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Show the output notebook as it is now. */
+    put: operations['attempts.put_notebook'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/attempts/{attempt}/journals/{journal}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Take metrics that the attempt's processes have logged and could not send themselves, also */
+    put: operations['attempts.take'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/attempts/{attempt}/contents': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The contents of the snapshot's files one after the other, from the file with that number */
+    get: operations['attempts.contents'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/computes': {
     parameters: {
       query?: never;
@@ -1834,6 +1936,8 @@ export interface components {
       tags: {
         [key: string]: string;
       };
+      /** @default null */
+      workspace_url: string | null;
       /** @default false */
       unchecked: boolean;
     };
@@ -1849,6 +1953,31 @@ export interface components {
       body: string;
       /** @default null */
       error: string | null;
+    };
+    /**
+     * AttemptInfo
+     * @description One attempt at a run. `state` and what follows are the runner's own report of its end, None
+     *         where it gave none; `peak_rss` is in bytes.
+     */
+    AttemptInfo: {
+      attempt: number;
+      native_id: string;
+      host: string;
+      version: string;
+      claimed: number;
+      reported: number | null;
+      state: string | null;
+      reason: string;
+      exit_code: number | null;
+      signal: number | null;
+      peak_rss: number | null;
+      oom_kills: number | null;
+      dropped_lines: number;
+      dropped_bytes: number;
+    };
+    /** AttemptList */
+    AttemptList: {
+      items: components['schemas']['AttemptInfo'][];
     };
     /** AuditEntry */
     AuditEntry: {
@@ -1912,6 +2041,32 @@ export interface components {
     ChosenFiles: {
       /** @default null */
       paths: string[] | null;
+    };
+    /**
+     * Claim
+     * @description An attempt for the process that asked: a token for it alone, and all that it has to do.
+     */
+    Claim: {
+      token: string;
+      version: string;
+      run: components['schemas']['RunInfo'];
+      workspace: components['schemas']['WorkspaceInfo'];
+      submission: components['schemas']['SubmitRun'];
+      snapshot: components['schemas']['SnapshotInfo'];
+    };
+    /**
+     * ClaimAttempt
+     * @description Who wants to make an attempt: a runner's own `nonce`, by which its second try is known, its
+     *         protocol and release, how its engine knows it.
+     */
+    ClaimAttempt: {
+      nonce: string;
+      protocol: number;
+      version: string;
+      /** @default  */
+      native_id: string;
+      /** @default  */
+      host: string;
     };
     /**
      * Collected
@@ -1984,6 +2139,8 @@ export interface components {
       tags: {
         [key: string]: string;
       };
+      /** @default null */
+      workspace_url: string | null;
       /** @default null */
       user: string | null;
       /** @default null */
@@ -2276,6 +2433,15 @@ export interface components {
       events: components['schemas']['Event'][];
       live: components['schemas']['LiveRun'][];
       next: number;
+    };
+    /**
+     * EventMark
+     * @description The number of the last event that the workspace has; whether the run is to be ended.
+     */
+    EventMark: {
+      number: number;
+      /** @default false */
+      cancel_requested: boolean;
     };
     /**
      * ExperimentInfo
@@ -3460,6 +3626,7 @@ export interface components {
       settings?: Record<string, never>;
       quotas?: components['schemas']['Quotas'];
       description?: string;
+      workspace_url?: string | null;
       /** @default {} */
       tags: {
         [key: string]: string;
@@ -3667,6 +3834,8 @@ export type ArtifactList = components['schemas']['ArtifactList'];
 export type Assessment = components['schemas']['Assessment'];
 export type AttachCompute = components['schemas']['AttachCompute'];
 export type Attempt = components['schemas']['Attempt'];
+export type AttemptInfo = components['schemas']['AttemptInfo'];
+export type AttemptList = components['schemas']['AttemptList'];
 export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditList = components['schemas']['AuditList'];
 export type Bar = components['schemas']['Bar'];
@@ -3675,6 +3844,8 @@ export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
 export type Capacity = components['schemas']['Capacity'];
 export type ChosenFiles = components['schemas']['ChosenFiles'];
+export type Claim = components['schemas']['Claim'];
+export type ClaimAttempt = components['schemas']['ClaimAttempt'];
 export type Collected = components['schemas']['Collected'];
 export type CommandJob = components['schemas']['CommandJob'];
 export type CompareRuns = components['schemas']['CompareRuns'];
@@ -3705,6 +3876,7 @@ export type EndpointState = components['schemas']['EndpointState'];
 export type ErrorBody = components['schemas']['ErrorBody'];
 export type Event = components['schemas']['Event'];
 export type EventBatch = components['schemas']['EventBatch'];
+export type EventMark = components['schemas']['EventMark'];
 export type ExperimentInfo = components['schemas']['ExperimentInfo'];
 export type ExperimentList = components['schemas']['ExperimentList'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
@@ -6085,6 +6257,221 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['CanceledRuns'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'attempts.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AttemptList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'attempts.claim': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        attempt: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ClaimAttempt'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Claim'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'attempts.append': {
+    parameters: {
+      query?: {
+        after_gap?: boolean;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+        attempt: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EventMark'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'attempts.put_notebook': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        attempt: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'attempts.take': {
+    parameters: {
+      query: {
+        first: number;
+        after_gap?: boolean;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+        attempt: number;
+        journal: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['JournalMark'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'attempts.contents': {
+    parameters: {
+      query?: {
+        first?: number;
+      };
+      header?: never;
+      path: {
+        run_id: string;
+        attempt: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
         };
       };
       /** @description Refused. */

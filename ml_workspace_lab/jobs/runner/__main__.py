@@ -1,14 +1,20 @@
 """`python -m ml_workspace_lab.jobs.runner FOLDER RUN_ID ATTEMPT`."""
 
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
+from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.jobs.runner.direct import DirectLink
 from ml_workspace_lab.jobs.runner.lifecycle import live
 from ml_workspace_lab.jobs.runner.link import NotOurs
+from ml_workspace_lab.jobs.tickets import Ticket, presented
 
 TAKEN = 75
-"""The exit code where the attempt is not this process's to do."""
+"""The exit code where the attempt is not this process's to do, on the workspace's own machine. An
+engine elsewhere would take that for a failed job: there it is 0."""
+CONFIGURATION = 78
 
 # Formats of web addresses and durations, which no notebook's schema has. Where they are installed,
 # jsonschema imports them for nbformat, and the first compiles a grammar at every import: seconds
@@ -17,6 +23,7 @@ UNUSED_FORMATS = ("rfc3987_syntax", "rfc3986_validator", "isoduration")
 
 
 def main(root: Path, run_id: str, attempt: int) -> int:
+    """The runner of a target that shares the workspace's folder."""
     try:
         link = DirectLink.claim(root, run_id, attempt)
     except NotOurs:
@@ -25,7 +32,38 @@ def main(root: Path, run_id: str, attempt: int) -> int:
     return 0
 
 
+def far(ticket: Ticket) -> int:
+    """The runner of a target that does not."""
+    from ml_workspace_lab.jobs.runner import leftovers
+    from ml_workspace_lab.jobs.runner import place as places
+    from ml_workspace_lab.jobs.runner.remote import RemoteLink
+
+    try:
+        link = RemoteLink.claim(ticket)
+    except NotOurs as refusal:
+        print(refusal, file=sys.stderr)  # noqa: T201 - the engine's log has it
+        return 0
+    # What others left here is sent beside the work.
+    left = list(places.left())
+    threading.Thread(target=leftovers.send, args=(left,), name="leftovers", daemon=True).start()
+    live(link)
+    return 0
+
+
+def begin(arguments: Sequence[str]) -> int:
+    """`FOLDER RUN_ID ATTEMPT`; or nothing, where there is a ticket."""
+    try:
+        ticket = presented()
+        if ticket is not None:
+            return far(ticket)
+    except WorkspaceError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the engine's log has it
+        return CONFIGURATION
+    root, run_id, attempt = arguments
+    return main(Path(root), run_id, int(attempt))
+
+
 if __name__ == "__main__":
     for name in UNUSED_FORMATS:
         sys.modules[name] = None  # type: ignore[assignment]
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    sys.exit(begin(sys.argv[1:]))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Self
 
 from ml_workspace_lab.compute.wake import poke
-from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable, WorkspaceError
+from ml_workspace_lab.errors import Conflict, Gone, StorageFull, Unavailable, WorkspaceError
 from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs import store
-from ml_workspace_lab.jobs.ending import AttemptEnd
+from ml_workspace_lab.jobs.runner.claimer import claimer
 from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.runner.log_file import LogFile
 from ml_workspace_lab.jobs.runner.outcome import Outcome
@@ -47,9 +47,9 @@ class DirectLink:
         if job is None or job.attempt != attempt:
             raise NotOurs
         try:
-            services.runs.move(run_id, RunState.PREPARING)
-        except Conflict:
-            raise NotOurs from None  # Canceled meanwhile.
+            services.attempts.take_up(run_id, attempt, claimer())
+        except Conflict as refusal:
+            raise NotOurs(refusal.message) from None
         return cls(services, job, lock)
 
     def materialise(self) -> None:
@@ -86,8 +86,8 @@ class DirectLink:
 
     def finish(self, outcome: Outcome) -> None:
         self._log.close()
-        end = AttemptEnd(outcome.state, outcome.reason, outcome.cause)
-        _patiently(lambda: self._services.jobs.conclude(self.run_id, self.attempt, end))
+        end = outcome.told()
+        _patiently(lambda: self._services.attempts.end(self.run_id, self.attempt, end))
 
     def close(self) -> None:
         self._lock.release()
@@ -100,7 +100,7 @@ def _patiently(finish: Callable[[], None]) -> None:
     while True:
         try:
             return finish()
-        except Conflict:
+        except Gone:
             return None  # The dispatcher gave this attempt up.
         except (StorageFull, Unavailable) as error:
             if time.monotonic() > until:

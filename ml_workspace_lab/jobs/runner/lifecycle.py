@@ -27,7 +27,7 @@ def live(link: Link) -> None:
         outcome = cut.outcome
     processes.end_descendants()
     outcome = _gather(link, memory.explained(outcome))
-    link.finish(outcome)
+    link.finish(memory.measured(outcome))
     link.close()
 
 

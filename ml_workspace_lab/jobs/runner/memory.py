@@ -1,10 +1,15 @@
 """Whether it was the memory limit that ended a run's work."""
 
+import resource
+import signal
 from dataclasses import replace
 
 from ml_workspace_lab.compute.memory import own_group
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.runner.outcome import Outcome
+
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * 1024
 
 
 class Memory:
@@ -21,6 +26,18 @@ class Memory:
         if outcome.state is not RunState.FAILED or use is None or use.kills <= self._kills:
             return outcome
         return replace(outcome, reason=f"{outcome.reason.removesuffix('.')}: {use}.", cause="oom")
+
+    def measured(self, outcome: Outcome) -> Outcome:
+        """The same with the most memory that one of the work's processes had (those that have
+        ended), and how many of the group the kernel has killed for want of it."""
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * KIBIBYTE
+        reason = outcome.reason
+        if outcome.signal == signal.SIGKILL and outcome.cause != "oom":
+            reason = (
+                f"{reason.removesuffix('.')}; its largest process had {peak / MEBIBYTE:.0f} MiB."
+            )
+        kills = self._count() - self._kills
+        return replace(outcome, reason=reason, peak_rss=peak, oom_kills=kills)
 
     @staticmethod
     def _count() -> int:

@@ -4,11 +4,14 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+import msgspec
 
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import Cause
+from ml_workspace_lab.jobs.records import Ended
 
 CUTTING = (signal.SIGTERM, signal.SIGALRM)
 
@@ -23,6 +26,12 @@ class Outcome:
     exit_code: int | None = None
     signal: int | None = None
     cause: Cause = "failed"
+    peak_rss: int | None = None
+    oom_kills: int | None = None
+
+    def told(self) -> Ended:
+        """The same as it is told to the workspace."""
+        return msgspec.convert(asdict(self), Ended)
 
 
 COMPLETED = Outcome(RunState.COMPLETED)

@@ -5,6 +5,7 @@ so that opening a workspace needs the standard library alone; a test holds the t
 """
 
 from ml_workspace_lab.storage.schema import (
+    attempts,
     contents,
     jobs,
     models,
@@ -15,4 +16,14 @@ from ml_workspace_lab.storage.schema import (
 )
 from ml_workspace_lab.storage.schema.columns import metadata
 
-__all__ = ["contents", "jobs", "metadata", "models", "runs", "tracing", "webhooks", "workspace"]
+__all__ = [
+    "attempts",
+    "contents",
+    "jobs",
+    "metadata",
+    "models",
+    "runs",
+    "tracing",
+    "webhooks",
+    "workspace",
+]

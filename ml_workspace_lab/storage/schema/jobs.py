@@ -27,6 +27,7 @@ Table(
     text("user"),
     time_("created"),
     time_("updated"),
+    Column("workspace_url", Text),  # how its machines reach the workspace
 )
 
 # `stage` says whose turn it is: held (for other runs), waiting, begun (an attempt is, or has left

@@ -51,6 +51,7 @@ Table(
     time_("expires"),
     time_("last_used", nullable=True),
     Column("run", Text),  # whose rights it carries, where not its maker's
+    Column("attempt", Integer),  # the one attempt at the run that it is for
 )
 
 Table(

@@ -1,0 +1,82 @@
+"""A compute target whose machines don't see the workspace's folder: from submit to end."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab import ScriptRunConfig, Workspace
+from ml_workspace_lab.compute.model import AttachCompute
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.experiments.model import RunState
+from tests.conftest import end_agents, eventually, of_workspace
+from tests.jobs.runner.test_remote import code
+
+DRIVER = """
+from ml_workspace_lab.compute.local import LocalDriver
+
+class Far(LocalDriver):
+    capabilities = frozenset({"engine_logs"})
+"""
+TEXT = """
+import os, time
+from ml_workspace_lab import Run
+run = Run.get_context()
+run.log("x", 1)
+print(os.environ["ML_WORKSPACE"].startswith("http://"), "ML_WORKSPACE_TICKET" in os.environ)
+if "wait" in os.environ.get("WHAT", ""):
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def far_ws(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    package = tmp_path / "package"
+    info = package / "far-1.dist-info"
+    info.mkdir(parents=True)
+    (package / "far_driver.py").write_text(DRIVER)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ml_workspace_lab.compute]\nfar = far_driver:Far\n")
+    before = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), before]))
+    monkeypatch.setenv("ML_WORKSPACE_SERVER_IDLE_SECONDS", "1")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.syspath_prepend(package)
+    ws.connection.computes.attach(AttachCompute("moon", "far", unchecked=True))
+    yield ws
+    end_agents(Path(ws.location))
+    for process in of_workspace(Path(ws.location)):
+        if "ml_workspace_lab.server.nodes" in process.cmdline():
+            process.terminate()
+
+
+def test_a_server_is_started_for_a_target_that_does_not_see_the_folder(
+    far_ws: Workspace, tmp_path: Path
+) -> None:
+    config = ScriptRunConfig(code(tmp_path, TEXT), "train.py", compute_target="moon")
+    run = far_ws.experiment("e").submit(config)
+    info = run.wait_for_completion(raise_on_error=False, timeout_seconds=90)
+    assert info.state is RunState.COMPLETED, info.reason
+    assert run.get_log() == "True False\n"
+    assert run.get_metrics() == {"x": 1}
+    log = Path(far_ws.location, "runs", run.id, "runner.log")
+    assert not log.exists() or "mlws_" not in log.read_text()
+
+
+def test_a_cancel_reaches_it(far_ws: Workspace, tmp_path: Path) -> None:
+    config = ScriptRunConfig(
+        code(tmp_path, TEXT), "train.py", compute_target="moon",
+        environment_variables={"WHAT": "wait"},
+    )  # fmt: skip
+    run = far_ws.experiment("e").submit(config)
+    eventually(lambda: run.get_log(), 90, "it runs")
+    run.cancel()
+    info = run.wait_for_completion(raise_on_error=False, timeout_seconds=60)
+    assert info.state is RunState.CANCELED, info.reason
+
+
+def test_an_address_is_checked(ws: Workspace) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        ws.connection.computes.attach(AttachCompute("m", "local", workspace_url="ftp://x"))
+    assert refusal.value.field == "workspace_url"
