@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ml_workspace_lab.client.compute import ComputeTarget
     from ml_workspace_lab.client.configs import (
         CommandConfig,
         NotebookRunConfig,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandConfig",
+    "ComputeTarget",
     "Endpoint",
     "Experiment",
     "Model",
@@ -30,6 +32,7 @@ __all__ = [
 
 _HOMES = {
     "CommandConfig": "client.configs",
+    "ComputeTarget": "client.compute",
     "Endpoint": "client.endpoint",
     "Experiment": "client.experiment",
     "Model": "client.model",

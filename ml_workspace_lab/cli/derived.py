@@ -38,6 +38,7 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "artifacts": ("artifacts", "list"),
             "update": ("runs", "update"),
             "cancel": ("jobs", "cancel"),
+            "cancel-all": ("jobs", "cancel_all"),
             "delete": ("runs", "delete"),
             "restore": ("runs", "restore"),
         },
@@ -104,7 +105,16 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "compute": (
         "where runs execute",
-        {"list": ("computes", "list"), "show": ("computes", "get")},
+        {
+            "list": ("computes", "list"),
+            "show": ("computes", "get"),
+            "kinds": ("computes", "kinds"),
+            "check": ("computes", "check"),
+            "capacity": ("computes", "capacity"),
+            "nodes": ("computes", "list_nodes"),
+            "runs": ("computes", "active_runs"),
+            "detach": ("computes", "detach"),
+        },
     ),
     "token": (
         "tokens for clients elsewhere",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from ml_workspace_lab.cli import (
+    attaching,
     deploying,
     derived,
     keeping,
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     deploying.add_commands(nouns)
     logs.add_commands(nouns)
     snapshots.add_commands(nouns)
+    attaching.add_commands(nouns)
     _add_output(commands)
     return root
 

@@ -1,6 +1,7 @@
 """`run`: submit a notebook, a script or a command, and follow it."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,15 @@ from ml_workspace_lab.client.configs import (
     RunConfig,
     ScriptRunConfig,
 )
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.compute.model import Resources
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import RunInfo
+from ml_workspace_lab.jobs.model import Input, ModelInput, PathInput, Retry, RunInput
 from ml_workspace_lab.pairs import pairs, typed_pairs
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_MODEL = re.compile(r"([^/:\s]+):(\d+)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 def add_commands(commands: Any) -> None:
@@ -33,6 +40,20 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("-k", "--kernel", help="kernel to use instead of the notebook's own")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end it as Failed then")
     parser.add_argument("--cold", action="store_true", help="use no process started ahead")
+    parser.add_argument("--cores", type=float, default=1, help="processors that it needs")
+    parser.add_argument("--memory", metavar="SIZE", help="its memory limit, such as 500M or 4G")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs that it needs")
+    parser.add_argument("--nodes", type=int, default=1, help="machines that it needs")
+    parser.add_argument("--attempts", type=int, default=1, help="how often it is tried at most")
+    parser.add_argument("--priority", type=int, default=0, help="the highest of yours is next")
+    parser.add_argument(
+        "--after", action="append", default=[], metavar="RUN_ID", help="wait until that succeeded"
+    )
+    parser.add_argument(
+        "--input", action="append", default=[], metavar="NAME=RUN_ID|MODEL:VERSION|PATH|URL"
+    )
+    parser.add_argument("--output-folder", action="append", default=[], metavar="NAME")
+    parser.add_argument("--resume-from", metavar="RUN_ID", help="begin with that run's outputs")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="print the log; exit with 1 where it fails"
     )
@@ -64,10 +85,18 @@ def _config(options: argparse.Namespace) -> RunConfig:
         "tags": pairs(options.tag, "tag"),
         "timeout_seconds": options.timeout,
         "cold": options.cold,
+        "resources": Resources(options.cores, _bytes(options.memory), options.gpus, options.nodes),
+        "retry": Retry(options.attempts),
+        "priority": options.priority,
+        "after": options.after,
+        "inputs": {name: _input(text) for name, text in pairs(options.input, "input").items()},
+        "outputs": options.output_folder,
+        "resume_from": options.resume_from,
     }
+    parameters = typed_pairs(options.param)
     if options.command_line and not options.file:
         _only_for_notebooks(options)
-        return CommandConfig(Path(), options.command_line, **shared)
+        return CommandConfig(Path(), options.command_line, parameters, **shared)
     if not options.file:
         raise InvalidInput(
             "Nothing to run was named.",
@@ -78,7 +107,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
     if path.suffix != ".ipynb":
         _only_for_notebooks(options)
         arguments = [*options.arguments, *options.command_line]
-        return ScriptRunConfig(path.parent, path.name, arguments, **shared)
+        return ScriptRunConfig(path.parent, path.name, arguments, parameters, **shared)
     if options.arguments or options.command_line:
         raise InvalidInput(
             "arguments: a notebook takes none.", field="arguments", hint="Use -p NAME=VALUE."
@@ -86,13 +115,33 @@ def _config(options: argparse.Namespace) -> RunConfig:
     return NotebookRunConfig(
         path.parent,
         path.name,
-        parameters=typed_pairs(options.param),
+        parameters=parameters,
         kernel_name=options.kernel,
         **shared,
     )
 
 
 def _only_for_notebooks(options: argparse.Namespace) -> None:
-    for field, given in (("param", options.param), ("kernel", options.kernel)):
-        if given:
-            raise InvalidInput(f"{field}: is for notebooks only.", field=field)
+    if options.kernel:
+        raise InvalidInput("kernel: is for notebooks only.", field="kernel")
+
+
+def _input(text: str) -> Input:
+    """What a word names: a run by its id, a model's version, else a path or URL as it is."""
+    if _RUN_ID.fullmatch(text):
+        return RunInput(text)
+    if (model := _MODEL.fullmatch(text)) and not Path(text).exists():
+        return ModelInput(model[1], int(model[2]))
+    return PathInput(text)
+
+
+def _bytes(text: str | None) -> int | None:
+    """Bytes, of `500M` or `4G`: powers of 1024."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise InvalidInput(
+            f"memory: {shown(text)} is not a size.", field="memory", hint="Write 500M or 4G."
+        )
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))

@@ -4,11 +4,29 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.client.files import is_file
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.errors import InvalidInput, shown
-from ml_workspace_lab.jobs.model import CommandJob, Job, NotebookJob, ScriptJob
+from ml_workspace_lab.jobs.model import (
+    After,
+    CommandJob,
+    Input,
+    Job,
+    ModelInput,
+    NotebookJob,
+    Output,
+    PathInput,
+    Retry,
+    RunInput,
+    ScriptJob,
+)
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.client.model import Model
+    from ml_workspace_lab.client.run import Run
 
 
 @dataclass(kw_only=True)
@@ -17,6 +35,10 @@ class RunConfig(ABC):
 
     `timeout_seconds` ends the run as Failed; `python` is the interpreter that does the work, by
     default the one that submits; `cold` asks for a new process, whatever was started ahead.
+    `after` names runs to wait for: until they have succeeded, unless an `After` says otherwise. An input is a run (its `outputs`), a `RunInput`, a model, or a path
+    or URL that is given as it is; the run finds its place in AZURE_ML_INPUT_name. Outputs are
+    folders below `outputs/`, in AZURE_ML_OUTPUT_name. `resume_from` puts another run's outputs
+    there.
     """
 
     compute_target: str = "local"
@@ -26,6 +48,27 @@ class RunConfig(ABC):
     timeout_seconds: float | None = None
     python: str | None = None
     cold: bool = False
+    resources: Resources = field(default_factory=Resources)
+    retry: Retry = field(default_factory=Retry)
+    priority: int = 0
+    after: Sequence["Run | str | After"] = ()
+    inputs: Mapping[str, "Run | Model | Input | str | Path"] = field(default_factory=dict)
+    outputs: Sequence[str] | Mapping[str, Output] = ()
+    resume_from: "Run | str | None" = None
+
+    def wanted_inputs(self) -> dict[str, Input]:
+        return {name: _input(value) for name, value in self.inputs.items()}
+
+    def wanted_outputs(self) -> dict[str, Output]:
+        if isinstance(self.outputs, Mapping):
+            return dict(self.outputs)
+        return {name: Output() for name in self.outputs}
+
+    def waits_for(self) -> list[After]:
+        return [one if isinstance(one, After) else After(_id_of(one)) for one in self.after]
+
+    def resumed(self) -> str | None:
+        return None if self.resume_from is None else _id_of(self.resume_from)
 
     @abstractmethod
     def job(self) -> Job:
@@ -64,15 +107,19 @@ class NotebookRunConfig(RunConfig):
 
 @dataclass
 class ScriptRunConfig(RunConfig):
-    """A Python script below `source_directory`, with its arguments."""
+    """A Python script below `source_directory`, with its arguments, in which
+    `${{parameters.NAME}}`, `${{inputs.NAME}}` and `${{outputs.NAME}}` stand for values and paths.
+    """
 
     source_directory: str | Path
     script: str
     arguments: Sequence[str | float] = ()
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
 
     def job(self) -> Job:
         _check_there(self.folder() / self.script, "script")
-        return ScriptJob(self.script, [str(argument) for argument in self.arguments])
+        words = [str(argument) for argument in self.arguments]
+        return ScriptJob(self.script, words, dict(self.parameters))
 
     def folder(self) -> Path:
         return Path(self.source_directory)
@@ -80,10 +127,12 @@ class ScriptRunConfig(RunConfig):
 
 @dataclass
 class CommandConfig(RunConfig):
-    """A program and its arguments, started in a copy of `source_directory`, without a shell."""
+    """A program and its arguments, started in a copy of `source_directory`, without a shell. Its
+    words may hold `${{parameters.NAME}}`, `${{inputs.NAME}}` and `${{outputs.NAME}}`."""
 
     source_directory: str | Path
     command: Sequence[str]
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
 
     def job(self) -> Job:
         if isinstance(self.command, str):
@@ -92,10 +141,25 @@ class CommandConfig(RunConfig):
                 field="command",
                 hint='Write ["bash", "-c", "…"] where a shell is wanted.',
             )
-        return CommandJob(list(self.command))
+        return CommandJob(list(self.command), dict(self.parameters))
 
     def folder(self) -> Path:
         return Path(self.source_directory)
+
+
+def _input(value: "Run | Model | Input | str | Path") -> Input:
+    if isinstance(value, RunInput | ModelInput | PathInput):
+        return value
+    if isinstance(value, str | Path):
+        return PathInput(str(value))
+    version: int | None = getattr(value, "version", None)
+    if version is not None:
+        return ModelInput(value.name, version)  # type: ignore[union-attr]
+    return RunInput(_id_of(value))  # type: ignore[arg-type]
+
+
+def _id_of(run: "Run | str") -> str:
+    return run if isinstance(run, str) else run.id
 
 
 def _check_there(path: Path, field_name: str, given: bool = False) -> None:

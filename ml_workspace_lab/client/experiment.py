@@ -57,6 +57,13 @@ class Experiment:
             timeout_seconds=config.timeout_seconds,
             python=config.python or python,
             cold=config.cold,
+            resources=config.resources,
+            retry=config.retry,
+            priority=config.priority,
+            after=config.waits_for(),
+            inputs=config.wanted_inputs(),
+            outputs=config.wanted_outputs(),
+            resume_from=config.resumed(),
         )
         run = Run(self.workspace, connection.jobs.submit(self.name, body))
         git.describe(connection, run.id)

@@ -24,13 +24,13 @@ from ml_workspace_lab.workspace.model import CreateWorkspace, Diagnosis, Workspa
 from ml_workspace_lab.workspace.setup import STORE_FOLDER
 
 if TYPE_CHECKING:
+    from ml_workspace_lab.client.compute import ComputeTarget
     from ml_workspace_lab.client.endpoint import Endpoint
     from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.search import Comparison, Form
     from ml_workspace_lab.client.snapshots import Snapshots
-    from ml_workspace_lab.compute.model import ComputeInfo
     from ml_workspace_lab.experiments.model import RunState
     from ml_workspace_lab.experiments.search.model import RunView
     from ml_workspace_lab.workspace.backup import Backup
@@ -255,8 +255,19 @@ class Workspace(WorkspaceTransfer):
         return {info.name: Endpoint(self, info.name) for info in found}
 
     @property
-    def compute_targets(self) -> "dict[str, ComputeInfo]":
-        return {info.name: info for info in self.connection.computes.list().items}
+    def compute_targets(self) -> "dict[str, ComputeTarget]":
+        """Where runs can execute, by name: this machine (`local`), and what is attached."""
+        from ml_workspace_lab.client.compute import ComputeTarget
+
+        return ComputeTarget.list(self)
+
+    def cancel_runs(
+        self, *, compute_target: str | None = None, experiment: str | None = None
+    ) -> int:
+        """Cancel every job that waits or goes on (there, or in that experiment); how many."""
+        from ml_workspace_lab.jobs.model import CancelRuns
+
+        return self.connection.jobs.cancel_all(CancelRuns(compute_target, experiment)).count
 
     @property
     def snapshots(self) -> "Snapshots":

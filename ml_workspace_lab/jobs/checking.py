@@ -7,8 +7,15 @@ from typing import Any
 from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.compute.store import Target
 from ml_workspace_lab.errors import InvalidInput, NotFound
-from ml_workspace_lab.jobs import parameters
-from ml_workspace_lab.jobs.model import CommandJob, NotebookJob, ScriptJob, SubmitRun
+from ml_workspace_lab.jobs import parameters, placeholders
+from ml_workspace_lab.jobs.model import (
+    CommandJob,
+    ModelInput,
+    NotebookJob,
+    RunInput,
+    ScriptJob,
+    SubmitRun,
+)
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.paths import relative
 
@@ -32,6 +39,8 @@ class Checking:
             )
         if local:
             self._check_room(target, body.resources)
+        placeholders.check(body)
+        self._check_sources(body)
         match body.job:
             case NotebookJob():
                 self._check_notebook(body.snapshot_id, body.job, local)
@@ -41,6 +50,22 @@ class Checking:
                 self._services.snapshots.get(body.snapshot_id)
                 if not command or not command[0]:
                     raise InvalidInput("command: names no program.", field="command")
+
+    def _check_sources(self, body: SubmitRun) -> None:
+        """What inputs name must be there; what of it is checked when the run begins."""
+        for name, given in body.inputs.items():
+            try:
+                if isinstance(given, RunInput):
+                    relative(given.path, f"inputs.{name}.path")
+                    self._services.runs.get(given.run_id)
+                elif isinstance(given, ModelInput):
+                    self._services.models.version(given.name, given.version)
+            except NotFound as error:
+                raise InvalidInput(
+                    f"inputs.{name}: {error.message}", field=f"inputs.{name}", hint=error.hint
+                ) from None
+        if body.resume_from is not None:
+            self._services.runs.get(body.resume_from)
 
     def _check_room(self, target: Target, wanted: Resources) -> None:
         """An engine says by itself what it will never have; this machine is known."""

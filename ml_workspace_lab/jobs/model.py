@@ -12,6 +12,7 @@ from ml_workspace_lab.api.types import (
     RunId,
     Scalar,
     Text,
+    Version,
     Word,
     text_like,
 )
@@ -24,6 +25,13 @@ Variable = Annotated[
         "must be a variable's name: no `=`, no control characters",
         min_length=1,
         max_length=1024,
+    ),
+]
+PlaceName = Annotated[
+    str,
+    text_like(
+        r"^[A-Za-z_][A-Za-z0-9_]{0,99}$(?!\n)",
+        "must be letters, digits and _, at most 100, the first no digit",
     ),
 ]
 LONGEST = 365 * 24 * 60 * 60
@@ -42,19 +50,69 @@ class NotebookJob(Struct, frozen=True, forbid_unknown_fields=True, tag="notebook
 
 
 class ScriptJob(Struct, frozen=True, forbid_unknown_fields=True, tag="script"):
-    """A Python script of the snapshot and its arguments."""
+    """A Python script of the snapshot and its arguments, in which `${{parameters.NAME}}`,
+    `${{inputs.NAME}}` and `${{outputs.NAME}}` stand for values and paths."""
 
     script: RelativePath
     arguments: list[Word] = field(default_factory=list)
+    parameters: dict[PlaceName, Scalar] = field(default_factory=dict)
 
 
 class CommandJob(Struct, frozen=True, forbid_unknown_fields=True, tag="command"):
-    """A program and its arguments, started in the snapshot's folder without a shell."""
+    """A program and its arguments, started in the snapshot's folder without a shell; its words may
+    hold `${{parameters.NAME}}`, `${{inputs.NAME}}` and `${{outputs.NAME}}`."""
 
     command: list[Word]
+    parameters: dict[PlaceName, Scalar] = field(default_factory=dict)
 
 
 Job = NotebookJob | ScriptJob | CommandJob
+
+
+class RunInput(Struct, frozen=True, forbid_unknown_fields=True, tag="run"):
+    """A file or folder among the artifacts of another run, as they are when this one begins."""
+
+    run_id: RunId
+    path: RelativePath = "outputs"
+
+
+class ModelInput(Struct, frozen=True, forbid_unknown_fields=True, tag="model"):
+    """The files of a registered model."""
+
+    name: Name
+    version: Version
+
+
+class PathInput(Struct, frozen=True, forbid_unknown_fields=True, tag="path"):
+    """A path or URL that the target reaches by itself; the run is given it as it is."""
+
+    path: Annotated[Word, Meta(min_length=1)]
+
+
+Input = RunInput | ModelInput | PathInput
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named place below `outputs/` that the run fills: a folder that is there, or a file."""
+
+    kind: Literal["folder", "file"] = "folder"
+
+
+class StagedFile(Struct, frozen=True):
+    """A file that is laid out in the working folder beside the snapshot's."""
+
+    path: str
+    digest: str
+    size: int
+
+
+class Staging(Struct, frozen=True):
+    """What a run finds beside its snapshot, and where its inputs are: paths below the working
+    folder, or (`elsewhere`) as they were given."""
+
+    files: list[StagedFile]
+    places: dict[str, str]
+    elsewhere: dict[str, str]
 
 
 Cause = Literal["failed", "lost", "oom", "timeout"]
@@ -87,8 +145,8 @@ class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
 
     `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
     have this package (default: the target's own). Users take turns; of one user's runs the one of
-    the highest `priority` is next, then the oldest. `cold`
-    asks for a new process, whatever has been started ahead.
+    the highest `priority` is next, then the oldest. It finds the `outputs/` of the run
+    `resume_from` in its own. `cold` asks for a new process, whatever has been started ahead.
     """
 
     job: Job
@@ -106,6 +164,9 @@ class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
     cold: bool = False
     after: Annotated[list[After], Meta(max_length=1000)] = field(default_factory=list)
+    inputs: dict[PlaceName, Input] = field(default_factory=dict)
+    outputs: dict[PlaceName, Output] = field(default_factory=dict)
+    resume_from: RunId | None = None
 
 
 class CancelRuns(Struct, frozen=True, forbid_unknown_fields=True):

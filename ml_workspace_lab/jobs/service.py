@@ -7,9 +7,9 @@ import msgspec
 
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
-from ml_workspace_lab.api.types import Name, RunId
+from ml_workspace_lab.api.types import Content, Name, RelativePath, RunId
 from ml_workspace_lab.compute.driver import Handle, Unreachable
-from ml_workspace_lab.errors import Conflict, Unavailable
+from ml_workspace_lab.errors import Conflict, NotFound, Unavailable
 from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import RunInfo, RunState
 from ml_workspace_lab.jobs import store
@@ -19,9 +19,11 @@ from ml_workspace_lab.jobs.model import (
     CanceledRuns,
     CancelRuns,
     NotebookJob,
+    Staging,
     SubmitRun,
     kind_of,
 )
+from ml_workspace_lab.jobs.staging import staging_of
 from ml_workspace_lab.storage.database import Transaction, now
 
 AT_ONCE = 200
@@ -76,6 +78,26 @@ class Jobs(Service):
                 canceled += sum(self._cancel(transaction, run_id, reason) for run_id in group)
         self.services.computes.wake()
         return CanceledRuns(canceled)
+
+    @operation("GET", "/runs/{run_id}/staging", action="experiments/runs/read")
+    def staging(self, run_id: RunId) -> Staging:
+        """What the run finds in its working folder beside its snapshot. Raises NotFound where one
+        of its inputs is not there (yet)."""
+        job = store.find(self.storage.database, run_id)
+        if job is None:
+            self.services.runs.get(run_id)
+            return Staging([], {}, {})
+        return staging_of(self.services, job.submission)
+
+    @operation("GET", "/runs/{run_id}/staging/{path}", action="experiments/runs/read")
+    def staged_file(self, run_id: RunId, path: RelativePath) -> Content:
+        """The bytes of a file that the run finds there."""
+        for file in self.staging(run_id).files:
+            if file.path == path:
+                name = path.rpartition("/")[2]
+                stream = self.storage.blobs.open(file.digest)
+                return Content(stream, file.size, "application/octet-stream", name)
+        raise NotFound(f"Run {run_id} is not given a file {path!r}.", field="path")
 
     def conclude(self, run_id: str, attempt: int, end: AttemptEnd) -> None:
         """Write down how an attempt ended: that is the run's end, unless it is to be tried again.
@@ -132,7 +154,7 @@ class Jobs(Service):
     def active(self, compute_target: str) -> builtins.list[str]:
         """The ids of runs that wait for a target or are worked on there."""
         found = store.entries(self.storage.database, compute_target, store.NOT_OVER)
-        return [entry.run_id for entry in found]
+        return [entry.run_id for entry in found if not entry.ended]
 
     def _add(self, transaction: Transaction, experiment: str, run_id: str, body: SubmitRun) -> None:
         notebook = body.job if isinstance(body.job, NotebookJob) else None
@@ -146,7 +168,7 @@ class Jobs(Service):
             snapshot=body.snapshot_id,
             notebook=notebook.notebook if notebook else None,
             tags=body.tags,
-            params=notebook.parameters if notebook else {},
+            params=body.job.parameters,
             compute_target=body.compute_target,
         )
         store.insert(transaction, run, caller().name, body, "held" if body.after else "waiting")

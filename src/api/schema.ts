@@ -981,6 +981,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/runs/{run_id}/staging': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What the run finds in its working folder beside its snapshot. Raises NotFound where one */
+    get: operations['jobs.staging'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/staging/{path}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The bytes of a file that the run finds there. */
+    get: operations['jobs.staged_file'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/runs/{run_id}/attempts': {
     parameters: {
       query?: never;
@@ -2078,12 +2112,17 @@ export interface components {
     };
     /**
      * CommandJob
-     * @description A program and its arguments, started in the snapshot's folder without a shell.
+     * @description A program and its arguments, started in the snapshot's folder without a shell; its words may
+     *         hold `${{parameters.NAME}}`, `${{inputs.NAME}}` and `${{outputs.NAME}}`.
      */
     CommandJob: {
       /** @enum {unknown} */
       type: 'command';
       command: string[];
+      /** @default {} */
+      parameters: {
+        [key: string]: boolean | number | string | null;
+      };
     };
     /** CompareRuns */
     CompareRuns: {
@@ -2784,6 +2823,16 @@ export interface components {
       };
     };
     /**
+     * ModelInput
+     * @description The files of a registered model.
+     */
+    ModelInput: {
+      /** @enum {unknown} */
+      type: 'model';
+      name: string;
+      version: number;
+    };
+    /**
      * ModelList
      * @description Models; `next` is the `after` that asks for the part that follows.
      */
@@ -2919,6 +2968,26 @@ export interface components {
       descending: boolean;
       /** @default null */
       dataset: components['schemas']['OnDataset'] | null;
+    };
+    /**
+     * Output
+     * @description A named place below `outputs/` that the run fills: a folder that is there, or a file.
+     */
+    Output: {
+      /**
+       * @default folder
+       * @enum {unknown}
+       */
+      kind: 'file' | 'folder';
+    };
+    /**
+     * PathInput
+     * @description A path or URL that the target reaches by itself; the run is given it as it is.
+     */
+    PathInput: {
+      /** @enum {unknown} */
+      type: 'path';
+      path: string;
     };
     /**
      * Problem
@@ -3115,6 +3184,17 @@ export interface components {
       deleted: number | null;
     };
     /**
+     * RunInput
+     * @description A file or folder among the artifacts of another run, as they are when this one begins.
+     */
+    RunInput: {
+      /** @enum {unknown} */
+      type: 'run';
+      run_id: string;
+      /** @default outputs */
+      path: string;
+    };
+    /**
      * RunList
      * @description Runs, newest first; `next` is the `after` that asks for the part that follows.
      */
@@ -3168,7 +3248,8 @@ export interface components {
     };
     /**
      * ScriptJob
-     * @description A Python script of the snapshot and its arguments.
+     * @description A Python script of the snapshot and its arguments, in which `${{parameters.NAME}}`,
+     *         `${{inputs.NAME}}` and `${{outputs.NAME}}` stand for values and paths.
      */
     ScriptJob: {
       /** @enum {unknown} */
@@ -3176,6 +3257,10 @@ export interface components {
       script: string;
       /** @default [] */
       arguments: string[];
+      /** @default {} */
+      parameters: {
+        [key: string]: boolean | number | string | null;
+      };
     };
     /**
      * SearchExperiments
@@ -3381,6 +3466,29 @@ export interface components {
       items: string[];
     };
     /**
+     * StagedFile
+     * @description A file that is laid out in the working folder beside the snapshot's.
+     */
+    StagedFile: {
+      path: string;
+      digest: string;
+      size: number;
+    };
+    /**
+     * Staging
+     * @description What a run finds beside its snapshot, and where its inputs are: paths below the working
+     *         folder, or (`elsewhere`) as they were given.
+     */
+    Staging: {
+      files: components['schemas']['StagedFile'][];
+      places: {
+        [key: string]: string;
+      };
+      elsewhere: {
+        [key: string]: string;
+      };
+    };
+    /**
      * StartRun
      * @description A run whose caller does the work and ends it; `created` is when it began (default: now), and
      *         `user` on whose behalf (default: the caller; external runs only).
@@ -3464,8 +3572,8 @@ export interface components {
      *
      *         `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
      *         have this package (default: the target's own). Users take turns; of one user's runs the one of
-     *         the highest `priority` is next, then the oldest. `cold`
-     *         asks for a new process, whatever has been started ahead.
+     *         the highest `priority` is next, then the oldest. It finds the `outputs/` of the run
+     *         `resume_from` in its own. `cold` asks for a new process, whatever has been started ahead.
      */
     SubmitRun: {
       job:
@@ -3501,6 +3609,19 @@ export interface components {
       cold: boolean;
       /** @default [] */
       after: components['schemas']['After'][];
+      /** @default {} */
+      inputs: {
+        [key: string]:
+          | components['schemas']['RunInput']
+          | components['schemas']['ModelInput']
+          | components['schemas']['PathInput'];
+      };
+      /** @default {} */
+      outputs: {
+        [key: string]: components['schemas']['Output'];
+      };
+      /** @default null */
+      resume_from: string | null;
     };
     /**
      * TestWebhook
@@ -3908,6 +4029,7 @@ export type MetricSummary = components['schemas']['MetricSummary'];
 export type MissingBlobs = components['schemas']['MissingBlobs'];
 export type ModelFile = components['schemas']['ModelFile'];
 export type ModelInfo = components['schemas']['ModelInfo'];
+export type ModelInput = components['schemas']['ModelInput'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelMetric = components['schemas']['ModelMetric'];
 export type ModelVersion = components['schemas']['ModelVersion'];
@@ -3919,6 +4041,8 @@ export type Nothing = components['schemas']['Nothing'];
 export type OmittedFile = components['schemas']['OmittedFile'];
 export type OnDataset = components['schemas']['OnDataset'];
 export type Order = components['schemas']['Order'];
+export type Output = components['schemas']['Output'];
+export type PathInput = components['schemas']['PathInput'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemList = components['schemas']['ProblemList'];
 export type Progress = components['schemas']['Progress'];
@@ -3933,6 +4057,7 @@ export type RunComparison = components['schemas']['RunComparison'];
 export type RunCount = components['schemas']['RunCount'];
 export type RunIds = components['schemas']['RunIds'];
 export type RunInfo = components['schemas']['RunInfo'];
+export type RunInput = components['schemas']['RunInput'];
 export type RunList = components['schemas']['RunList'];
 export type RunPage = components['schemas']['RunPage'];
 export type RunState = components['schemas']['RunState'];
@@ -3954,6 +4079,8 @@ export type SnapshotUse = components['schemas']['SnapshotUse'];
 export type SnapshotUses = components['schemas']['SnapshotUses'];
 export type Span = components['schemas']['Span'];
 export type SpanList = components['schemas']['SpanList'];
+export type StagedFile = components['schemas']['StagedFile'];
+export type Staging = components['schemas']['Staging'];
 export type StartRun = components['schemas']['StartRun'];
 export type StartTrace = components['schemas']['StartTrace'];
 export type StateChange = components['schemas']['StateChange'];
@@ -6257,6 +6384,69 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['CanceledRuns'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'jobs.staging': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Staging'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'jobs.staged_file': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
         };
       };
       /** @description Refused. */

@@ -193,7 +193,7 @@ def _sleepers(run: Run) -> list[object]:
 
 
 def test_a_run_that_waits_is_canceled_without_starting(ws: Workspace, tmp_path: Path) -> None:
-    slots = ws.compute_targets["local"].slots
+    slots = ws.compute_targets["local"].info().slots
     busy = [
         ws.experiment("e").submit(CommandConfig(tmp_path, ["sleep", "1000"])) for _ in range(slots)
     ]

@@ -15,6 +15,7 @@ from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.runner.log_file import LogFile
 from ml_workspace_lab.jobs.runner.outcome import Outcome
 from ml_workspace_lab.jobs.runner.workdir import materialise
+from ml_workspace_lab.jobs.staging import lay_out
 from ml_workspace_lab.jobs.store import QueuedJob
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import FileLock, write_atomic
@@ -55,6 +56,11 @@ class DirectLink:
     def materialise(self) -> None:
         snapshot = self._services.snapshots.get(self.submission.snapshot_id)
         materialise(self._services.storage.blobs, snapshot, self.files.work)
+
+    def stage(self) -> Mapping[str, str]:
+        staging = self._services.jobs.staging(self.run_id)
+        blobs = self._services.storage.blobs
+        return lay_out(staging, self.files.work, lambda file: blobs.open(file.digest))
 
     def environment(self) -> Mapping[str, str]:
         return {"ML_WORKSPACE": str(self._services.storage.root)}

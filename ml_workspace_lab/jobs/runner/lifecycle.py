@@ -8,11 +8,13 @@ from ml_workspace_lab import processes
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import NotebookJob
+from ml_workspace_lab.jobs.placeholders import filled
 from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.memory import Memory
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, CutShort, Limits, Outcome
 from ml_workspace_lab.jobs.runner.watch import watched
 from ml_workspace_lab.jobs.runner.workdir import collect
+from ml_workspace_lab.jobs.staging import output_places, variables
 
 
 def live(link: Link) -> None:
@@ -36,7 +38,10 @@ def _work(link: Link, limits: Limits) -> Outcome:
     job = link.submission.job
     try:
         link.materialise()
+        inputs = dict(link.stage())
+        outputs = output_places(link.submission, link.files.work)
         _set_environment(link)
+        os.environ.update(variables(inputs, outputs))
         os.chdir(link.files.work)
         with watched(link):
             if isinstance(job, NotebookJob):
@@ -45,7 +50,7 @@ def _work(link: Link, limits: Limits) -> Outcome:
                 return run_notebook(link, job, limits)
             from ml_workspace_lab.jobs.runner.process import run_process
 
-            return run_process(link, job)
+            return run_process(link, job, filled(job, inputs, outputs))
     except WorkspaceError as error:
         return Outcome(RunState.FAILED, str(error))
     except Exception as error:  # noqa: BLE001 - the run must end, and say why

@@ -31,6 +31,10 @@ class Link(Protocol):
         """Lay the snapshot out in the working folder."""
         ...
 
+    def stage(self) -> Mapping[str, str]:
+        """Lay out what the run is given beside its snapshot; the path of each input by name."""
+        ...
+
     def environment(self) -> Mapping[str, str]:
         """What the run's code needs to find its workspace and its run."""
         ...

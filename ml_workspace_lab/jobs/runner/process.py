@@ -15,12 +15,11 @@ from ml_workspace_lab.jobs.runner.output_pipe import OutputPipe
 GRACE_SECONDS = 5.0
 
 
-def run_process(link: Link, job: ScriptJob | CommandJob) -> Outcome:
-    """Run to its end; the end is the exit code's word."""
-    if isinstance(job, ScriptJob):
-        arguments = [sys.executable, "-u", job.script, *job.arguments]
-    else:
-        arguments = job.command
+def run_process(link: Link, job: ScriptJob | CommandJob, words: list[str]) -> Outcome:
+    """Run to its end; the end is the exit code's word. `words` are the script's arguments, or the
+    command."""
+    interpreter = [sys.executable, "-u", job.script] if isinstance(job, ScriptJob) else []
+    arguments = [*interpreter, *words]
     link.move(RunState.RUNNING)
     with OutputPipe(link.write_log) as pipe:
         try:

@@ -25,6 +25,7 @@ from ml_workspace_lab.jobs.runner.outcome import Outcome
 from ml_workspace_lab.jobs.runner.place import About, Place
 from ml_workspace_lab.jobs.runner.spool import Spool
 from ml_workspace_lab.jobs.runner.spool_log import SpoolLog
+from ml_workspace_lab.jobs.staging import lay_out
 from ml_workspace_lab.jobs.tickets import Ticket
 from ml_workspace_lab.storage.files import FileLock, write_atomic
 from ml_workspace_lab.storage.storage import RunFolder
@@ -82,6 +83,18 @@ class RemoteLink:
             ),
             patience.seconds(),
         )
+
+    def stage(self) -> Mapping[str, str]:
+        jobs = self._connection.jobs
+
+        def fetch() -> Mapping[str, str]:
+            return lay_out(
+                jobs.staging(self.run_id),
+                self.files.work,
+                lambda file: jobs.staged_file(self.run_id, file.path).stream,
+            )
+
+        return patience.patiently(fetch, patience.seconds())
 
     def environment(self) -> Mapping[str, str]:
         self._place.spools.mkdir(mode=0o700, exist_ok=True)

@@ -65,5 +65,4 @@ class CrashContract:
         info = run.wait_for_completion(raise_on_error=False, timeout_seconds=5 * target.seconds)
         assert info.state is RunState.COMPLETED, info.reason
         assert words(lines) == ["a"]
-        active = target.ws.connection.computes.active_runs
-        eventually(lambda: not active(target.name).run_ids, target.seconds)
+        eventually(target.is_idle, target.seconds, "all jobs are over")

@@ -55,8 +55,7 @@ class RunContract:
 
     def nothing_left(self, target: Target) -> None:
         """No run's job is anything but over, and no process of the workspace is there."""
-        active = target.ws.connection.computes.active_runs
-        eventually(lambda: not active(target.name).run_ids, target.seconds, "all jobs are over")
+        eventually(target.is_idle, target.seconds, "all jobs are over")
 
     def test_a_run_completes_with_its_log_and_outputs(self, target: Target, tmp_path: Path) -> None:
         go = tmp_path / "go"

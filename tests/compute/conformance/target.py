@@ -30,6 +30,11 @@ class Target:
     def root(self) -> Path:
         return Path(self.ws.location)
 
+    def is_idle(self) -> bool:
+        """Whether no job waits, goes on, or has left something behind."""
+        info = self.ws.connection.computes.get(self.name)
+        return info.running == info.queued == 0
+
     def driver(self) -> Driver:
         """A driver that remembers nothing."""
         from ml_workspace_lab.api.connection import LocalConnection

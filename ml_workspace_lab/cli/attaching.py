@@ -1,0 +1,66 @@
+"""`compute attach` and `compute update`: targets, whose settings are of their kind's own type."""
+
+import argparse
+from typing import Any
+
+from ml_workspace_lab.cli.options import workspace
+from ml_workspace_lab.compute.model import AttachCompute, ComputeInfo, Quotas, UpdateCompute
+from ml_workspace_lab.pairs import pairs, typed_pairs
+
+
+def add_commands(nouns: dict[str, Any]) -> None:
+    compute = nouns["compute"]
+    attach = compute.add_parser("attach", help="let runs be executed on another engine")
+    attach.add_argument("name")
+    attach.add_argument("kind", help="`compute kinds` lists them")
+    _add_options(attach)
+    attach.add_argument("--unchecked", action="store_true", help="also where it is not usable now")
+    attach.set_defaults(act=_attach)
+    update = compute.add_parser("update", help="change how a target is used")
+    update.add_argument("name")
+    _add_options(update)
+    update.set_defaults(act=_update)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-s", "--set", action="append", default=[], metavar="SETTING=VALUE")
+    parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--description")
+    parser.add_argument("--max-running", type=int, help="runs there at once")
+    parser.add_argument("--max-cores", type=float, help="processors in use there at once")
+    parser.add_argument("--max-running-per-user", type=int)
+    parser.add_argument("--max-cores-per-user", type=float)
+
+
+def _attach(options: argparse.Namespace) -> ComputeInfo:
+    body = AttachCompute(
+        options.name,
+        options.kind,
+        dict(typed_pairs(options.set)),
+        _quotas(options) or Quotas(),
+        options.description or "",
+        pairs(options.tag, "tag"),
+        unchecked=options.unchecked,
+    )
+    return workspace(options).connection.computes.attach(body)
+
+
+def _update(options: argparse.Namespace) -> ComputeInfo:
+    given: dict[str, Any] = {"tags": pairs(options.tag, "tag")}
+    if options.set:
+        given["settings"] = dict(typed_pairs(options.set))
+    if (quotas := _quotas(options)) is not None:
+        given["quotas"] = quotas
+    if options.description is not None:
+        given["description"] = options.description
+    return workspace(options).connection.computes.update(options.name, UpdateCompute(**given))
+
+
+def _quotas(options: argparse.Namespace) -> Quotas | None:
+    quotas = Quotas(
+        options.max_running,
+        options.max_cores,
+        options.max_running_per_user,
+        options.max_cores_per_user,
+    )
+    return None if quotas == Quotas() else quotas
