@@ -35,10 +35,10 @@ class RunConfig(ABC):
 
     `timeout_seconds` ends the run as Failed; `python` is the interpreter that does the work, by
     default the one that submits; `cold` asks for a new process, whatever was started ahead.
-    `after` names runs to wait for: until they have succeeded, unless an `After` says otherwise. An input is a run (its `outputs`), a `RunInput`, a model, or a path
-    or URL that is given as it is; the run finds its place in AZURE_ML_INPUT_name. Outputs are
-    folders below `outputs/`, in AZURE_ML_OUTPUT_name. `resume_from` puts another run's outputs
-    there.
+    `after` names runs to wait for: until they have succeeded, unless an `After` says otherwise. An
+    input is a run (its `outputs`), a `RunInput`, a model, or a path or URL that is given as it is;
+    the run finds its place in AZURE_ML_INPUT_name. Outputs are folders below `outputs/`, in
+    AZURE_ML_OUTPUT_name. `resume_from` puts another run's outputs there.
     """
 
     compute_target: str = "local"
