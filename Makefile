@@ -13,7 +13,7 @@ FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -no
 # To look at the demo nobody needs the developers' tools.
 INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
-.PHONY: demo lab test lint format docs bench bench-tracking api wheel clean
+.PHONY: demo lab test lint format docs bench bench-snapshots bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -54,6 +54,15 @@ bench: $(INSTALLED)
 # The tracking store beside its peers, each in a venv of its own: `make bench-tracking ARGS='--scale 0.1'`.
 bench-tracking: $(INSTALLED) $(patsubst benchmarks/tracking/requirements/%.txt,build/peers/%/.stamp,$(wildcard benchmarks/tracking/requirements/*.txt))
 	python benchmarks/tracking $(ARGS)
+
+# Snapshots beside tar, cp, git and DVC: `make bench-snapshots ARGS='--repeat 5'`.
+bench-snapshots: $(INSTALLED) build/peers/dvc/.stamp
+	python benchmarks/snapshots $(ARGS)
+
+build/peers/dvc/.stamp: benchmarks/snapshots/requirements/dvc.txt | $(BIN)/jlpm
+	$(PYTHON) -m venv build/peers/dvc
+	build/peers/dvc/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 build/peers/%/.stamp: benchmarks/tracking/requirements/%.txt | $(BIN)/jlpm
 	$(PYTHON) -m venv build/peers/$*

@@ -1,12 +1,15 @@
-"""`backup`, `recover` and `upgrade`: keeping a workspace."""
+"""`backup`, `check`, `recover` and `upgrade`: keeping a workspace."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.cli.options import workspace
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.cli.output import print_result
+from ml_workspace_lab.errors import Conflict, InvalidInput
+from ml_workspace_lab.storage.checking import Check, check
 from ml_workspace_lab.storage.engine import upgrade_database
+from ml_workspace_lab.storage.storage import Storage
 from ml_workspace_lab.workspace.backup import Backup
 from ml_workspace_lab.workspace.locate import locate, parse
 from ml_workspace_lab.workspace.model import WorkspaceInfo
@@ -28,6 +31,19 @@ def add_commands(commands: Any) -> None:
     )
     rescue.add_argument("folder", type=Path, help="where the new workspace is made")
     rescue.set_defaults(act=_recover)
+    whole = commands.add_parser(
+        "check",
+        help="read every stored content; list what is damaged or missing, and who needs it",
+        description="Read every stored content and compare its hash. With a copy, put back what is"
+        " damaged here and whole there. Exit code 5 where something stays damaged.",
+    )
+    whole.add_argument(
+        "--repair-from",
+        type=Path,
+        metavar="FOLDER",
+        help="a backup or an exported folder, on another disk: on one disk they share files",
+    )
+    whole.set_defaults(act=_check)
     upgrade = commands.add_parser(
         "upgrade",
         help="bring a workspace of an earlier release to this one's schema",
@@ -43,6 +59,18 @@ def _backup(options: argparse.Namespace) -> Backup:
 
 def _recover(options: argparse.Namespace) -> Recovery:
     return recover(_folder(options), options.folder.absolute())
+
+
+def _check(options: argparse.Namespace) -> Check:
+    found = check(Storage(_folder(options)), options.repair_from)
+    left = [item for item in found.items if not item.repaired]
+    if left:
+        print_result(found, options.output)
+        raise Conflict(
+            f"{len(left)} contents are damaged or missing.",
+            hint="All others can be read. --repair-from FOLDER puts them back from a copy.",
+        )
+    return found
 
 
 def _upgrade(options: argparse.Namespace) -> WorkspaceInfo:

@@ -94,6 +94,15 @@ class Blobs:
         assert self._database is not None
         return packing(self, self.packs, self._database)
 
+    def put_back(self, stream: BinaryIO, digest: str) -> None:
+        """Let the content of that digest be what `stream` holds, whatever is there. Raises
+        InvalidInput where that is another content."""
+        with self.hold(stream, digest) as held, disk_errors():
+            if held.copy.exists():  # what is here was taken for whole
+                self.path(digest).parent.mkdir(mode=0o700, exist_ok=True)
+                held.copy.replace(self.path(digest))
+                sync_folder(self.path(digest).parent)
+
     def open(self, digest: str) -> BinaryIO:
         """The content, to be read. Raises NotFound where it isn't kept here; a read raises Conflict
         where it is no longer what was stored."""
