@@ -1,7 +1,7 @@
 """Files of a snapshot on their way out, framed one after the other."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from ml_workspace_lab.snapshots.frames import CHUNK, LENGTH
 from ml_workspace_lab.snapshots.model import SnapshotFile
@@ -12,7 +12,7 @@ class FramedFiles(io.RawIOBase):
     """A stream of contents, each opened when its turn comes. A read raises Conflict at a content
     that is damaged."""
 
-    def __init__(self, blobs: Blobs, files: Iterable[SnapshotFile]) -> None:
+    def __init__(self, blobs: Blobs, files: Sequence[SnapshotFile]) -> None:
         self._parts = self._all(blobs, files)
         self._rest = b""
 
@@ -32,9 +32,10 @@ class FramedFiles(io.RawIOBase):
         self._rest = whole[size:]
         return whole[:size]
 
-    def _all(self, blobs: Blobs, files: Iterable[SnapshotFile]) -> Iterator[bytes]:
-        for file in files:
-            yield LENGTH.pack(file.size)
-            with blobs.open(file.digest) as content:
-                while part := content.read(CHUNK):
-                    yield part
+    def _all(self, blobs: Blobs, files: Sequence[SnapshotFile]) -> Iterator[bytes]:
+        with blobs.opener([file.digest for file in files]) as open_:
+            for file in files:
+                yield LENGTH.pack(file.size)
+                with open_(file.digest) as content:
+                    while part := content.read(CHUNK):
+                        yield part

@@ -33,15 +33,16 @@ def lay_out(blobs: Blobs, files: Sequence[SnapshotFile], folder: Path) -> None:
         for parent in sorted({_parent(file) for file in files}):
             os.makedirs(os.path.join(root, parent), exist_ok=True)  # noqa: PTH103, PTH118 - bytes
         links = []
-        for digest, content in blobs.streams(list(wanted)):
-            with content:
-                for file in wanted[digest]:
-                    content.seek(0)
-                    place = os.path.join(root, on_disk(file.path, file.raw))  # noqa: PTH118 - bytes
-                    if file.link:
-                        links.append((content.read(), place))
-                    else:
-                        write(content, place, executable=file.executable)
+        with blobs.opener(list(wanted)) as open_:
+            for digest in blobs.in_order(list(wanted)):
+                with open_(digest) as content:
+                    for file in wanted[digest]:
+                        content.seek(0)
+                        place = root + b"/" + on_disk(file.path, file.raw)
+                        if file.link:
+                            links.append((content.read(), place))
+                        else:
+                            write(content, place, executable=file.executable)
         # Last, so that nothing is written through one.
         for target, place in links:
             with suppress(FileNotFoundError):

@@ -33,13 +33,16 @@ def to_write(files: Sequence[SnapshotFile], folder: Path, *, overwrite: bool) ->
     link."""
     root = os.path.realpath(os.fsencode(folder))
     left, changed = [], []
+    safe = {root}
     for file in files:
-        place = os.path.join(root, on_disk(file.path, file.raw))  # noqa: PTH118 - bytes
-        parent = os.path.realpath(os.path.dirname(place))  # noqa: PTH120 - bytes
-        if parent != root and not parent.startswith(root + b"/"):
-            raise InvalidInput(
-                f"{file.path} lies behind a link that leads out of {folder}.", field="folder"
-            )
+        place = root + b"/" + on_disk(file.path, file.raw)
+        parent = place.rpartition(b"/")[0]
+        if parent not in safe:
+            if not os.path.realpath(parent).startswith(root + b"/"):
+                raise InvalidInput(
+                    f"{file.path} lies behind a link that leads out of {folder}.", field="folder"
+                )
+            safe.add(parent)
         if not os.path.lexists(place):
             left.append(file)
         elif not _is_same(file, place):
@@ -75,9 +78,13 @@ def put_back(files: Sequence[SnapshotFile], contents: Iterable[Readable], folder
     came is not what the snapshot has."""
     root = os.fsencode(folder.absolute())
     links: list[tuple[bytes, bytes]] = []
+    made: set[bytes] = set()
     for file, content in zip(files, contents, strict=True):
-        place = os.path.join(root, on_disk(file.path, file.raw))  # noqa: PTH118 - bytes
-        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120 - bytes
+        place = root + b"/" + on_disk(file.path, file.raw)
+        parent = place.rpartition(b"/")[0]
+        if parent not in made:
+            os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - bytes
+            made.add(parent)
         if file.link:
             links.append((content.read(file.size), place))
         else:
@@ -106,8 +113,7 @@ def _write_whole(file: SnapshotFile, content: Readable, place: bytes) -> None:
 
 
 def _aside(place: bytes) -> bytes:
-    folder = os.path.dirname(place)  # noqa: PTH120 - bytes
-    return os.path.join(folder, b".restore-" + os.urandom(6).hex().encode())  # noqa: PTH118 - bytes
+    return place.rpartition(b"/")[0] + b"/.restore-" + os.urandom(6).hex().encode()
 
 
 class _Hashed:

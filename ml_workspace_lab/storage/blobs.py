@@ -4,7 +4,7 @@ Most lie in a file of their own; those that come in great numbers lie together i
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,16 +108,22 @@ class Blobs:
         where it is no longer what was stored."""
         return cast("BinaryIO", self._stream(digest))
 
-    def streams(self, digests: Sequence[str]) -> Iterator[tuple[str, BinaryIO]]:
-        """Each of the contents once, to be read and closed, in the order in which they lie on the
-        disk. Raises NotFound where one isn't kept here."""
-        left = set(digests)
-        if self.packs is not None:
-            for digest, stream in self.packs.streams(self.packs.places(digests)):
-                left.discard(digest)
-                yield digest, cast("BinaryIO", stream)
-        for digest in sorted(left):
-            yield digest, self.open(digest)
+    @contextmanager
+    def opener(self, digests: Sequence[str]) -> Iterator[Callable[[str], BinaryIO]]:
+        """What opens each of these contents, of which there are many, as `open` does."""
+        if self.packs is None:
+            yield self.open
+            return
+        reader = self.packs.reader(digests)
+        try:
+            yield lambda digest: cast("BinaryIO", reader.open(digest) or self.open(digest))
+        finally:
+            reader.close()
+
+    def in_order(self, digests: Sequence[str]) -> list[str]:
+        """The contents as they lie on the disk."""
+        packed = self.packs.reader(digests).in_order() if self.packs else []
+        return [*packed, *sorted(set(digests) - set(packed))]
 
     def read(self, digest: str) -> bytes:
         """All of the content. Raises Conflict where it is no longer what was stored."""

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,8 @@ from ml_workspace_lab.storage.pack_file import Entry, PackWriter
 
 AT_ONCE = 500
 """Digests that one query asks about."""
+OPEN_AT_ONCE = 64
+"""Packs that one reader holds open."""
 
 
 class Place(NamedTuple):
@@ -57,20 +58,9 @@ class Packs:
                 continue
         return None
 
-    def streams(self, places: Mapping[str, Place]) -> Iterator[tuple[str, ContentStream]]:
-        """Contents in the order in which they lie, so that the disk is read from end to end."""
-        by_place = sorted(places.items(), key=lambda item: item[1])
-        for name, some in groupby(by_place, key=lambda item: item[1].pack):
-            try:
-                descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:  # moved meanwhile, or lost
-                yield from ((digest, found) for digest, _ in some if (found := self.open(digest)))
-                continue
-            try:
-                for digest, (_, start, size) in some:
-                    yield digest, ContentStream(os.dup(descriptor), start, size, digest)
-            finally:
-                os.close(descriptor)
+    def reader(self, digests: Sequence[str]) -> "PackReader":
+        """What opens these contents, of which there are many, one after the other."""
+        return PackReader(self, self.places(digests))
 
     def renew(self, digests: Sequence[str]) -> set[str]:
         """Those of the contents that are in packs, which count as put just now."""
@@ -121,6 +111,43 @@ class Packs:
             return [name for name in os.listdir(self.root) if not name.startswith(".")]  # noqa: PTH208 - names alone
         except FileNotFoundError:
             return []
+
+
+class PackReader:
+    """Opens contents of packs; each pack is opened once."""
+
+    def __init__(self, packs: Packs, places: Mapping[str, Place]) -> None:
+        self._packs = packs
+        self._places = places
+        self._descriptors: dict[str, int] = {}
+
+    def in_order(self) -> list[str]:
+        """The contents as they lie, so that the disk is read from end to end."""
+        return sorted(self._places, key=self._places.__getitem__)
+
+    def open(self, digest: str) -> ContentStream | None:
+        """One of the contents, to be read and closed; None where it is in no pack."""
+        place = self._places.get(digest)
+        if place is None:
+            return None
+        try:
+            descriptor = self._descriptor(place.pack)
+        except FileNotFoundError:  # moved meanwhile, or lost
+            return self._packs.open(digest)
+        return ContentStream(os.dup(descriptor), place.start, place.size, digest)
+
+    def close(self) -> None:
+        for descriptor in self._descriptors.values():
+            os.close(descriptor)
+        self._descriptors.clear()
+
+    def _descriptor(self, pack: str) -> int:
+        if pack not in self._descriptors:
+            if len(self._descriptors) >= OPEN_AT_ONCE:
+                self.close()
+            path = self._packs.path(pack)
+            self._descriptors[pack] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._descriptors[pack]
 
 
 def renew(transaction: Transaction, digests: Sequence[str]) -> set[str]:

@@ -8,6 +8,9 @@ from ml_workspace_lab.errors import InvalidInput, shown
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_PART = r"(?!\.\.?(?:/|$))[ -.0-\[\]-~]{1,255}"
+_PLAIN = re.compile(rf"(?![A-Za-z]:){_PART}(?:/{_PART})*")
+"""ASCII alone, and nothing that is refused: by far the most paths."""
 MAX_PART = 255
 MAX_PATH = 1024
 
@@ -18,6 +21,8 @@ def relative(path: str, field: str = "path") -> str:
     Raises InvalidInput on what is empty, absolute, leads upwards, has a drive letter, a backslash
     or a control character, or is too long. A `%` is an ordinary character: nothing is decoded here.
     """
+    if len(path) <= MAX_PATH and _PLAIN.fullmatch(path):
+        return path
     path = unicodedata.normalize("NFC", path)
     parts = path.split("/")
     if not path:
