@@ -90,13 +90,15 @@ class Handle:
 class Probe:
     """Evidence about one attempt. `reason` is the engine's own word, which users read as it is;
     `signal` is the one that ended the process, `cause` a limit that the engine enforced, `native`
-    what it said beside (`stopped`: the process stands still)."""
+    what it said beside (`stopped`: the process stands still). With `out_of_sight` the engine has
+    given up a machine that it does not reach any more, and nobody knows what goes on there."""
 
     phase: Phase
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
     cause: Literal["", "oom", "timeout"] = ""
+    out_of_sight: bool = False
     native: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -15,10 +15,13 @@ from ml_workspace_lab.jobs.launches import GRACE_SECONDS
 from ml_workspace_lab.jobs.model import Cause
 from ml_workspace_lab.jobs.store import QueueEntry
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.files import is_held
 from ml_workspace_lab.trouble import kept_apart
 
 OVERTIME_SECONDS = 2 * GRACE_SECONDS
 """How long after its time limit a runner has to end its work by itself."""
+LAST_WORDS = 2_000
+"""Bytes of what a runner printed that are looked at."""
 PATIENCE_SECONDS = 60.0
 """How long a cancel waits for a target that does not answer."""
 
@@ -32,6 +35,7 @@ class _Seen:
     asked_to_end: float | None = None
     forced: bool = False
     leaving_since: float | None = None
+    waits_for: str = ""
 
 
 @dataclass
@@ -88,10 +92,12 @@ class Watch:
         seen = self._memory(entry)
         if entry.cancel_requested is not None and not probe.is_over:
             self._cancel(entry, handle, probe, seen)
-        elif probe.phase is Phase.ABSENT and self._is_heard_of(entry):
-            return  # The engine has lost its records, and not the runner.
+        elif entry.cancel_requested is None and self._may_go_on(entry, probe):
+            return  # The engine has lost sight of it, and not the workspace.
         elif probe.is_over:
-            self._close(entry, probe)
+            self._close(entry, handle, probe)
+        elif probe.phase is Phase.PENDING:
+            self._tell_why_it_waits(entry, probe.reason, seen)
         elif probe.phase is Phase.RUNNING:
             self._check_time(entry, handle, seen)
             self._check_life(entry, probe)
@@ -114,15 +120,40 @@ class Watch:
         elif seen.forced and probe.phase is Phase.PENDING:
             self._conclude(entry, AttemptEnd(RunState.CANCELED, "Canceled before it began."))
 
-    def _close(self, entry: QueueEntry, probe: Probe) -> None:
+    def _close(self, entry: QueueEntry, handle: Handle, probe: Probe) -> None:
         """The runner is gone. Where it did not report an end, this is the end."""
         if entry.cancel_requested is not None:
             end = AttemptEnd(RunState.CANCELED, "Canceled; its processes were ended.")
         else:
             how = f": {probe.reason}" if probe.reason else " without a word"
             cause: Cause = probe.cause if probe.cause in ("oom", "timeout") else "lost"
-            end = AttemptEnd(RunState.FAILED, f"The runner process ended{how}.", cause)
+            reason = f"The runner process ended{how}.{self._last_words(entry, handle)}"
+            end = AttemptEnd(RunState.FAILED, reason, cause)
         self._conclude(entry, end)
+
+    def _last_words(self, entry: QueueEntry, handle: Handle) -> str:
+        """The last line that a runner which never began had to say: an interpreter that is not
+        there, a package that is missing. One that began has a log of its own."""
+        if entry.state not in (RunState.STARTING, RunState.QUEUED):
+            return ""
+        printed = b""
+        with suppress(Unreachable):
+            printed = self.driver.engine_log(handle, LAST_WORDS)
+        said = [line for line in printed.decode("utf-8", "replace").splitlines() if line.strip()]
+        return f" It said: {said[-1].strip()}" if said else ""
+
+    def _tell_why_it_waits(self, entry: QueueEntry, reason: str, seen: _Seen) -> None:
+        """The engine's own word on why an attempt has not begun, once for each."""
+        if reason in ("", seen.waits_for):
+            return
+        seen.waits_for = reason
+        with self.services.storage.database.write() as transaction:
+            job = store.find(transaction, entry.run_id)
+            # An engine that has lost its mind may call one pending whose runner is at work.
+            if job is not None and job.state in (RunState.STARTING, RunState.QUEUED):
+                self.services.runs.transition(
+                    transaction, entry.run_id, RunState.QUEUED, f"Waiting: {reason}."
+                )
 
     def _check_time(self, entry: QueueEntry, handle: Handle, seen: _Seen) -> None:
         """A runner that doesn't keep its time limit is ended."""
@@ -135,10 +166,14 @@ class Watch:
             reason = f"The time limit of {seen.time_limit:g} s was over, and its runner went on."
             self._conclude(entry, AttemptEnd(RunState.FAILED, reason, "timeout"))
 
-    def _is_heard_of(self, entry: QueueEntry) -> bool:
-        """Whether a runner on another machine has given a sign of life lately."""
+    def _may_go_on(self, entry: QueueEntry, probe: Probe) -> bool:
+        """Whether a runner that its engine knows nothing of any more shows signs of life: it holds
+        the run's lock, or was heard of lately."""
+        if probe.phase is not Phase.ABSENT and not probe.out_of_sight:
+            return False
         files = self.services.storage.run(entry.run_id)
-        return files.heartbeat.exists() and files.silence() < LEASE_SECONDS
+        heard = files.heartbeat.exists() and files.silence() < LEASE_SECONDS
+        return heard or is_held(files.lock)
 
     def _check_life(self, entry: QueueEntry, probe: Probe) -> None:
         """A runner that is silent or stands still may go on: its run is NotResponding."""

@@ -169,5 +169,5 @@ def _probe(job: Job | None, handle: Handle) -> Probe:
     """Evidence about an attempt. A job of another name is none: a controller that has lost its
     state begins to count anew."""
     if job is None or job.name != native_name(handle.run_id, handle.attempt):
-        return Probe(Phase.ABSENT)
+        return Probe(Phase.ABSENT, reason=f"Slurm has no record of job {handle.native_id}")
     return job.probe

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 
+from ml_workspace_lab.compute.driver import Unreachable
 from ml_workspace_lab.compute.slurm import states
 from ml_workspace_lab.compute.slurm.commands import Commands
 from ml_workspace_lab.compute.slurm.recent import Recent
@@ -30,7 +32,8 @@ class Queue:
 
     def add(self, job: Job) -> None:
         """A job that was submitted since."""
-        self.jobs()[job.id] = job
+        with suppress(Unreachable):  # then it is asked for anew
+            self.jobs()[job.id] = job
 
     def outdate(self) -> None:
         """Something was asked of Slurm that changes its answer."""

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Literal
 
 from ml_workspace_lab.compute.driver import Phase, Probe
 from ml_workspace_lab.compute.slurm import tables
@@ -34,6 +35,11 @@ ENDED = frozenset(
 )
 """Every other state is one of a job that holds nodes: RUNNING, COMPLETING, SUSPENDED, …"""
 
+CAUSES: dict[str, Literal["oom", "timeout"]] = {
+    "OUT_OF_MEMORY": "oom",
+    "TIMEOUT": "timeout",
+    "DEADLINE": "timeout",
+}
 LAST_SIGNAL = 31
 
 WIDTHS = {"jobid": 24, "name": 96, "state": 32, "exit_code": 16, "reason": 64, "nodelist": 256}
@@ -72,6 +78,8 @@ class Job:
             exit_code=self.exit_code if own else None,
             signal=self.signal if own else None,
             reason=reason,
+            cause=CAUSES.get(self.state, ""),
+            out_of_sight=self.state == "NODE_FAIL",
             native={"job": self.id, "state": self.state, "nodes": self.nodes},
         )
 

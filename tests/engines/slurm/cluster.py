@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.engines.slurm import configuration
 from tests.engines.slurm.network import Network, can_make_networks
 from tests.waiting import eventually
 
-NODE = "SLURM_TEST_NODE"
-"""In the environment of a node's daemon and of what that starts."""
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
 
 
@@ -47,6 +46,7 @@ class Cluster:
             self.folder, socket.gethostname(), self.network.there, self.nodes
         )
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+        self._mounts: dict[str, int] = {}
 
     def start(self) -> None:
         """Start every daemon; returns when the three nodes take jobs."""
@@ -64,7 +64,7 @@ class Cluster:
         eventually(lambda: not self._kill(self.network.processes()), what="its processes end")
         self.network.remove()
         self._remove_groups()
-        # shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder)
 
     def start_controller(self) -> None:
         self._start("controller", "slurmctld", "-D", "-f", str(self.conf))
@@ -83,19 +83,29 @@ class Cluster:
         self._end(node)
 
     def kill_node(self, node: str) -> None:
-        """The whole node is gone, as by a power cut: its daemon and all that it had started."""
+        """The whole node is gone, as by a power cut: its daemon and all that it had started, before
+        one could tell of the other's end."""
+        eventually(lambda: self._stopped(self.processes_of(node)), what="the node stands still")
+        self._kill(self.processes_of(node))
         self._end(node)
-        eventually(lambda: not self._kill(self.processes_of(node)), what="the node's processes end")
+        eventually(lambda: not self.processes_of(node), what="the node's processes end")
 
     def restore(self) -> None:
         """All daemons run again, no job is left, and the nodes take jobs."""
-        for name in ("controller", *self.nodes):
-            if self._daemons[name].poll() is not None:
-                self.start_controller() if name == "controller" else self.start_node(name)
-        eventually(lambda: self.ask("scontrol", "ping", check=False).count("UP"), 30, "controller")
+        self.start_what_is_missing()
         self.ask("scancel", "--user=root", check=False)
         eventually(lambda: not self.ask("squeue", "--noheader"), 60, "no job is left")
         self.wait_until_idle()
+
+    def start_what_is_missing(self) -> None:
+        """Start the daemons that a test has killed."""
+        for name in ("controller", *self.nodes):
+            if self._daemons[name].poll() is not None:
+                self.start_controller() if name == "controller" else self.start_node(name)
+        self.wait_until_answers()
+
+    def wait_until_answers(self) -> None:
+        eventually(lambda: " UP" in self.ask("scontrol", "ping", check=False), 30, "controller")
 
     def wait_until_idle(self) -> None:
         def idle() -> bool:
@@ -118,20 +128,25 @@ class Cluster:
         return done.stdout
 
     def processes_of(self, node: str) -> list[int]:
-        """The node's daemon, the keepers of its jobs, and their processes."""
-        marks = {f"{NODE}={node}".encode(), f"SLURMD_NODENAME={node}".encode()}
+        """The node's daemon, the keepers of its jobs, their processes: all that see its mounts."""
+        if self._daemons[node].poll() is None:
+            self._mounts[node] = _mounts(self._daemons[node].pid)
+        return [pid for pid in self.network.processes() if _mounts(pid) == self._mounts[node]]
+
+    def node_of(self, pid: int) -> str:
+        """The node that a process is on."""
+        return next(node for node in self.nodes if pid in self.processes_of(node))
+
+    def jobs_processes(self) -> list[int]:
+        """The processes of jobs, and those that keep them."""
         found = []
         for pid in self.network.processes():
             with suppress(OSError):
-                environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-                if marks & set(environment):
+                process = Path("/proc", str(pid))
+                of_a_job = b"\0SLURM_JOB_ID=" in b"\0" + (process / "environ").read_bytes()
+                if of_a_job or (process / "comm").read_text().startswith("slurmstepd"):
                     found.append(pid)
         return found
-
-    def jobs_processes(self) -> list[int]:
-        """What runs in the cluster besides its daemons."""
-        daemons = {daemon.pid for daemon in self._daemons.values()}
-        return [pid for pid in self.network.processes() if pid not in daemons]
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")
@@ -152,7 +167,7 @@ class Cluster:
         assert path is not None
         # A test process that is killed takes the daemon with it.
         words = [*self.network.enter, "setpriv", "--pdeathsig=KILL", *before, path, *options]
-        environment = {**os.environ, "SLURM_CONF": str(self.conf), NODE: name}
+        environment = {**os.environ, "SLURM_CONF": str(self.conf)}
         with (self.folder / f"{name}.log").open("ab") as log:
             self._daemons[name] = subprocess.Popen(
                 words, env=environment, cwd=self.folder, stdout=log, stderr=log
@@ -163,10 +178,12 @@ class Cluster:
         self._daemons[name].wait()
 
     def _kill(self, pids: list[int]) -> list[int]:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return pids
+        return _signal(pids, signal.SIGKILL)
+
+    def _stopped(self, pids: list[int]) -> bool:
+        """Whether all of them stand still, having been told to."""
+        _signal(pids, signal.SIGSTOP)
+        return all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids)
 
     def _remove_groups(self) -> None:
         """The control groups of the nodes, innermost first."""
@@ -174,6 +191,21 @@ class Cluster:
             for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"):
                 for group, _, _ in os.walk(top, topdown=False):
                     Path(group).rmdir()
+
+
+def _mounts(pid: int) -> int:
+    """Which file systems a process sees; 0 where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/ns/mnt").stat().st_ino
+    except OSError:
+        return 0
+
+
+def _signal(pids: list[int], number: int) -> list[int]:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+    return pids
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 CORES, MEMORY_MB = 2, 4000
 CONTROLLER_PORT, FIRST_NODE_PORT = 6817, 6901
-NODE_TIMEOUT_SECONDS = 9
+NODE_TIMEOUT_SECONDS = 6
 KILL_WAIT_SECONDS = 5
 
 SLURM = """\
@@ -27,6 +27,7 @@ MpiDefault=none
 GresTypes=gpu
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
+DefMemPerCPU=500
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SlurmdParameters=config_overrides
 ReturnToService=2
