@@ -11,7 +11,7 @@ from ml_workspace_lab.snapshots.walking import Found, walk
 from ml_workspace_lab.storage.paths import relative
 
 MAX_TOTAL = 300 * 1024 * 1024
-MAX_FILES = 5_000
+MAX_FILES = 20_000
 TOO_MUCH = f"the snapshot would be over {MAX_TOTAL // 1024**2} MiB or {MAX_FILES:,} files"
 
 
@@ -70,6 +70,9 @@ def _fit(captured: Capture) -> None:
 
 def _collisions(paths: Iterable[str]) -> list[str]:
     """A note on names that differ in case alone: on some disks one file replaces the other."""
+    paths = list(paths)
+    if len({path.casefold() for path in paths}) == len(paths):
+        return []
     seen: dict[str, str] = {}
     notes = []
     for path in paths:

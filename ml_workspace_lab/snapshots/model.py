@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from ml_workspace_lab.api.types import Digest, Millis, Offset, RelativePath, Text
 
 
-class SnapshotFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class SnapshotFile(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A file by its path and content; of a link (`link`) the content is where it leads.
 
     `raw` is the path's bytes in hex where it is no text that `path` can have (other than UTF-8, not

@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.storage.files import write_atomic
 
-VERSION = 1
+VERSION = 2
 VARIABLE = "ML_WORKSPACE_CACHE"
 """Names the folder for caches (default: below XDG_CACHE_HOME)."""
 _TICK_NS = 100_000_000
@@ -26,7 +26,7 @@ _COARSE_TICK_NS = 2_500_000_000
 _KEPT_DAYS = 90
 
 
-class FileState(Struct, array_like=True, frozen=True):
+class FileState(Struct, array_like=True, frozen=True, gc=False):
     """A file as it was read: what `stat` told, and the digest of what it held."""
 
     size: int
@@ -45,10 +45,10 @@ class FileState(Struct, array_like=True, frozen=True):
 
 
 class FolderState(Struct, array_like=True):
-    """A folder: which names its rules (of that key) leave out and why, and its files."""
+    """A folder: which names its rules (of that key) leave out and why, and its other files."""
 
     key: str = ""
-    verdicts: dict[str, str | None] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
     files: dict[str, FileState] = field(default_factory=dict)
 
 

@@ -2,9 +2,11 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.snapshots import names
@@ -23,8 +25,7 @@ _OWNER_EXECUTES = 0o100
 MAX_FILE = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True, gc=False):
     """A file that is in, as the walk saw it; `digest` is known where it hasn't changed since."""
 
     path: str
@@ -78,10 +79,9 @@ def walk(root: Path, cache: StatCache) -> Walk:
             rules = rules.below(lines, skip=len(folder) + 1 if folder else 0)
         known = cache.folders.get(folder) or FolderState()
         state = FolderState(rules.key)
-        verdicts = known.verdicts if known.key == rules.key else {}
         found.folders[folder] = state
         below = []
-        for entry, verdict in _judged(folder, listing, rules, verdicts, state):
+        for entry, verdict in _judged(folder, listing, rules, known, state):
             path = f"{folder}/{entry.name}" if folder else entry.name
             if verdict:
                 found.omit(path, verdict)
@@ -108,19 +108,23 @@ def _judged(
     folder: str,
     listing: "list[os.DirEntry[str]]",
     rules: Rules,
-    known: Mapping[str, str | None],
+    known: FolderState,
     state: FolderState,
 ) -> "Iterator[tuple[os.DirEntry[str], str | None]]":
     """Each entry and why it is left out; verdicts of the last walk hold while the rules do."""
     start = f"{folder}/" if folder else ""
+    holds = known.key == rules.key
     for entry in listing:
         is_folder = entry.is_dir(follow_symlinks=False)
         name = f"{entry.name}/" if is_folder else entry.name
-        if name in known:
-            verdict = known[name]
+        if holds and name in known.files:
+            verdict = None
+        elif holds and name in known.verdicts:
+            verdict = known.verdicts[name]
         else:
             verdict = rules.verdict(start + entry.name, is_folder=is_folder)
-        state.verdicts[name] = verdict
+        if verdict is not None:
+            state.verdicts[name] = verdict
         yield entry, verdict
 
 
