@@ -182,16 +182,16 @@ class Jobs(Service):
 
     def _cancel(self, transaction: Transaction, run_id: str, reason: str) -> bool:
         """End a job that has not begun, ask for the end of one that has; whether that was new."""
-        job = store.find(transaction, run_id)
+        job = store.entry(transaction, run_id)
         if job is None or job.ended or job.cancel_requested is not None:
             return False
-        store.request_cancel(transaction, run_id)
         if job.stage == "begun":
+            store.request_cancel(transaction, job.run, "begun")
             wanted = RunState.CANCEL_REQUESTED
         else:
+            stage: store.Stage = "leaving" if job.stage == "leaving" else "over"
+            store.request_cancel(transaction, job.run, stage)
             wanted = RunState.CANCELED
-            if job.stage != "leaving":
-                store.set_stage(transaction, run_id, "over")
         self.services.runs.transition(transaction, run_id, wanted, reason)
         return True
 

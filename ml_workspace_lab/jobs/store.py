@@ -87,6 +87,12 @@ def find(queries: Queries, run_id: str) -> QueuedJob | None:
     return QueuedJob(**_fields(row), submission=submission)
 
 
+def entry(queries: Queries, run_id: str) -> QueueEntry | None:
+    """What `find` finds, without what was submitted."""
+    row = queries.one(f"{_ENTRIES} WHERE r.uid = :uid", uid=run_id)
+    return QueueEntry(**_fields(row)) if row else None
+
+
 def entries(queries: Queries, target: str, stages: Sequence[Stage]) -> list[QueueEntry]:
     """The jobs of a target in these stages, in the order in which they were submitted."""
     rows = queries.all(
@@ -156,10 +162,12 @@ def move_on(transaction: Transaction, run_id: str, stage: Stage) -> None:
     )
 
 
-def request_cancel(transaction: Transaction, run_id: str) -> None:
+def request_cancel(transaction: Transaction, run: int, stage: Stage) -> None:
+    """Write down that the job of this row is to end, and the stage that it is in from now on."""
     transaction.execute(
-        f"UPDATE job SET cancel_requested = coalesce(cancel_requested, :now) WHERE run = {_ROW}",
-        uid=run_id,
+        "UPDATE job SET cancel_requested = :now, stage = :stage WHERE run = :run",
+        run=run,
+        stage=stage,
         now=now(),
     )
 
