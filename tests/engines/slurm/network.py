@@ -4,7 +4,8 @@ them. The test's own processes do, over a line between the two."""
 import os
 import shutil
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class Network:
         _ip("-n", self.name, "addr", "add", f"{self.there}/30", "dev", there)
         _ip("-n", self.name, "link", "set", there, "up")
         _ip("-n", self.name, "link", "set", "lo", "up")
+        # To this machine's other addresses; nothing is forwarded beyond it.
+        _ip("-n", self.name, "route", "add", "default", "via", self.here)
 
     @property
     def enter(self) -> list[str]:
@@ -57,6 +60,17 @@ class Network:
                 if (process / "ns/net").stat().st_ino == inode:
                     found.append(int(process.name))
         return found
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Nothing passes between the cluster and this machine within the block."""
+        line = f"{self.name}a"[-15:]
+        _ip("link", "set", line, "down")
+        try:
+            yield
+        finally:
+            _ip("link", "set", line, "up")
+            _ip("-n", self.name, "route", "replace", "default", "via", self.here)
 
     def remove(self) -> None:
         """It goes with its devices; the processes that are still there are the caller's to end."""
