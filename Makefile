@@ -28,6 +28,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_postgresql
 	scripts/install_fault_tools
 	scripts/install_slurm
+	scripts/install_ray
 	jlpm test
 	pytest --numprocesses=2 --dist=loadgroup
 

@@ -14,6 +14,7 @@ GROUP = "ml_workspace_lab.compute"
 
 BUILT_IN = {
     "local": "ml_workspace_lab.compute.local:LocalDriver",
+    "ray": "ml_workspace_lab.compute.ray.driver:RayDriver",
     "slurm": "ml_workspace_lab.compute.slurm.driver:SlurmDriver",
 }
 

@@ -20,10 +20,10 @@ from ml_workspace_lab.compute.driver import (
     native_name,
 )
 from ml_workspace_lab.compute.model import Capacity, Node, Problem
+from ml_workspace_lab.compute.recent import Recent
 from ml_workspace_lab.compute.slurm import check, nodes, trial
 from ml_workspace_lab.compute.slurm.commands import Commands, Failed
 from ml_workspace_lab.compute.slurm.queue import Queue
-from ml_workspace_lab.compute.slurm.recent import Recent
 from ml_workspace_lab.compute.slurm.script import options, script
 from ml_workspace_lab.compute.slurm.settings import SlurmSettings
 from ml_workspace_lab.compute.slurm.states import Job

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ml_workspace_lab.compute.driver import Unreachable
+from ml_workspace_lab.compute.recent import Recent
 from ml_workspace_lab.compute.slurm import states
 from ml_workspace_lab.compute.slurm.commands import Commands
-from ml_workspace_lab.compute.slurm.recent import Recent
 from ml_workspace_lab.compute.slurm.states import Job
 
 

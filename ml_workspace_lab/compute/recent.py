@@ -1,4 +1,4 @@
-"""An answer that is good for a while: a controller serves all users of a cluster, and is not to be
+"""An answer that is good for a while: an engine serves all users of a cluster, and is not to be
 asked by each of them several times a second."""
 
 import time

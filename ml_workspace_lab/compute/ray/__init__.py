@@ -1,0 +1,1 @@
+"""The compute targets of the kind `ray`: jobs of a Ray cluster."""

@@ -1,0 +1,39 @@
+"""What an owner sets for a Ray target."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from ml_workspace_lab.api.types import Name, Word, text_like
+from ml_workspace_lab.compute.model import Count
+
+Url = Annotated[
+    str,
+    text_like(
+        r"^https?://[^\s/?#@]+(/[^\s?#]*)?$(?!\n)",
+        "must be an address like http://head:8265",
+        max_length=2048,
+    ),
+]
+
+
+class RaySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`address` is that of the dashboard, by default on port 8265. `token_file` holds the token of
+    a cluster that asks for one (`RAY_AUTH_MODE=token`), `ca_file` the authority of an `https`
+    address that this machine does not know.
+
+    `python` is the interpreter on the nodes, which must have this package (default: the one that
+    the workspace runs with, under the same path); `shared_folder` says whether nodes see the
+    workspace's folder under the same path. `slots` is how many runs the cluster is given at once;
+    by default one for each of its cores. `resources` are Ray's own, for every run: how to ask for a
+    kind of node. The cluster is asked for its jobs at most every `poll_seconds`.
+    """
+
+    address: Url
+    token_file: Word | None = None
+    ca_file: Word | None = None
+    python: Word | None = None
+    shared_folder: bool = False
+    slots: Count | None = None
+    resources: dict[Name, Annotated[float, Meta(gt=0)]] = field(default_factory=dict)
+    poll_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 1.0

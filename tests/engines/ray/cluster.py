@@ -1,0 +1,131 @@
+"""A real Ray of two nodes, each on a host of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from tests.conftest import eventually
+from tests.engines.lan import Host, Lan
+from tests.engines.runs import WORKER
+
+RAY = Path(__file__).parents[3] / "build/ray/bin/ray"
+TOKEN = "a-token-for-this-cluster-alone-0123456789abcdef"
+CORES = 4
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": TOKEN,
+    # A node that is cut off is given up after half a minute; by default it takes a minute.
+    "RAY_health_check_initial_delay_ms": "10000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "8000",
+    "RAY_health_check_failure_threshold": "4",
+}
+
+
+class Cluster:
+    """A head that takes no work, so that all work is on the worker: what kills that, kills no
+    other. Its processes are known by the network that they are in."""
+
+    def __init__(self) -> None:
+        # Sockets lie below it, and their paths must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        self.lan = Lan("ray")
+        self.head = self.lan.host()
+        self.worker = self.lan.host()
+        self.url = f"http://{self.head.address}:8265"
+
+    def start(self) -> None:
+        self.start_head()
+        self.start_worker()
+
+    def start_head(self) -> None:
+        self._start(
+            self.head,
+            "--head",
+            "--port=6379",
+            f"--dashboard-host={self.head.address}",
+            f"--temp-dir={self.folder}",
+            "--num-cpus=0",
+        )
+        eventually(self._answers, 300, "Ray's head answers")
+
+    def start_worker(self) -> None:
+        """A new worker joins; returns when the cluster has its cores."""
+        self._start(self.worker, f"--address={self.head.address}:6379", f"--num-cpus={CORES}")
+        eventually(lambda: self._alive() == 2, 300, "Ray's worker has joined")
+
+    def stop(self) -> None:
+        self.lan.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restore(self) -> None:
+        """Make good what a test broke: the head answers, and a worker has its cores."""
+        self.worker.mend()
+        if not self._answers():
+            self.worker.end_processes()
+            self.head.end_processes()
+            self.start_head()
+        if self._alive() < 2:
+            self.worker.end_processes()
+            self.start_worker()
+
+    def jobs_processes(self) -> list[str]:
+        """The command lines on the worker that are no daemon's of Ray: what jobs have started."""
+        found = []
+        for pid in self.worker.processes():
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                if str(WORKER) in words or words[:2] == ["sleep", "1000"]:
+                    found.append(" ".join(words))
+        return found
+
+    def wait_until_idle(self) -> None:
+        self.restore()
+        eventually(lambda: not self.jobs_processes(), 30, "no process of a job is left")
+
+    def kill(self, host: Host, program: str) -> None:
+        """Kill the process of that name on a host."""
+        for pid in host.processes():
+            with suppress(OSError):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == program:
+                    os.kill(pid, signal.SIGKILL)
+                    return
+        raise AssertionError(f"no {program} on {host.name}")
+
+    def get(self, path: str) -> object:
+        """What the cluster itself says, past the driver."""
+        request = Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def _answers(self) -> bool:
+        with suppress(URLError, OSError):
+            return self.get("/api/jobs/") is not None
+        return False
+
+    def _alive(self) -> int:
+        with suppress(URLError, OSError):
+            nodes = self.get("/api/v0/nodes?detail=1")
+            return sum(n["state"] == "ALIVE" for n in nodes["data"]["result"]["result"])
+        return 0
+
+    def _start(self, host: Host, *options: str) -> None:
+        # --block: it stays the parent of its daemons, and they end with it.
+        words = [
+            *host.enter, str(RAY), "start", "--block", f"--node-ip-address={host.address}",
+            "--object-store-memory=100000000", "--disable-usage-stats", *options,
+        ]  # fmt: skip
+        environment = {"PATH": os.defpath, "HOME": str(self.folder), **SETTINGS}
+        with (self.folder / f"{host.name}.log").open("ab") as log:
+            subprocess.Popen(
+                words, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log,
+            )  # fmt: skip

@@ -1,0 +1,57 @@
+"""One Ray for all tests of this folder, which run one after the other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab.compute.ray.driver import RayDriver
+from ml_workspace_lab.compute.ray.settings import RaySettings
+from tests.engines.history import History, recording
+from tests.engines.lan import can_make_hosts
+from tests.engines.ray.cluster import RAY, TOKEN, Cluster
+
+FOLDER = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    if not RAY.exists():
+        pytest.skip("Ray is not installed: scripts/install_ray")
+    if not can_make_hosts():
+        pytest.skip("hosts of their own need root and iproute2")
+    cluster = Cluster()
+    try:
+        cluster.start()
+        yield cluster
+        hosts = [Path("/run/netns", host.name) for host in (cluster.head, cluster.worker)]
+    finally:
+        cluster.stop()
+    assert not any(host.exists() for host in hosts)
+    assert not cluster.folder.exists()
+
+
+@pytest.fixture
+def driver(cluster: Cluster, tmp_path: Path) -> RayDriver:
+    token = tmp_path / "token"
+    token.write_text(TOKEN + "\n")
+    token.chmod(0o600)
+    return RayDriver(
+        "lab", RaySettings(cluster.url, token_file=str(token), poll_seconds=0.2), tmp_path
+    )
+
+
+@pytest.fixture
+def history(cluster: Cluster) -> Iterator[History]:
+    """Nothing of a test's runs is left on the worker when it ends."""
+    with recording(cluster.lan.gateway) as history:
+        yield history
+        for run_id, _ in history.events:
+            history.tell(run_id, "exit 0")
+        cluster.wait_until_idle()
