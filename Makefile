@@ -29,6 +29,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_fault_tools
 	scripts/install_slurm
 	scripts/install_ray
+	scripts/install_kubernetes_schemas
 	jlpm test
 	pytest --numprocesses=2 --dist=loadgroup
 

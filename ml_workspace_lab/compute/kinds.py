@@ -13,6 +13,7 @@ GROUP = "ml_workspace_lab.compute"
 """The entry points of other packages: the name is the kind, the object a class of drivers."""
 
 BUILT_IN = {
+    "kubernetes": "ml_workspace_lab.compute.kubernetes.driver:KubernetesDriver",
     "local": "ml_workspace_lab.compute.local:LocalDriver",
     "ray": "ml_workspace_lab.compute.ray.driver:RayDriver",
     "slurm": "ml_workspace_lab.compute.slurm.driver:SlurmDriver",

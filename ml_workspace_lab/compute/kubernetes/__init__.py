@@ -1,0 +1,1 @@
+"""The compute targets of the kind `kubernetes`: Jobs of a namespace."""
