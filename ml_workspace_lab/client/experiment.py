@@ -67,6 +67,7 @@ class Experiment:
         )
         run = Run(self.workspace, connection.jobs.submit(self.name, body))
         git.describe(connection, run.id)
+        run.snapshot_notes = tuple(snapshot.notes)
         return run
 
     def start_logging(

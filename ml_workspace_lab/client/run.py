@@ -33,6 +33,10 @@ MAX_REASON = 10_000
 class Run(RunFamily):
     """A run of an experiment."""
 
+    snapshot_notes: Sequence[str] = ()
+    """Of the run that was just submitted: what to know of its snapshot, such as large files that
+    are not in it."""
+
     def __init__(
         self, workspace: "Workspace", info: RunInfo, ownership: Ownership | None = None
     ) -> None:

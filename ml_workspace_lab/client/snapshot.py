@@ -4,6 +4,8 @@ only contents that the workspace lacks travel."""
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from ml_workspace_lab.api.connection import Connection, LocalConnection
 from ml_workspace_lab.client.sending import Sender
 from ml_workspace_lab.errors import InvalidInput, NotFound
@@ -33,7 +35,9 @@ def take_snapshot(
         captured.notes.append(note)
     if sender.has_read or captured.folders != cache.folders:
         stat_cache.save(root, StatCache(root=str(root), folders=captured.folders))
-    return _create(connection, captured, sender)
+    taken = _create(connection, captured, sender)
+    # An equal tree may have been taken before, with other words about what was beside it.
+    return msgspec.structs.replace(taken, omitted=captured.omitted, notes=captured.notes)
 
 
 def _create(connection: Connection, captured: Capture, sender: Sender) -> SnapshotInfo:

@@ -70,6 +70,7 @@ class Session:
         )
         self.notes = document.notes
         self.last_run = self.workspace().experiment(experiment).submit(config)
+        self.notes = tuple(self.last_run.snapshot_notes)
         return self.last_run
 
     def runs(self, options: Any) -> list[Run]:

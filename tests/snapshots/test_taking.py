@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ml_workspace_lab import Workspace
+from ml_workspace_lab import CommandConfig, Workspace
 from ml_workspace_lab.errors import InvalidInput
-from ml_workspace_lab.snapshots import stat_cache
+from ml_workspace_lab.snapshots import stat_cache, walking
 from ml_workspace_lab.snapshots.frames import frame
 from ml_workspace_lab.snapshots.reading import Reading
 from ml_workspace_lab.storage.sweep import sweep
@@ -227,3 +227,18 @@ def test_a_snapshot_knows_who_uses_it(ws: Workspace, tmp_path: Path) -> None:
     assert taken is not None
     assert [(use.kind, use.name, use.experiment) for use in taken.uses()] == [("run", run.id, "e")]
     assert [one.runs for one in ws.snapshots] == [1]
+
+
+def test_who_submits_is_told_of_large_files_and_what_to_do(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "MAX_FILE", 100)
+    source = tmp_path / "code"
+    write(source, "a.py")
+    ws.snapshots.take(source)
+    (source / "large.bin").write_bytes(b"x" * 3_000_000)
+    run = ws.experiment("e").submit(CommandConfig(source, ["true"]))
+    [note] = run.snapshot_notes
+    assert "large.bin has 3 MiB" in note
+    assert "`/large.bin`" in note
+    run.wait_for_completion()
