@@ -37,7 +37,8 @@ def main() -> int:
     options = parser.parse_args()
     costs: dict[str, list[Cost]] = defaultdict(list)
     grown: list[int] = []
-    with tempfile.TemporaryDirectory(dir=".") as name:
+    Path("build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="build", prefix="snapshots-") as name:
         folder = Path(name).absolute()
         make(folder / "tree", options.files, options.size)
         os.sync()
