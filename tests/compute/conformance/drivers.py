@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import time
 from pathlib import Path
 
 import psutil
@@ -181,22 +180,6 @@ class DriverContract:
         nodes = driver.capacity().nodes
         assert nodes
         assert all(node.name and node.cores > 0 for node in nodes)
-
-    def test_a_probe_takes_no_longer_for_many(self, target: Target, driver: Driver) -> None:
-        handles = [driver.submit(launch("sleep 1000")) for _ in range(MANY)]
-
-        def seconds(asked: list[Handle]) -> float:
-            began = time.perf_counter()
-            driver.probe(asked)
-            return time.perf_counter() - began
-
-        one = min(seconds(handles[:1]) for _ in range(5))
-        all_ = min(seconds(handles) for _ in range(5))
-        for handle in handles:
-            driver.cancel(handle, grace_s=0, force=True)
-        assert all_ < max(5 * one, 0.05), "it is asked in one call"
-        for handle in handles:
-            self.over(target, handle)
 
 
 def alive(pid: int) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_workspace_lab import ScriptRunConfig, Workspace
+from ml_workspace_lab import CommandConfig, ScriptRunConfig, Workspace
 from ml_workspace_lab.compute.model import AttachCompute
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunState
@@ -74,6 +74,23 @@ def test_a_cancel_reaches_it(far_ws: Workspace, tmp_path: Path) -> None:
     run.cancel()
     info = run.wait_for_completion(raise_on_error=False, timeout_seconds=60)
     assert info.state is RunState.CANCELED, info.reason
+
+
+def test_what_a_run_is_given_reaches_it(far_ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    make = "mkdir outputs/a; echo one >outputs/a/x; echo two >outputs/y"
+    first = far_ws.experiment("e").submit(CommandConfig(tmp_path / "empty", ["sh", "-c", make]))
+    show = 'cat "$0/a/x" "$AZURE_ML_INPUT_it/y" outputs/y; echo z >"$1/z"'
+    words = ["sh", "-c", show, "${{inputs.it}}", "${{outputs.made}}"]
+    config = CommandConfig(
+        tmp_path / "empty", words, compute_target="moon",
+        inputs={"it": first}, outputs=["made"], resume_from=first, after=[first],
+    )  # fmt: skip
+    run = far_ws.experiment("e").submit(config)
+    info = run.wait_for_completion(raise_on_error=False, timeout_seconds=90)
+    assert info.state is RunState.COMPLETED, info.reason
+    assert run.get_log() == "one\ntwo\ntwo\n"
+    assert run.get_file_names() == ["outputs/a/x", "outputs/made/z", "outputs/y"]
 
 
 def test_an_address_is_checked(ws: Workspace) -> None:
