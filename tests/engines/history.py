@@ -27,6 +27,7 @@ class History:
     orders: dict[str, str] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
     """Runs whose end is written down, so that nothing may begin any more."""
+    _last: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, run_id: str, order: str) -> None:
@@ -39,8 +40,12 @@ class History:
     def said(self, attempt: Attempt, what: str) -> int:
         return sum(event.what == what for event in list(self.events[attempt]))
 
-    def answer(self, what: str, attempt: Attempt, nonce: str) -> tuple[int, str]:
+    def answer(self, what: str, attempt: Attempt, nonce: str, number: int) -> tuple[int, str]:
+        """The status and the words. A question that comes again, or late, is answered and no event:
+        questions of one worker have rising numbers."""
         with self._lock:
+            is_new = number > self._last.get(nonce, -1)
+            self._last[nonce] = max(number, self._last.get(nonce, -1))
             owner = self.owner(attempt)
             if what == "claim" and owner is None and attempt[0] not in self.closed:
                 self.events[attempt].append(Event("claim", nonce))
@@ -48,7 +53,7 @@ class History:
             if nonce != owner:
                 self.events[attempt].append(Event("refused", nonce))
                 return 409, ""
-            if what != "claim":
+            if what != "claim" and is_new:
                 self.events[attempt].append(Event(what, nonce))
             return 200, "yours" if what == "claim" else self.orders.get(attempt[0], "on")
 
@@ -70,8 +75,8 @@ def recording(address: str) -> Iterator[History]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            what, run_id, attempt, nonce = self.path.strip("/").split("/")
-            status, words = history.answer(what, (run_id, int(attempt)), nonce)
+            what, run_id, attempt, nonce, number = self.path.strip("/").split("/")
+            status, words = history.answer(what, (run_id, int(attempt)), nonce, int(number))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(words.encode())

@@ -5,6 +5,7 @@ refused ends at once, having done nothing. The standard library alone, since it 
 """
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -16,16 +17,19 @@ import uuid
 
 URL, RUN, ATTEMPT, *MANNERS = sys.argv[1:]
 NONCE = uuid.uuid4().hex
+NUMBERS = itertools.count()
 PATIENCE = 120.0
 PR_SET_PDEATHSIG = 1
 
 
 def ask(what: str) -> str:
-    """The server's word; tried again for a while where it can't be reached."""
+    """The server's word; tried again for a while where it can't be reached. Its number says that
+    it is the same question."""
+    number = next(NUMBERS)
     until = time.monotonic() + PATIENCE
     while True:
         try:
-            question = f"{URL}/{what}/{RUN}/{ATTEMPT}/{NONCE}"
+            question = f"{URL}/{what}/{RUN}/{ATTEMPT}/{NONCE}/{number}"
             with urllib.request.urlopen(question, timeout=3) as answer:
                 return answer.read().decode()
         except urllib.error.HTTPError as error:

@@ -76,11 +76,12 @@ def _ended(pod: PodFound, failed: ConditionFound | None) -> Probe:
     terminated = statuses.get(CONTAINER)
     cause = _cause(status.reason) or _cause(terminated.reason if terminated else "")
     if terminated is None:
-        # Evicted, or taken from a node that is gone: nobody has seen its process end.
+        # Evicted, or taken from a node that does not answer: nobody has seen its process end.
+        unseen = status.phase == "Failed" and pod.spec.node_name is not None
         reason = ": ".join(filter(None, (status.reason, status.message)))
         reason = reason or (_said(failed) if failed else "")
         code = 0 if status.phase == "Succeeded" else None
-        return Probe(Phase.ENDED, code, None, reason, cause, native=_native(pod))
+        return Probe(Phase.ENDED, code, None, reason, cause, unseen, _native(pod))
     signal = _signal(terminated)
     code = terminated.exit_code if signal is None else None
     reason = _reason(pod, terminated, signal)

@@ -27,6 +27,8 @@ def probe_of(job: RayJob | None) -> Probe:
         exit_code=code if signal is None else None,
         signal=signal,
         reason=_reason(job, signal),
+        # Nobody has seen the runner end: its node is gone, or only cut off.
+        out_of_sight=job.status == "FAILED" and code is None and job.driver_node_id is not None,
         native={
             "status": job.status,
             "error_type": job.error_type,

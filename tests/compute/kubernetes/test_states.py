@@ -20,7 +20,8 @@ def pod(phase: str, *, state: dict[str, Any] | None = None, **more: Any) -> PodF
     metadata = {"name": "p"} | more.pop("metadata", {})
     statuses = [{"name": "runner", "state": state}] if state else None
     status = {"phase": phase, "containerStatuses": statuses, **more}
-    return msgspec.convert({"metadata": metadata, "status": status}, PodFound, strict=False)
+    found = {"metadata": metadata, "status": status, "spec": {"nodeName": "n"}}
+    return msgspec.convert(found, PodFound, strict=False)
 
 
 FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"}
@@ -54,6 +55,7 @@ def test_an_evicted_pod_says_why() -> None:
     probe = probe_of(job(FAILED), [pod("Failed", reason="Evicted", message="low on memory")])
     assert (probe.phase, probe.reason) == (Phase.ENDED, "Evicted: low on memory")
     assert probe.exit_code is None
+    assert probe.out_of_sight
 
 
 def test_a_job_without_its_pod_speaks_for_itself() -> None:
