@@ -13,7 +13,7 @@ FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -no
 # To look at the demo nobody needs the developers' tools.
 INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
-.PHONY: demo lab test lint format docs bench bench-snapshots bench-tracking api wheel clean
+.PHONY: demo lab test lint format docs bench bench-jobs bench-snapshots bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -27,6 +27,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_autolog
 	scripts/install_postgresql
 	scripts/install_fault_tools
+	scripts/install_r
 	scripts/install_slurm
 	scripts/install_ray
 	scripts/install_kubernetes_schemas
@@ -51,7 +52,15 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	python benchmarks/import_time.py
-	python benchmarks/first_cell.py
+
+# Jobs beside papermill, nbclient and jupyter-scheduler: `make bench-jobs ARGS='--tasks first'`.
+bench-jobs: $(INSTALLED) $(patsubst benchmarks/jobs/requirements/%.txt,build/job-peers/%/.stamp,$(wildcard benchmarks/jobs/requirements/*.txt))
+	python benchmarks/jobs $(ARGS)
+
+build/job-peers/%/.stamp: benchmarks/jobs/requirements/%.txt | $(BIN)/jlpm
+	$(PYTHON) -m venv build/job-peers/$*
+	build/job-peers/$*/bin/python -m pip install --quiet --requirement $<
+	@touch $@
 
 # The tracking store beside its peers, each in a venv of its own: `make bench-tracking ARGS='--scale 0.1'`.
 bench-tracking: $(INSTALLED) $(patsubst benchmarks/tracking/requirements/%.txt,build/peers/%/.stamp,$(wildcard benchmarks/tracking/requirements/*.txt))

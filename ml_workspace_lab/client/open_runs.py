@@ -20,6 +20,16 @@ def _in_kernel() -> bool:
     return module is not None and module.IPKernelApp.initialized()
 
 
+def _kernels_end(error: BaseException | None) -> str:
+    """Why this kernel ends, and the last error that a cell has shown."""
+    kernel = sys.modules["ipykernel.kernelapp"].IPKernelApp.instance().kernel
+    # The request that it answered; no part of what ipykernel promises, so it may not be there.
+    message = getattr(kernel, "_shutdown_message", None) or {}
+    how = "restarted" if message.get("content", {}).get("restart") else "shut down"
+    after = f" The last error before: {type(error).__name__}: {error}" if error is not None else ""
+    return f"The kernel was {how} before the run was completed.{after}"
+
+
 @atexit.register
 def close_open_runs() -> None:
     """A script that ends by itself completes its runs; a kernel that is shut down fails them."""
@@ -29,7 +39,7 @@ def close_open_runs() -> None:
     for run in list(OPEN_RUNS):
         with suppress(WorkspaceError):
             if _in_kernel():
-                run.fail("The kernel was shut down before the run was completed.")
+                run.fail(_kernels_end(error))
             elif error is not None:
                 run.fail(f"{type(error).__name__}: {error}")
             else:

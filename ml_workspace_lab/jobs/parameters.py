@@ -1,13 +1,12 @@
 """Parameters of a notebook: found in the cell tagged `parameters`, set in a cell after it."""
 
-import ast
-import math
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.jobs import languages
 
 TAG = "parameters"
 INJECTED = "injected-parameters"
@@ -16,40 +15,14 @@ INJECTED = "injected-parameters"
 def declared(notebook: Mapping[str, Any]) -> dict[str, str]:
     """The names that the `parameters` cell assigns, with their defaults as they are written."""
     cell = _tagged(notebook, TAG)
-    if cell is None:
-        return {}
-    try:
-        tree = ast.parse(source_of(cell))
-    except SyntaxError as error:
-        raise InvalidInput(
-            f"The cell tagged `parameters` is not Python: {error.msg} in line {error.lineno}.",
-            field="parameters",
-        ) from None
-    found: dict[str, str] = {}
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign):
-            targets = statement.targets
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            targets = [statement.target]
-        else:
-            continue
-        assert statement.value is not None
-        for target in targets:
-            if isinstance(target, ast.Name):
-                found[target.id] = ast.unparse(statement.value)
-    return found
+    return {} if cell is None else _language(notebook).declared(source_of(cell))
 
 
 def check(notebook: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> None:
-    """Raise InvalidInput on a parameter that the notebook does not declare."""
+    """Raise InvalidInput on a parameter that the notebook does not declare, or can't have."""
     if not parameters:
         return
-    language = notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-    if language.lower() != "python":
-        raise InvalidInput(
-            f"Parameters can be set in Python notebooks, and this one is in {language}.",
-            field="parameters",
-        )
+    language = _language(notebook)
     if _tagged(notebook, TAG) is None:
         raise InvalidInput(
             "The notebook has no cell tagged `parameters`.",
@@ -65,6 +38,8 @@ def check(notebook: Mapping[str, Any], parameters: Mapping[str, Scalar]) -> None
                 field=f"parameters.{name}",
                 hint=f"Its cell tagged `parameters` sets: {', '.join(known) or 'nothing'}.",
             )
+    for name, value in parameters.items():
+        language.assignment(name, value)
 
 
 def inject(notebook: dict[str, Any], parameters: Mapping[str, Scalar]) -> None:
@@ -73,7 +48,8 @@ def inject(notebook: dict[str, Any], parameters: Mapping[str, Scalar]) -> None:
         return
     cells = notebook["cells"]
     index = next(i for i, cell in enumerate(cells) if TAG in tags_of(cell))
-    source = "\n".join(f"{name} = {_literal(value)}" for name, value in parameters.items())
+    assignment = _language(notebook).assignment
+    source = "\n".join(assignment(name, value) for name, value in parameters.items())
     cell: dict[str, Any] = {
         "cell_type": "code",
         "metadata": {"tags": [INJECTED]},
@@ -100,8 +76,16 @@ def _tagged(notebook: Mapping[str, Any], tag: str) -> Mapping[str, Any] | None:
     return next((cell for cell in notebook.get("cells", []) if tag in tags_of(cell)), None)
 
 
-def _literal(value: Scalar) -> str:
-    """The value as a Python expression; `repr` of such a value can't hold code."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return f'float("{value}")'
-    return repr(value)
+def _language(notebook: Mapping[str, Any]) -> languages.Language:
+    """The language of the notebook. Raises InvalidInput where its parameters can't be set."""
+    metadata = notebook.get("metadata", {})
+    name = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get(
+        "name", "python"
+    )
+    found = languages.language(name)
+    if found is None:
+        raise InvalidInput(
+            f"Parameters can be set in Python and R notebooks, and this one is in {name}.",
+            field="parameters",
+        )
+    return found

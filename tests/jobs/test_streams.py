@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ml_workspace_lab import NotebookRunConfig, Workspace
-from ml_workspace_lab.jobs.runner.streams import overwritten
+from ml_workspace_lab.jobs.runner.streams import Together, overwritten
 from tests.notebooks import write_notebook
 
 LINE = 3_000_000
@@ -24,6 +24,21 @@ LINE = 3_000_000
 )
 def test_a_carriage_return_goes_back_to_the_start_of_its_line(printed: str, shown: str) -> None:
     assert overwritten(printed) == shown
+
+
+@pytest.mark.parametrize(
+    ("texts", "log"),
+    [
+        (["o:a\n", "e:b\n", "o:c\n"], "a\nb\nc\n"),
+        (["e:\r50%", "e:\r100%", "o:done\n", "e:\n", "e:x\n"], "\r50%\r100%\ndone\nx\n"),
+        (["o:a", "e:b", "o:c\n", "e:d\n"], "a\nb\nc\nd\n"),
+        (["o:a", "o:b\n", "e:\n"], "ab\n\n"),
+    ],
+)
+def test_streams_share_a_log_and_no_line(texts: list[str], log: str) -> None:
+    together = Together()
+    parts = (text.partition(":") for text in texts)
+    assert "".join(together.text(name, text) for name, _, text in parts) == log
 
 
 def test_long_lines_progress_bars_and_many_prints_are_one_output_each(

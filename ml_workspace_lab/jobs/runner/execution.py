@@ -21,7 +21,7 @@ from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, Limits, Outcome
 from ml_workspace_lab.jobs.runner.output_notebook import OutputNotebook
 from ml_workspace_lab.jobs.runner.progress import bar_in, bar_of_widgets
-from ml_workspace_lab.jobs.runner.streams import Stream, overwritten
+from ml_workspace_lab.jobs.runner.streams import Stream, Together, overwritten
 
 INTERRUPT_SECONDS = 5.0
 PUBLISH_SECONDS = 0.2
@@ -62,6 +62,7 @@ class Execution(NotebookClient):
         self._done = 0
         self._output = OutputNotebook(notebook)
         self._stream: Stream | None = None
+        self._together = Together()
         self._redrawn = ""
         self._reported: Progress | None = None
         self._changed = True
@@ -146,9 +147,10 @@ class Execution(NotebookClient):
         """As nbclient does it, and what the cell prints goes to the log as it comes."""
         content = msg["content"]
         if msg["msg_type"] == "stream":
-            self._print(content["text"])
+            self._print(self._together.text(content["name"], content["text"]))
         elif msg["msg_type"] == "error":
-            self._print("\n".join(content["traceback"]) + "\n")
+            trace = "\n".join(content["traceback"])
+            self._print(self._together.text("error", f"{trace}\n"))
         self._touch(cell_index)
         if msg["msg_type"] == "update_display_data":
             display_id = content.get("transient", {}).get("display_id")

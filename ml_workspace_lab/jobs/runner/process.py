@@ -11,6 +11,7 @@ from ml_workspace_lab.jobs.model import CommandJob, ScriptJob
 from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.outcome import Outcome, of_exit
 from ml_workspace_lab.jobs.runner.output_pipe import OutputPipe
+from ml_workspace_lab.jobs.runner.shown import progress_shown
 
 GRACE_SECONDS = 5.0
 
@@ -21,7 +22,7 @@ def run_process(link: Link, job: ScriptJob | CommandJob, words: list[str]) -> Ou
     interpreter = [sys.executable, "-u", job.script] if isinstance(job, ScriptJob) else []
     arguments = [*interpreter, *words]
     link.move(RunState.RUNNING)
-    with OutputPipe(link.write_log) as pipe:
+    with progress_shown(link) as write, OutputPipe(write) as pipe:
         try:
             # A group of its own: a cancel reaches what the program started too.
             child = subprocess.Popen(

@@ -60,6 +60,29 @@ class Stream:
         self.output["text"] = f"{self._kept}{note}{self._end}"
 
 
+class Together:
+    """Texts of several streams as one log: where one begins while the line of another is not ended,
+    it begins a line of its own. Bars go to one stream and what is printed to another."""
+
+    def __init__(self) -> None:
+        self._unfinished = ""
+        self._ended_early: set[str] = set()
+
+    def text(self, stream: str, text: str) -> str:
+        """What to add to the log for a text of a stream."""
+        if stream in self._ended_early and text:
+            self._ended_early.discard(stream)
+            text = text.removeprefix("\n")  # The line that this would end has been ended.
+        if not text:
+            return ""
+        start = ""
+        if self._unfinished not in ("", stream):
+            self._ended_early.add(self._unfinished)
+            start = "\n"
+        self._unfinished = "" if text.endswith("\n") else stream
+        return start + text
+
+
 def overwritten(text: str) -> str:
     """The text as a terminal leaves it: a carriage return goes back to the start of its line."""
     if "\r" not in text:
