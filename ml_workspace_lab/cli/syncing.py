@@ -10,9 +10,10 @@ from ml_workspace_lab.client.sync import SyncReport, sync
 def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "sync",
-        help="send metrics that are left on this machine to the workspace's server",
-        description="Processes that log to a workspace on a server keep their metrics on disk until"
-        " the server has them. This sends what processes that have ended left behind.",
+        help="send what is left on this machine to the workspace's server",
+        description="Processes that log to a workspace on a server, and runners of jobs, keep what"
+        " they have to tell on disk until the server has it. This sends what those that have ended"
+        " left behind.",
     )
     parser.set_defaults(act=_sync)
 

@@ -51,8 +51,9 @@ def _way(
     url = address(root, target.workspace_url or AUTO)
     token = services.tokens.create_ticket(job.run_id, job.attempt)
     ticket = Ticket(url, job.run_id, job.attempt, token)
+    told = [job.run_id, str(job.attempt)]  # for people who look at the processes of a node
     if not shares:
-        return [], {tickets.INLINE: ticket.encode().decode()}
+        return told, {tickets.INLINE: ticket.encode().decode()}
     path = services.storage.run(job.run_id).path / f"ticket-{job.attempt}.json"
     ticket.write(path)
-    return [], {tickets.VARIABLE: str(path)}
+    return told, {tickets.VARIABLE: str(path)}

@@ -51,7 +51,7 @@ def far(ticket: Ticket) -> int:
 
 
 def begin(arguments: Sequence[str]) -> int:
-    """`FOLDER RUN_ID ATTEMPT`; or nothing, where there is a ticket."""
+    """`FOLDER RUN_ID ATTEMPT`; where there is a ticket, that says it all."""
     try:
         ticket = presented()
         if ticket is not None:

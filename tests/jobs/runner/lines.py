@@ -1,11 +1,12 @@
-"""A line that is slow and loses much, as a connection over it is seen from above."""
+"""Lines that are cut, or slow and lossy, as a connection over them is seen from above."""
 
 import queue
 import random
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 
 class SlowLine:
@@ -56,3 +57,47 @@ class SlowLine:
                     end.shutdown(socket.SHUT_WR)
                     return
                 end.sendall(part)
+
+
+class CutLine:
+    """Passes bytes on both ways but while it is cut: then connections break and none is made. A
+    target's `workspace_url` is its `url`, and its `cut` is what a conformance test asks for."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._ends: list[socket.socket] = []
+        self._is_cut = False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        self._is_cut = True
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self._ends.clear()
+        try:
+            yield
+        finally:
+            self._is_cut = False
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            if self._is_cut:
+                client.close()
+                continue
+            server = socket.create_connection(("127.0.0.1", self._port))
+            self._ends += [client, server]
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while part := one.recv(65_536):
+                other.sendall(part)
+        for end in (one, other):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

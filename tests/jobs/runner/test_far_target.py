@@ -1,6 +1,5 @@
 """A compute target whose machines don't see the workspace's folder: from submit to end."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,10 @@ from ml_workspace_lab import CommandConfig, ScriptRunConfig, Workspace
 from ml_workspace_lab.compute.model import AttachCompute
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunState
+from tests.compute.test_far import kind as kind  # processes that do not see the folder
 from tests.conftest import end_agents, eventually, of_workspace
 from tests.jobs.runner.test_remote import code
 
-DRIVER = """
-from ml_workspace_lab.compute.local import LocalDriver
-
-class Far(LocalDriver):
-    capabilities = frozenset({"engine_logs"})
-"""
 TEXT = """
 import os, time
 from ml_workspace_lab import Run
@@ -31,19 +25,9 @@ if "wait" in os.environ.get("WHAT", ""):
 
 
 @pytest.fixture
-def far_ws(ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    package = tmp_path / "package"
-    info = package / "far-1.dist-info"
-    info.mkdir(parents=True)
-    (package / "far_driver.py").write_text(DRIVER)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[ml_workspace_lab.compute]\nfar = far_driver:Far\n")
-    before = os.environ.get("PYTHONPATH", "")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), before]))
+def far_ws(ws: Workspace, kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     monkeypatch.setenv("ML_WORKSPACE_SERVER_IDLE_SECONDS", "1")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.syspath_prepend(package)
-    ws.connection.computes.attach(AttachCompute("moon", "far", unchecked=True))
+    ws.connection.computes.attach(AttachCompute("moon", kind, unchecked=True))
     yield ws
     end_agents(Path(ws.location))
     for process in of_workspace(Path(ws.location)):

@@ -1,0 +1,98 @@
+"""An artifact whose way is cut at each kind of byte: it is there whole or not at all, then once."""
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.api.remote import RemoteConnection
+from ml_workspace_lab.errors import Unavailable
+from ml_workspace_lab.jobs.runner.patience import patiently
+from tests.conftest import eventually
+from tests.faults.servers import TOKEN, Server
+
+SIZE = 3_000_000
+
+
+class Tap:
+    """Passes bytes on; the first connection is reset after so many of them, one way or back."""
+
+    def __init__(self, port: int, forth: int | None, back: int | None) -> None:
+        self._port = port
+        self._limits: list[tuple[int | None, int | None]] = [(forth, back)]
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.resets = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._listener.accept()
+            server = socket.create_connection(("127.0.0.1", self._port))
+            forth, back = self._limits.pop() if self._limits else (None, None)
+            for one, other, limit in ((client, server, forth), (server, client, back)):
+                act: Callable[..., None] = self._pass
+                threading.Thread(target=act, args=(one, other, limit), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket, limit: int | None) -> None:
+        with suppress(OSError):
+            while limit is None or limit > 0:
+                part = one.recv(4096 if limit is None else min(4096, limit))
+                if not part:
+                    break
+                other.sendall(part)
+                limit = None if limit is None else limit - len(part)
+        if limit == 0:
+            self.resets += 1
+        for end in (one, other):
+            with suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.shutdown(socket.SHUT_RDWR)
+                end.close()
+
+
+@pytest.mark.parametrize(
+    ("forth", "back"),
+    [
+        (1, None),  # the first byte of the request
+        (40, None),  # in its line
+        (200, None),  # in its headers
+        (400, None),  # about where they end
+        (1000, None),  # the beginning of the body
+        (SIZE // 2, None),  # its middle
+        (SIZE, None),  # shortly before its end
+        (None, 1),  # the artifact is there, and its sender does not know
+        (None, 100),
+    ],
+)
+def test_an_upload_is_whole_or_absent_and_the_next_try_completes_it(
+    ws: Workspace, served: Server, forth: int | None, back: int | None
+) -> None:
+    run = ws.experiment("e").start_logging()
+    content = os.urandom(SIZE)
+    line = Tap(served.port, forth, back)
+    connection = RemoteConnection(line.url, TOKEN, 10)
+
+    def put() -> None:
+        connection.artifacts.put(run.id, "model.bin", BytesIO(content))
+
+    with suppress(Unavailable):
+        put()
+    assert line.resets == 1
+    names = run.get_file_names()
+    assert names in ([], ["model.bin"])
+    if names:
+        assert run.read_artifact("model.bin") == content
+    patiently(put, 30)
+    assert run.get_file_names() == ["model.bin"]
+    assert run.read_artifact("model.bin") == content
+    blobs = Path(ws.location) / "blobs"
+    eventually(lambda: not [path for path in blobs.rglob(".*") if path.is_file()], 10)
+    run.complete()
