@@ -74,10 +74,15 @@ class RemoteConnection(Connection):
             headers["Content-Length"] = str(_remaining(content))
         response = self._send(operation, path_of(operation, arguments), data, headers)
         if response.status >= 400:
-            raise _error(response.status, response.read())
+            raise _error(response.status, self._whole(response))
         if operation.downloads:
             return _content(response)
-        value = json.loads(response.read())
+        raw = self._whole(response)
+        try:
+            value = json.loads(raw)
+        except ValueError as error:  # Its headers were cut, so that nothing says how long it is.
+            self.close()
+            raise self._unreachable(error) from error
         return value if operation.result is Any else convert(value, operation.result)
 
     shares_journals = False
@@ -127,6 +132,14 @@ class RemoteConnection(Connection):
                 self.close()
                 raise self._unreachable(error) from error
         raise AssertionError("unreachable")
+
+    def _whole(self, response: http.client.HTTPResponse) -> bytes:
+        """All of an answer. Raises Unavailable where it was cut off."""
+        try:
+            return response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise self._unreachable(error) from error
 
     def _connection(self, *, fresh: bool) -> http.client.HTTPConnection:
         """This thread's kept connection; a download gets its own, being read piece by piece."""

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -101,7 +102,10 @@ class Carrier:
                 self.refusal = refusal
                 self._on_refusal(refusal)
                 return
-            except WorkspaceError:  # Away, busy, full: what is not sent stays, and is sent later.
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run must be told of
+                # Away, busy, full: what is not sent stays, and is sent later.
+                if not isinstance(error, WorkspaceError):
+                    traceback.print_exc()
                 self._spool.news.set()
                 pause = min(LONGEST_PAUSE, pause * 2)
             if self._courier.cancel_requested and not canceled:
