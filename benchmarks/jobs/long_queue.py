@@ -1,6 +1,6 @@
 """A queue of 10,000 runs: what submitting, listing, a look of the dispatcher and cancelling cost.
 
-`python -m benchmarks.jobs.queue [RUNS]`; the exit code says whether all bounds hold.
+`python -m benchmarks.jobs.long_queue [RUNS]`; the exit code says whether all bounds hold.
 """
 
 import sys
