@@ -47,7 +47,8 @@ class Far:
         with self.services.storage.database.write() as transaction:
             store.set_stage(transaction, run_id, "waiting")
             assert store.begin_attempt(transaction, run_id, self.attempt)
-            for state in (RunState.QUEUED, RunState.STARTING):
+            again = [RunState.QUEUED] if self.attempt > 1 else []
+            for state in (*again, RunState.STARTING):
                 with suppress(Conflict):
                     self.services.runs.transition(transaction, run_id, state, "")
         token = self.services.tokens.create_ticket(run_id, self.attempt)
