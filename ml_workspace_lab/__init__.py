@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         ScriptRunConfig,
     )
     from ml_workspace_lab.client.endpoint import Endpoint
+    from ml_workspace_lab.client.environment import Environment
     from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
@@ -21,6 +22,7 @@ __all__ = [
     "CommandConfig",
     "ComputeTarget",
     "Endpoint",
+    "Environment",
     "Experiment",
     "Model",
     "NotebookRunConfig",
@@ -34,6 +36,7 @@ _HOMES = {
     "CommandConfig": "client.configs",
     "ComputeTarget": "client.compute",
     "Endpoint": "client.endpoint",
+    "Environment": "client.environment",
     "Experiment": "client.experiment",
     "Model": "client.model",
     "NotebookRunConfig": "client.configs",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.api.operation import HostService, Service
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.service import Endpoints
+    from ml_workspace_lab.environments.service import Environments
     from ml_workspace_lab.experiments.artifacts import Artifacts
     from ml_workspace_lab.experiments.finding import ExperimentSearch
     from ml_workspace_lab.experiments.lineage import Lineages
@@ -48,6 +49,7 @@ SERVICES = {
     "snapshots": "snapshots.service:Snapshots",
     "jobs": "jobs.service:Jobs",
     "attempts": "jobs.attempts:Attempts",
+    "environments": "environments.service:Environments",
     "computes": "compute.service:Computes",
     "models": "models.service:Models",
     "logged_models": "models.logged:LoggedModels",
@@ -89,6 +91,7 @@ class ByName(ABC):
     snapshots: "Snapshots"
     jobs: "Jobs"
     attempts: "Attempts"
+    environments: "Environments"
     computes: "Computes"
     models: "Models"
     logged_models: "LoggedModels"

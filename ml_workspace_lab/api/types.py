@@ -48,6 +48,17 @@ Word = Annotated[
 ]
 """What a process can be given: an argument, a variable's value, a program's name."""
 
+Variable = Annotated[
+    str,
+    text_like(
+        r"^[^\x00-\x1f\x7f=]+$(?!\n)",
+        "must be a variable's name: no `=`, no control characters",
+        min_length=1,
+        max_length=1024,
+    ),
+]
+"""The name of an environment variable."""
+
 RunId = Annotated[
     str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not the id of a run: 32 digits 0-9, a-f")
 ]

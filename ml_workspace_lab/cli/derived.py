@@ -103,6 +103,20 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "delete": ("endpoints", "delete"),
         },
     ),
+    "environment": (
+        "what runs run in",
+        {
+            "list": ("environments", "list"),
+            "show": ("environments", "get"),
+            "versions": ("environments", "versions"),
+            "delete": ("environments", "delete"),
+            "status": ("environments", "built"),
+            "builds": ("environments", "builds"),
+            "gc": ("environments", "collect"),
+            "of-run": ("environments", "of_run"),
+            "diff": ("environments", "diff"),
+        },
+    ),
     "compute": (
         "where runs execute",
         {

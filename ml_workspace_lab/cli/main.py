@@ -13,6 +13,7 @@ from ml_workspace_lab.cli import (
     attaching,
     deploying,
     derived,
+    environments,
     keeping,
     logs,
     running,
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     logs.add_commands(nouns)
     snapshots.add_commands(nouns)
     attaching.add_commands(nouns)
+    environments.add_commands(nouns)
     _add_output(commands)
     return root
 

@@ -38,6 +38,9 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("-p", "--param", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("-k", "--kernel", help="kernel to use instead of the notebook's own")
+    parser.add_argument(
+        "--environment", metavar="NAME[:VERSION]", help="what to run in; default: as it is here"
+    )
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end it as Failed then")
     parser.add_argument("--cold", action="store_true", help="use no process started ahead")
     parser.add_argument("--cores", type=float, default=1, help="processors that it needs")
@@ -92,6 +95,7 @@ def _config(options: argparse.Namespace) -> RunConfig:
         "inputs": {name: _input(text) for name, text in pairs(options.input, "input").items()},
         "outputs": options.output_folder,
         "resume_from": options.resume_from,
+        "environment": options.environment,
     }
     parameters = typed_pairs(options.param)
     if options.command_line and not options.file:

@@ -25,6 +25,7 @@ from ml_workspace_lab.jobs.model import (
 )
 
 if TYPE_CHECKING:
+    from ml_workspace_lab.client.environment import Environment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
 
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
 class RunConfig(ABC):
     """What all kinds of runs have in common.
 
-    `timeout_seconds` ends the run as Failed; `python` is the interpreter that does the work, by
-    default the one that submits; `cold` asks for a new process, whatever was started ahead.
-    `after` names runs to wait for: until they have succeeded, unless an `After` says otherwise. An
-    input is a run (its `outputs`), a `RunInput`, a model, or a path or URL that is given as it is;
-    the run finds its place in AZURE_ML_INPUT_name. Outputs are folders below `outputs/`, in
-    AZURE_ML_OUTPUT_name. `resume_from` puts another run's outputs there.
+    `timeout_seconds` ends the run as Failed. `environment` is what it runs in: an Environment, or
+    NAME or NAME:VERSION of one that is registered; else `python` is the interpreter that does the
+    work, by default the one that submits. `cold` asks for a new process, whatever was started
+    ahead. `after` names runs to wait for: until they have succeeded, unless an `After` says
+    otherwise. An input is a run (its `outputs`), a `RunInput`, a model, or a path or URL that is
+    given as it is; the run finds its place in AZURE_ML_INPUT_name. Outputs are folders below
+    `outputs/`, in AZURE_ML_OUTPUT_name. `resume_from` puts another run's outputs there.
     """
 
     compute_target: str = "local"
@@ -48,6 +50,7 @@ class RunConfig(ABC):
     timeout_seconds: float | None = None
     python: str | None = None
     cold: bool = False
+    environment: "Environment | str | None" = None
     resources: Resources = field(default_factory=Resources)
     retry: Retry = field(default_factory=Retry)
     priority: int = 0

@@ -43,8 +43,12 @@ class Experiment:
                 overrides = {config.notebook: config.content}
         git = Repository(config.folder())
         snapshot = take_snapshot(connection, config.folder(), overrides, notes)
-        # An interpreter of this machine means something to a workspace on this machine only.
-        python = sys.executable if isinstance(connection, LocalConnection) else None
+        environment, python = config.environment, config.python
+        if environment is not None and not isinstance(environment, str):
+            environment = environment.register(self.workspace).reference
+        elif environment is None and isinstance(connection, LocalConnection):
+            # An interpreter of this machine means something to a workspace on this machine only.
+            python = python or sys.executable
         body = SubmitRun(
             job=job,
             snapshot_id=snapshot.snapshot_id,
@@ -55,7 +59,8 @@ class Experiment:
             tags=dict(config.tags),
             environment_variables=dict(config.environment_variables),
             timeout_seconds=config.timeout_seconds,
-            python=config.python or python,
+            python=python,
+            environment=environment,
             cold=config.cold,
             resources=config.resources,
             retry=config.retry,

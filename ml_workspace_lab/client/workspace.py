@@ -26,6 +26,7 @@ from ml_workspace_lab.workspace.setup import STORE_FOLDER
 if TYPE_CHECKING:
     from ml_workspace_lab.client.compute import ComputeTarget
     from ml_workspace_lab.client.endpoint import Endpoint
+    from ml_workspace_lab.client.environment import Environment
     from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
@@ -253,6 +254,13 @@ class Workspace(WorkspaceTransfer):
 
         found = self.connection.endpoints.list().items
         return {info.name: Endpoint(self, info.name) for info in found}
+
+    @property
+    def environments(self) -> "dict[str, Environment]":
+        """The newest version of every environment, by name."""
+        from ml_workspace_lab.client.environment import Environment
+
+        return Environment.all_of(self)
 
     @property
     def compute_targets(self) -> "dict[str, ComputeTarget]":

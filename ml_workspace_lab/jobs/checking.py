@@ -32,6 +32,8 @@ class Checking:
         """Raise InvalidInput or NotFound naming the field that is at fault."""
         target = self._services.computes.target(body.compute_target)
         local = target.kind == LOCAL
+        if body.python is not None and body.environment is not None:
+            raise InvalidInput("python: an environment has its own interpreter.", field="python")
         if local and body.python is not None and not os.access(body.python, os.X_OK):
             raise InvalidInput(
                 f"There is no Python interpreter {body.python!r} on this compute target.",

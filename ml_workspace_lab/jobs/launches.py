@@ -20,7 +20,9 @@ def launch_of(services: Services, target: Target, driver: Driver, job: QueuedJob
     to be told an address, and nobody listens there yet."""
     submission = job.submission
     arguments, environment = _way(services, target, driver, job)
-    runner = [submission.python or sys.executable, "-m", "ml_workspace_lab.jobs.runner"]
+    # An environment that is still to be built is entered by a runner of this interpreter.
+    ready = submission.environment and services.environments.interpreter(job.run_id)
+    runner = [ready or submission.python or sys.executable, "-m", "ml_workspace_lab.jobs.runner"]
     return Launch(
         run_id=job.run_id,
         attempt=job.attempt,
@@ -30,7 +32,7 @@ def launch_of(services: Services, target: Target, driver: Driver, job: QueuedJob
         walltime_s=submission.timeout_seconds,
         grace_s=GRACE_SECONDS,
         labels={"user": job.owner},
-        prewarmed=_prewarmed(submission),
+        prewarmed=_prewarmed(submission) if ready or not submission.environment else "",
     )
 
 

@@ -12,21 +12,14 @@ from ml_workspace_lab.api.types import (
     RunId,
     Scalar,
     Text,
+    Variable,
     Version,
     Word,
     text_like,
 )
 from ml_workspace_lab.compute.model import Resources
+from ml_workspace_lab.environments.model import EnvironmentReference
 
-Variable = Annotated[
-    str,
-    text_like(
-        r"^[^\x00-\x1f\x7f=]+$(?!\n)",
-        "must be a variable's name: no `=`, no control characters",
-        min_length=1,
-        max_length=1024,
-    ),
-]
 PlaceName = Annotated[
     str,
     text_like(
@@ -143,10 +136,11 @@ class After(Struct, frozen=True, forbid_unknown_fields=True):
 class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
     """A run for a compute target. A `run_id` made by the client makes a repeat harmless.
 
-    `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
-    have this package (default: the target's own). Users take turns; of one user's runs the one of
-    the highest `priority` is next, then the oldest. It finds the `outputs/` of the run
-    `resume_from` in its own. `cold` asks for a new process, whatever has been started ahead.
+    `timeout_seconds` is at most a year. `environment` (NAME or NAME:VERSION, default: the newest)
+    is what it runs in; else `python` is the interpreter that does the work, which must have this
+    package (default: the target's own). Users take turns; of one user's runs the one of the
+    highest `priority` is next, then the oldest. It finds the `outputs/` of the run `resume_from`
+    in its own. `cold` asks for a new process, whatever has been started ahead.
     """
 
     job: Job
@@ -159,6 +153,7 @@ class SubmitRun(Struct, frozen=True, forbid_unknown_fields=True):
     environment_variables: dict[Variable, Word] = field(default_factory=dict)
     timeout_seconds: Annotated[float, Meta(gt=0, le=LONGEST)] | None = None
     python: Word | None = None
+    environment: EnvironmentReference | None = None
     resources: Resources = field(default_factory=Resources)
     retry: Retry = field(default_factory=Retry)
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0

@@ -40,12 +40,15 @@ class Jobs(Service):
         """A run whose work is queued for a compute target. A repeat with the same `run_id` and the
         same content answers with the run that is there."""
         Checking(self.services).check(body)
+        environment = body.environment and self.services.environments.resolve(body.environment)
         run_id = body.run_id or new_id()
         if body.run_id is not None and (known := self._repeat(run_id, body)) is not None:
             return known
         self.storage.run(run_id).create()
         with self.storage.database.write() as transaction:
-            self._add(transaction, experiment, run_id, body)
+            run = self._add(transaction, experiment, run_id, body)
+            if environment:
+                self.services.environments.bind(transaction, run, environment)
         self.services.computes.wake()
         return self.services.runs.get(run_id)
 
@@ -156,7 +159,8 @@ class Jobs(Service):
         found = store.entries(self.storage.database, compute_target, store.NOT_OVER)
         return [entry.run_id for entry in found if not entry.ended]
 
-    def _add(self, transaction: Transaction, experiment: str, run_id: str, body: SubmitRun) -> None:
+    def _add(self, transaction: Transaction, experiment: str, run_id: str, body: SubmitRun) -> int:
+        """Add the run and its job; the run's row id."""
         notebook = body.job if isinstance(body.job, NotebookJob) else None
         run = self.services.runs.add(
             transaction,
@@ -179,6 +183,7 @@ class Jobs(Service):
                 store.add_upstream(transaction, run, upstream, after)
             reason = f"Waiting for {len(body.after)} other run{'s'[: len(body.after) > 1]}."
         self.services.runs.transition(transaction, run_id, RunState.QUEUED, reason)
+        return run
 
     def _cancel(self, transaction: Transaction, run_id: str, reason: str) -> bool:
         """End a job that has not begun, ask for the end of one that has; whether that was new."""

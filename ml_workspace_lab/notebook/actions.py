@@ -67,6 +67,7 @@ class Session:
             tags=pairs(options.tag, "tag"),
             timeout_seconds=options.timeout,
             cold=options.cold,
+            environment=options.environment,
         )
         self.notes = document.notes
         self.last_run = self.workspace().experiment(experiment).submit(config)

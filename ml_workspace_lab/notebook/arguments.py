@@ -54,6 +54,9 @@ def run_parser(magic: str = "ws_run") -> Parser:
     )
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("-k", "--kernel", help="kernel to use instead of the notebook's own")
+    parser.add_argument(
+        "--environment", metavar="NAME[:VERSION]", help="default: this kernel's own"
+    )
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="end it as Failed then")
     parser.add_argument("--cold", action="store_true", help="use no process started ahead")
     parser.add_argument("-w", "--wait", action="store_true", help="wait for the end, show the log")

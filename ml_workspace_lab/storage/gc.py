@@ -22,6 +22,7 @@ NAMING = (
     ("logged_model_file", "digest"),
     ("trace_file", "digest"),
     ("endpoint", "scoring_script"),
+    ("run_environment", "digest"),
 )
 """Columns that name contents; models and snapshots have lists of them."""
 

@@ -51,6 +51,15 @@ CREATE TABLE endpoint (
   UNIQUE (name)
 );
 
+CREATE TABLE environment (
+  id BIGSERIAL NOT NULL,
+  name TEXT NOT NULL,
+  versions BIGINT DEFAULT '0' NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (name)
+);
+
 CREATE TABLE event (
   id BIGSERIAL NOT NULL,
   time BIGINT NOT NULL,
@@ -158,6 +167,25 @@ CREATE TABLE workspace (
   tags_json TEXT NOT NULL,
   created BIGINT NOT NULL,
   PRIMARY KEY (id)
+);
+
+CREATE TABLE environment_version (
+  id BIGSERIAL NOT NULL,
+  environment BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  specification_json TEXT NOT NULL,
+  variables_json TEXT DEFAULT '{}' NOT NULL,
+  digest TEXT NOT NULL,
+  lock_json TEXT,
+  description TEXT DEFAULT '' NOT NULL,
+  tags_json TEXT DEFAULT '{}' NOT NULL,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (environment, version),
+  UNIQUE (environment, digest),
+  FOREIGN KEY(environment) REFERENCES environment (id) ON DELETE CASCADE
 );
 
 CREATE TABLE logged_model (
@@ -471,6 +499,22 @@ CREATE TABLE mark (
   PRIMARY KEY (run, writer),
   FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
 );
+
+CREATE TABLE run_environment (
+  run BIGINT NOT NULL,
+  name TEXT,
+  version INTEGER,
+  digest TEXT,
+  fingerprint TEXT,
+  PRIMARY KEY (run),
+  FOREIGN KEY(run) REFERENCES run (id) ON DELETE CASCADE
+);
+
+CREATE INDEX run_environment_digest ON run_environment (digest);
+
+CREATE INDEX run_environment_fingerprint ON run_environment (fingerprint, run);
+
+CREATE INDEX run_environment_name ON run_environment (name, version);
 
 CREATE TABLE run_history (
   run BIGINT NOT NULL,

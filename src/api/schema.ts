@@ -1117,6 +1117,146 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/environments': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The newest version of every environment. */
+    get: operations['environments.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/environments/{environment}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A version, the newest where none is named. */
+    get: operations['environments.get'];
+    put?: never;
+    post?: never;
+    /** Delete a version, all where none is named. What runs ran in stays recorded. Raises */
+    delete: operations['environments.delete'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/environments/{environment}/versions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All versions, the newest first. */
+    get: operations['environments.versions'];
+    put?: never;
+    /** A version of it, with every package locked. The same content is the version that is */
+    post: operations['environments.register'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/environments/{environment}/build': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** How far it is built, and what the tools say. */
+    get: operations['environments.built'];
+    put?: never;
+    /** Begin to build it, where it isn't built yet, so that no run has to wait for that. */
+    post: operations['environments.build'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/environment-builds': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Every build in the cache, with its size. */
+    get: operations['environments.builds'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/environment-builds/gc': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Remove builds that nobody uses, and what was left of broken ones. They are made again */
+    post: operations['environments.collect'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/environment': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What a run ran in, as far as it is known. */
+    get: operations['environments.of_run'];
+    /** Note what a run was found to run in. */
+    put: operations['environments.record'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/environment-diff': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What differs between the environments of two runs. */
+    get: operations['environments.diff'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/computes': {
     parameters: {
       query?: never;
@@ -2043,6 +2183,27 @@ export interface components {
       size: number;
     };
     /**
+     * BuildInfo
+     * @description What there is on disk of an environment. `unneeded`: an interpreter that is there is used.
+     *         `reason` says why it failed or what goes on; `log` is the end of what the tools said.
+     */
+    BuildInfo: {
+      /** @enum {unknown} */
+      state: 'absent' | 'building' | 'failed' | 'ready' | 'unneeded';
+      /** @default null */
+      key: string | null;
+      /** @default null */
+      python: string | null;
+      /** @default  */
+      reason: string;
+      /** @default  */
+      log: string;
+      /** @default 0 */
+      bytes: number;
+      /** @default null */
+      seconds: number | null;
+    };
+    /**
      * CancelRuns
      * @description Which runs to cancel: all that are queued or go on, on this target, in this experiment.
      */
@@ -2103,12 +2264,33 @@ export interface components {
       host: string;
     };
     /**
+     * CollectBuilds
+     * @description Which builds may go: those that no run has begun with for so many days, and with
+     *         `unreferenced` only those of no version that is still there.
+     */
+    CollectBuilds: {
+      /** @default 30 */
+      unused_days: number;
+      /** @default false */
+      unreferenced: boolean;
+    };
+    /**
      * Collected
      * @description What nothing referred to, and is gone: files, and the bytes that the disk has got back.
      */
     Collected: {
       files: number;
       bytes: number;
+    };
+    /**
+     * CollectedBuilds
+     * @description What went, with half-made ones that nobody works on, and the bytes that it took up.
+     */
+    CollectedBuilds: {
+      removed: string[];
+      leftovers: number;
+      bytes: number;
+      kept: number;
     };
     /**
      * CommandJob
@@ -2202,6 +2384,35 @@ export interface components {
     /** ComputeList */
     ComputeList: {
       items: components['schemas']['ComputeInfo'][];
+    };
+    /** CondaPackage */
+    CondaPackage: {
+      name: string;
+      version: string;
+      build: string;
+    };
+    /**
+     * CondaRecord
+     * @description What conda has installed; `name` is the environment's where it is activated.
+     */
+    CondaRecord: {
+      name: string | null;
+      packages: components['schemas']['CondaPackage'][];
+    };
+    /**
+     * CondaSpecification
+     * @description What conda's `environment.yml` says: `dependencies` are conda's, `pip` those below `pip:`.
+     */
+    CondaSpecification: {
+      /** @enum {unknown} */
+      type: 'conda';
+      dependencies: string[];
+      /** @default [] */
+      pip: string[];
+      /** @default [] */
+      channels: string[];
+      /** @default [] */
+      allow_urls: string[];
     };
     /**
      * CountRuns
@@ -2441,6 +2652,98 @@ export interface components {
      */
     EndpointState: 'Creating' | 'Failed' | 'Healthy' | 'Unhealthy';
     /**
+     * EnvironmentDiff
+     * @description From `before` to `after`. `same` where nothing recorded differs; `unknown` names the runs of
+     *         which nothing is recorded.
+     */
+    EnvironmentDiff: {
+      before: string;
+      after: string;
+      same: boolean;
+      packages: components['schemas']['PackageChange'][];
+      values: components['schemas']['ValueChange'][];
+      /** @default [] */
+      unknown: string[];
+    };
+    /** EnvironmentList */
+    EnvironmentList: {
+      items: components['schemas']['EnvironmentSummary'][];
+    };
+    /**
+     * EnvironmentRecord
+     * @description An environment as it was. `variables` holds none but those of a list of names; `folders` are
+     *         those of the packages, and `fingerprint` changes when something in them does.
+     */
+    EnvironmentRecord: {
+      python_version: string;
+      implementation: string;
+      executable: string;
+      prefix: string;
+      platform: string;
+      packages: components['schemas']['PackageRecord'][];
+      /** @default null */
+      conda: components['schemas']['CondaRecord'] | null;
+      /** @default [] */
+      gpus: string[];
+      /** @default null */
+      gpu_driver: string | null;
+      /** @default {} */
+      variables: {
+        [key: string]: string;
+      };
+      /** @default null */
+      kernel: components['schemas']['KernelRecord'] | null;
+      /** @default [] */
+      folders: string[];
+      /** @default  */
+      fingerprint: string;
+    };
+    /**
+     * EnvironmentSummary
+     * @description A version at a glance.
+     */
+    EnvironmentSummary: {
+      name: string;
+      version: number;
+      /** @enum {unknown} */
+      kind: 'conda' | 'existing' | 'kernel' | 'pip';
+      packages: number | null;
+      python_version: string | null;
+      description: string;
+      created: number;
+    };
+    /**
+     * EnvironmentVersion
+     * @description A version of an environment, which never changes. `lock` is None where it has none (yet):
+     *         an existing interpreter, a kernel's environment that was not built anew.
+     */
+    EnvironmentVersion: {
+      name: string;
+      version: number;
+      /** @enum {unknown} */
+      kind: 'conda' | 'existing' | 'kernel' | 'pip';
+      specification:
+        | components['schemas']['PipRequirements']
+        | components['schemas']['CondaSpecification']
+        | components['schemas']['KernelEnvironment']
+        | components['schemas']['ExistingPython'];
+      digest: string;
+      description: string;
+      tags: {
+        [key: string]: string;
+      };
+      environment_variables: {
+        [key: string]: string;
+      };
+      lock: components['schemas']['Lock'] | null;
+      user: string;
+      created: number;
+    };
+    /** EnvironmentVersionList */
+    EnvironmentVersionList: {
+      items: components['schemas']['EnvironmentVersion'][];
+    };
+    /**
      * ErrorBody
      * @description What every refusal looks like: `field` names the input at fault, `hint` what to do.
      */
@@ -2481,6 +2784,16 @@ export interface components {
       number: number;
       /** @default false */
       cancel_requested: boolean;
+    };
+    /**
+     * ExistingPython
+     * @description An interpreter of the workspace's machine that somebody else takes care of, used as it is.
+     *         It must have this package.
+     */
+    ExistingPython: {
+      /** @enum {unknown} */
+      type: 'existing';
+      python: string;
     };
     /**
      * ExperimentInfo
@@ -2573,6 +2886,31 @@ export interface components {
       items: components['schemas']['BlobInfo'][];
     };
     /**
+     * KernelEnvironment
+     * @description What a kernel had when it was captured. Its interpreter is used for as long as it still has
+     *         exactly that; else the same versions are installed.
+     */
+    KernelEnvironment: {
+      /** @enum {unknown} */
+      type: 'kernel';
+      record: components['schemas']['EnvironmentRecord'];
+    };
+    /**
+     * KernelRecord
+     * @description The Jupyter kernel that executed a notebook, in its own words.
+     */
+    KernelRecord: {
+      name: string;
+      /** @default  */
+      display_name: string;
+      /** @default  */
+      language: string;
+      /** @default  */
+      language_version: string;
+      /** @default  */
+      implementation: string;
+    };
+    /**
      * LineageEntry
      * @description An item of a run's lineage and when it was added.
      */
@@ -2628,6 +2966,22 @@ export interface components {
       metric_bytes: number;
       log_bytes: number;
       notebook_time: number;
+    };
+    /**
+     * Lock
+     * @description Every package with its version and the hashes of its files, as pip reads it; for one
+     *         platform and the interpreter `python`. `notes` say what could not be kept.
+     */
+    Lock: {
+      text: string;
+      python: string;
+      python_version: string;
+      platform: string;
+      tool: string;
+      packages: number;
+      digest: string;
+      /** @default [] */
+      notes: string[];
     };
     /**
      * LogChunk
@@ -2981,6 +3335,32 @@ export interface components {
       kind: 'file' | 'folder';
     };
     /**
+     * PackageChange
+     * @description A package that is not the same on both sides; None where one side lacks it.
+     */
+    PackageChange: {
+      name: string;
+      before: string | null;
+      after: string | null;
+    };
+    /**
+     * PackageRecord
+     * @description An installed package. `url`, `commit` and `hash` tell where one came from that no index
+     *         gave.
+     */
+    PackageRecord: {
+      name: string;
+      version: string;
+      /** @default false */
+      editable: boolean;
+      /** @default null */
+      url: string | null;
+      /** @default null */
+      commit: string | null;
+      /** @default null */
+      hash: string | null;
+    };
+    /**
      * PathInput
      * @description A path or URL that the target reaches by itself; the run is given it as it is.
      */
@@ -2988,6 +3368,20 @@ export interface components {
       /** @enum {unknown} */
       type: 'path';
       path: string;
+    };
+    /**
+     * PipRequirements
+     * @description Requirements (PEP 508), one a line; those that name an address instead of a version only
+     *         where `allow_urls` has the package's name. Default of `python_version`: the workspace's own.
+     */
+    PipRequirements: {
+      /** @enum {unknown} */
+      type: 'pip';
+      requirements: string[];
+      /** @default null */
+      python_version: string | null;
+      /** @default [] */
+      allow_urls: string[];
     };
     /**
      * Problem
@@ -3057,10 +3451,36 @@ export interface components {
       /** @default null */
       max_cores_per_user: number | null;
     };
+    /** RecordRunEnvironment */
+    RecordRunEnvironment: {
+      record: components['schemas']['EnvironmentRecord'];
+    };
     /** RegenerateKey */
     RegenerateKey: {
       /** @enum {unknown} */
       key: 'primary' | 'secondary';
+    };
+    /**
+     * RegisterEnvironment
+     * @description A version of an environment. `environment_variables` are set for its runs, below the run's
+     *         own.
+     */
+    RegisterEnvironment: {
+      specification:
+        | components['schemas']['PipRequirements']
+        | components['schemas']['CondaSpecification']
+        | components['schemas']['KernelEnvironment']
+        | components['schemas']['ExistingPython'];
+      /** @default  */
+      description: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default {} */
+      environment_variables: {
+        [key: string]: string;
+      };
     };
     /**
      * RegisterModel
@@ -3139,6 +3559,17 @@ export interface components {
     /** RunCount */
     RunCount: {
       count: number;
+    };
+    /**
+     * RunEnvironment
+     * @description What a run ran in: the registered environment, if any, and what was found.
+     */
+    RunEnvironment: {
+      run_id: string;
+      name: string | null;
+      version: number | null;
+      digest: string | null;
+      record: components['schemas']['EnvironmentRecord'] | null;
     };
     /** RunIds */
     RunIds: {
@@ -3567,13 +3998,33 @@ export interface components {
       items: components['schemas']['StateChange'][];
     };
     /**
+     * StoredBuild
+     * @description A build in the cache; `used` is when a run last began with it.
+     */
+    StoredBuild: {
+      key: string;
+      path: string;
+      bytes: number;
+      created: number;
+      used: number;
+      in_use: boolean;
+      environments: string[];
+    };
+    /** StoredBuilds */
+    StoredBuilds: {
+      items: components['schemas']['StoredBuild'][];
+      folder: string;
+      bytes: number;
+    };
+    /**
      * SubmitRun
      * @description A run for a compute target. A `run_id` made by the client makes a repeat harmless.
      *
-     *         `timeout_seconds` is at most a year. `python` is the interpreter that does the work, which must
-     *         have this package (default: the target's own). Users take turns; of one user's runs the one of
-     *         the highest `priority` is next, then the oldest. It finds the `outputs/` of the run
-     *         `resume_from` in its own. `cold` asks for a new process, whatever has been started ahead.
+     *         `timeout_seconds` is at most a year. `environment` (NAME or NAME:VERSION, default: the newest)
+     *         is what it runs in; else `python` is the interpreter that does the work, which must have this
+     *         package (default: the target's own). Users take turns; of one user's runs the one of the
+     *         highest `priority` is next, then the oldest. It finds the `outputs/` of the run `resume_from`
+     *         in its own. `cold` asks for a new process, whatever has been started ahead.
      */
     SubmitRun: {
       job:
@@ -3601,6 +4052,8 @@ export interface components {
       timeout_seconds: number | null;
       /** @default null */
       python: string | null;
+      /** @default null */
+      environment: string | null;
       resources?: components['schemas']['Resources'];
       retry?: components['schemas']['Retry'];
       /** @default 0 */
@@ -3886,6 +4339,15 @@ export interface components {
       status?: 'active' | 'disabled';
     };
     /**
+     * ValueChange
+     * @description Something else that is not the same: the interpreter, a variable, the GPU's driver.
+     */
+    ValueChange: {
+      name: string;
+      before: string | null;
+      after: string | null;
+    };
+    /**
      * Webhook
      * @description An address and what it is told of. Its secret is never shown again.
      */
@@ -3961,13 +4423,16 @@ export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditList = components['schemas']['AuditList'];
 export type Bar = components['schemas']['Bar'];
 export type BlobInfo = components['schemas']['BlobInfo'];
+export type BuildInfo = components['schemas']['BuildInfo'];
 export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
 export type Capacity = components['schemas']['Capacity'];
 export type ChosenFiles = components['schemas']['ChosenFiles'];
 export type Claim = components['schemas']['Claim'];
 export type ClaimAttempt = components['schemas']['ClaimAttempt'];
+export type CollectBuilds = components['schemas']['CollectBuilds'];
 export type Collected = components['schemas']['Collected'];
+export type CollectedBuilds = components['schemas']['CollectedBuilds'];
 export type CommandJob = components['schemas']['CommandJob'];
 export type CompareRuns = components['schemas']['CompareRuns'];
 export type ComparedRow = components['schemas']['ComparedRow'];
@@ -3975,6 +4440,9 @@ export type ComputeInfo = components['schemas']['ComputeInfo'];
 export type ComputeKind = components['schemas']['ComputeKind'];
 export type ComputeKindList = components['schemas']['ComputeKindList'];
 export type ComputeList = components['schemas']['ComputeList'];
+export type CondaPackage = components['schemas']['CondaPackage'];
+export type CondaRecord = components['schemas']['CondaRecord'];
+export type CondaSpecification = components['schemas']['CondaSpecification'];
 export type CountRuns = components['schemas']['CountRuns'];
 export type CreateAssessment = components['schemas']['CreateAssessment'];
 export type CreateExperiment = components['schemas']['CreateExperiment'];
@@ -3994,10 +4462,17 @@ export type EndpointInfo = components['schemas']['EndpointInfo'];
 export type EndpointKeys = components['schemas']['EndpointKeys'];
 export type EndpointList = components['schemas']['EndpointList'];
 export type EndpointState = components['schemas']['EndpointState'];
+export type EnvironmentDiff = components['schemas']['EnvironmentDiff'];
+export type EnvironmentList = components['schemas']['EnvironmentList'];
+export type EnvironmentRecord = components['schemas']['EnvironmentRecord'];
+export type EnvironmentSummary = components['schemas']['EnvironmentSummary'];
+export type EnvironmentVersion = components['schemas']['EnvironmentVersion'];
+export type EnvironmentVersionList = components['schemas']['EnvironmentVersionList'];
 export type ErrorBody = components['schemas']['ErrorBody'];
 export type Event = components['schemas']['Event'];
 export type EventBatch = components['schemas']['EventBatch'];
 export type EventMark = components['schemas']['EventMark'];
+export type ExistingPython = components['schemas']['ExistingPython'];
 export type ExperimentInfo = components['schemas']['ExperimentInfo'];
 export type ExperimentList = components['schemas']['ExperimentList'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
@@ -4006,11 +4481,14 @@ export type FrameRuns = components['schemas']['FrameRuns'];
 export type JournalMark = components['schemas']['JournalMark'];
 export type Kept = components['schemas']['Kept'];
 export type KeptContents = components['schemas']['KeptContents'];
+export type KernelEnvironment = components['schemas']['KernelEnvironment'];
+export type KernelRecord = components['schemas']['KernelRecord'];
 export type LineageEntry = components['schemas']['LineageEntry'];
 export type LineageItem = components['schemas']['LineageItem'];
 export type LineageList = components['schemas']['LineageList'];
 export type LiveNotebook = components['schemas']['LiveNotebook'];
 export type LiveRun = components['schemas']['LiveRun'];
+export type Lock = components['schemas']['Lock'];
 export type LogChunk = components['schemas']['LogChunk'];
 export type LogLine = components['schemas']['LogLine'];
 export type LogLines = components['schemas']['LogLines'];
@@ -4042,19 +4520,25 @@ export type OmittedFile = components['schemas']['OmittedFile'];
 export type OnDataset = components['schemas']['OnDataset'];
 export type Order = components['schemas']['Order'];
 export type Output = components['schemas']['Output'];
+export type PackageChange = components['schemas']['PackageChange'];
+export type PackageRecord = components['schemas']['PackageRecord'];
 export type PathInput = components['schemas']['PathInput'];
+export type PipRequirements = components['schemas']['PipRequirements'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemList = components['schemas']['ProblemList'];
 export type Progress = components['schemas']['Progress'];
 export type Purge = components['schemas']['Purge'];
 export type PurgeResult = components['schemas']['PurgeResult'];
 export type Quotas = components['schemas']['Quotas'];
+export type RecordRunEnvironment = components['schemas']['RecordRunEnvironment'];
 export type RegenerateKey = components['schemas']['RegenerateKey'];
+export type RegisterEnvironment = components['schemas']['RegisterEnvironment'];
 export type RegisterModel = components['schemas']['RegisterModel'];
 export type Resources = components['schemas']['Resources'];
 export type Retry = components['schemas']['Retry'];
 export type RunComparison = components['schemas']['RunComparison'];
 export type RunCount = components['schemas']['RunCount'];
+export type RunEnvironment = components['schemas']['RunEnvironment'];
 export type RunIds = components['schemas']['RunIds'];
 export type RunInfo = components['schemas']['RunInfo'];
 export type RunInput = components['schemas']['RunInput'];
@@ -4085,6 +4569,8 @@ export type StartRun = components['schemas']['StartRun'];
 export type StartTrace = components['schemas']['StartTrace'];
 export type StateChange = components['schemas']['StateChange'];
 export type StateHistory = components['schemas']['StateHistory'];
+export type StoredBuild = components['schemas']['StoredBuild'];
+export type StoredBuilds = components['schemas']['StoredBuilds'];
 export type SubmitRun = components['schemas']['SubmitRun'];
 export type TestWebhook = components['schemas']['TestWebhook'];
 export type TokenInfo = components['schemas']['TokenInfo'];
@@ -4104,6 +4590,7 @@ export type UpdateModelVersion = components['schemas']['UpdateModelVersion'];
 export type UpdateRun = components['schemas']['UpdateRun'];
 export type UpdateTrace = components['schemas']['UpdateTrace'];
 export type UpdateWebhook = components['schemas']['UpdateWebhook'];
+export type ValueChange = components['schemas']['ValueChange'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookList = components['schemas']['WebhookList'];
 export type WorkspaceInfo = components['schemas']['WorkspaceInfo'];
@@ -6662,6 +7149,393 @@ export interface operations {
         };
         content: {
           'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EnvironmentList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.get': {
+    parameters: {
+      query?: {
+        version?: number | null;
+      };
+      header?: never;
+      path: {
+        environment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EnvironmentVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.delete': {
+    parameters: {
+      query?: {
+        version?: number | null;
+      };
+      header?: never;
+      path: {
+        environment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.versions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        environment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EnvironmentVersionList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.register': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        environment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RegisterEnvironment'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EnvironmentVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.built': {
+    parameters: {
+      query?: {
+        version?: number | null;
+      };
+      header?: never;
+      path: {
+        environment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['BuildInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.build': {
+    parameters: {
+      query?: {
+        version?: number | null;
+      };
+      header?: never;
+      path: {
+        environment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['BuildInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.builds': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['StoredBuilds'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.collect': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CollectBuilds'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['CollectedBuilds'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.of_run': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunEnvironment'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.record': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RecordRunEnvironment'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'environments.diff': {
+    parameters: {
+      query: {
+        before: string;
+        after: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EnvironmentDiff'];
         };
       };
       /** @description Refused. */

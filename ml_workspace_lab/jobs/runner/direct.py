@@ -1,16 +1,20 @@
 """The link of a runner that shares the workspace's folder: it calls the services themselves."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from ml_workspace_lab.compute.wake import poke
+from ml_workspace_lab.environments.inspection import own_fingerprint, own_record
+from ml_workspace_lab.environments.model import RecordRunEnvironment
 from ml_workspace_lab.errors import Conflict, Gone, StorageFull, Unavailable, WorkspaceError
 from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs import store
-from ml_workspace_lab.jobs.runner.claimer import claimer
+from ml_workspace_lab.jobs.runner.claimer import HANDED_OVER, claimer
 from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.runner.log_file import LogFile
 from ml_workspace_lab.jobs.runner.outcome import Outcome
@@ -27,7 +31,15 @@ REPORT_PATIENCE = 120.0
 class DirectLink:
     """Holds the run's lock: that says, too, that its attempt is alive."""
 
-    def __init__(self, services: Services, job: QueuedJob, lock: FileLock) -> None:
+    def __init__(
+        self,
+        services: Services,
+        job: QueuedJob,
+        lock: FileLock,
+        nonce: str,
+        *,
+        handed_over: bool,
+    ) -> None:
         self.run_id = job.run_id
         self.attempt = job.attempt
         self.submission = job.submission
@@ -35,6 +47,8 @@ class DirectLink:
         self._services = services
         self._lock = lock
         self._log = LogFile(self.files.log)
+        self._nonce = nonce
+        self._handed_over = handed_over
         self._problems: list[str] = []
 
     @classmethod
@@ -47,11 +61,13 @@ class DirectLink:
         job = store.find(services.storage.database, run_id)
         if job is None or job.attempt != attempt:
             raise NotOurs
+        handed_over = HANDED_OVER in os.environ
+        body = claimer()
         try:
-            services.attempts.take_up(run_id, attempt, claimer())
+            services.attempts.take_up(run_id, attempt, body)
         except Conflict as refusal:
             raise NotOurs(refusal.message) from None
-        return cls(services, job, lock)
+        return cls(services, job, lock, body.nonce, handed_over=handed_over)
 
     def materialise(self) -> None:
         snapshot = self._services.snapshots.get(self.submission.snapshot_id)
@@ -64,6 +80,26 @@ class DirectLink:
 
     def environment(self) -> Mapping[str, str]:
         return {"ML_WORKSPACE": str(self._services.storage.root)}
+
+    def enter_environment(self) -> None:
+        version = self._services.environments.bound(self.run_id)
+        if version is None:
+            return
+        from ml_workspace_lab.jobs.runner import provisioning
+
+        python = provisioning.interpreter(self, self._services, version)
+        if not self._handed_over and not provisioning.is_inside(python):
+            self._log.close()
+            root, attempt = str(self._services.storage.root), str(self.attempt)
+            words = ["-m", "ml_workspace_lab.jobs.runner", root, self.run_id, attempt]
+            provisioning.replace(python, words, {HANDED_OVER: self._nonce})
+        provisioning.settle(self._services, version)
+
+    def record_environment(self) -> None:
+        with suppress(WorkspaceError, OSError):
+            if not self._services.environments.record_known(self.run_id, own_fingerprint()):
+                found = RecordRunEnvironment(own_record())
+                self._services.environments.record(self.run_id, found)
 
     def move(self, state: RunState) -> None:
         self._services.runs.move(self.run_id, state)

@@ -23,10 +23,15 @@ def live(link: Link) -> None:
     memory = Memory()
     limits = Limits(link.submission.timeout_seconds)
     try:
+        with Limits(None).enforced():
+            link.enter_environment()  # no part of the time that the run may take
         with limits.enforced():
+            link.record_environment()
             outcome = _work(link, limits)
     except CutShort as cut:
         outcome = cut.outcome
+    except WorkspaceError as error:
+        outcome = Outcome(RunState.FAILED, str(error))
     processes.end_descendants()
     outcome = _gather(link, memory.explained(outcome))
     link.finish(memory.measured(outcome))

@@ -39,6 +39,16 @@ class Link(Protocol):
         """What the run's code needs to find its workspace and its run."""
         ...
 
+    def enter_environment(self) -> None:
+        """Come back in the environment that the run is to run in, where one was named: built where
+        it has to be, and this process replaced where it is of another interpreter. Raises what
+        says why it can't be had."""
+        ...
+
+    def record_environment(self) -> None:
+        """Note what this process runs in. Never a reason to fail."""
+        ...
+
     def move(self, state: RunState) -> None:
         """Bring the run to a state on its way. Raises Conflict where it can't follow."""
         ...

@@ -5,13 +5,17 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Self
 
 import msgspec
 
 from ml_workspace_lab.api.remote import RemoteConnection
-from ml_workspace_lab.errors import Conflict, Gone, WorkspaceError
+from ml_workspace_lab.environments.inspection import own_record
+from ml_workspace_lab.environments.model import RecordRunEnvironment
+from ml_workspace_lab.errors import Conflict, Gone, InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs.attempt_model import Claim
 from ml_workspace_lab.jobs.records import Moved
@@ -104,6 +108,23 @@ class RemoteLink:
             "ML_WORKSPACE_CLAIM_FILE": str(self._place.claim),
             "ML_WORKSPACE_SPOOL": str(self._place.spools),
         }
+
+    def enter_environment(self) -> None:
+        if self.submission.environment is not None:
+            raise InvalidInput(
+                f"The environment {self.submission.environment} is built on targets that share the "
+                "workspace's folder, which this one does not.",
+                field="environment",
+                hint="Name the interpreter that this target has: python.",
+            )
+
+    def record_environment(self) -> None:
+        Thread(target=self._record_environment, name="environment", daemon=True).start()
+
+    def _record_environment(self) -> None:
+        with suppress(WorkspaceError, OSError):
+            body = RecordRunEnvironment(own_record())
+            self._connection.environments.record(self.run_id, body)
 
     def move(self, state: RunState) -> None:
         self._spool.tell(Moved(state))

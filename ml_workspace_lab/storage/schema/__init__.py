@@ -7,6 +7,7 @@ so that opening a workspace needs the standard library alone; a test holds the t
 from ml_workspace_lab.storage.schema import (
     attempts,
     contents,
+    environments,
     jobs,
     models,
     runs,
@@ -19,6 +20,7 @@ from ml_workspace_lab.storage.schema.columns import metadata
 __all__ = [
     "attempts",
     "contents",
+    "environments",
     "jobs",
     "metadata",
     "models",
