@@ -25,8 +25,8 @@ ONLY_BUSY = ("PENDING", "PENDING (Priority)", "PENDING (Resources)")
 def on_a_node(
     commands: Commands, queue: Queue, settings: SlurmSettings, root: Path
 ) -> list[Problem]:
-    """What the job found missing. A cluster too busy to begin it in half a minute has no problem
-    that is known. Raises Unreachable."""
+    """What the job found missing. A cluster too busy to begin or end it in half a minute has no
+    problem that is known. Raises Unreachable."""
     attempt = Launch(
         run_id=f"check-{secrets.token_hex(8)}",
         attempt=0,
@@ -72,7 +72,7 @@ def _wait(queue: Queue, number: str) -> Job | None:
 
 
 def _judge(job: Job | None, python: str, root: Path) -> Iterator[Problem]:
-    if job is None or job.state == "COMPLETED":
+    if job is None or job.state == "COMPLETED" or job.phase is Phase.RUNNING:
         return
     if job.exit_code == NO_FOLDER:
         yield Problem(
