@@ -29,6 +29,7 @@ VALUES = {
     "path": "x",
     "journal": "w1-00000000",
     "first": "0",
+    "attempt": "1",
     "model_id": f"m-{'0' * 32}",
     "assessment_id": f"a-{'0' * 32}",
     "webhook_id": "0" * 32,
