@@ -14,8 +14,10 @@ IN_WORDS: dict[str, str] = {}
 def text_like(
     pattern: str, words: str, *, min_length: int | None = None, max_length: int | None = None
 ) -> Meta:
-    """A pattern that a text must have, and what to say where it doesn't."""
-    IN_WORDS[pattern] = words
+    """A pattern that a text must have, and what to say where it doesn't: the same wherever the
+    pattern is, since only the pattern is known when a text is refused."""
+    if IN_WORDS.setdefault(pattern, words) != words:
+        raise RuntimeError(f"{pattern} says {IN_WORDS[pattern]!r} already, not {words!r}")
     return Meta(pattern=pattern, min_length=min_length, max_length=max_length)
 
 
@@ -59,9 +61,7 @@ Variable = Annotated[
 ]
 """The name of an environment variable."""
 
-RunId = Annotated[
-    str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not the id of a run: 32 digits 0-9, a-f")
-]
+RunId = Annotated[str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not an id: 32 digits 0-9, a-f")]
 Digest = Annotated[str, text_like(r"^[0-9a-f]{64}$(?!\n)", "is not a SHA-256: 64 digits 0-9, a-f")]
 """The SHA-256 of some content in lower-case hex: its address in the blob store."""
 

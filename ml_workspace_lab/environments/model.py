@@ -43,7 +43,7 @@ Line = Annotated[
     str,
     text_like(
         r"^[^\x00-\x1f\x7f]+$(?!\n)",
-        "must be one line without control characters",
+        "must not hold control characters",
         min_length=1,
         max_length=20_000,
     ),

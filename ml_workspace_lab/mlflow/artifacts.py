@@ -6,12 +6,12 @@ from msgspec import Struct
 
 from ml_workspace_lab.api.types import Content
 from ml_workspace_lab.errors import InvalidInput, NotFound
-from ml_workspace_lab.mlflow import entities, logged_entities, logged_models
+from ml_workspace_lab.mlflow import entities, logged_entities, logged_models, versions
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.errors import NotOffered
 from ml_workspace_lab.mlflow.lookup import active_run, experiment_of, run
 from ml_workspace_lab.mlflow.reading import query
-from ml_workspace_lab.mlflow.shelves import OfLoggedModel, OfRun, Shelf, safe, shelf
+from ml_workspace_lab.mlflow.shelves import OfLoggedModel, OfRun, OfVersion, Shelf, safe, shelf
 from ml_workspace_lab.mlflow.wire import Request, Response
 
 PAGE_UPLOAD = 10 * 1024 * 1024
@@ -35,6 +35,12 @@ class Directory(Struct):
 
 class ModelFile(Struct):
     artifact_file_path: str
+
+
+class VersionFile(Struct):
+    name: str
+    version: str
+    path: str
 
 
 class Proxied(Struct):
@@ -124,6 +130,13 @@ def file_of_model(request: Request) -> Response:
     path = safe(query(request, ModelFile).artifact_file_path)
     info = logged_models.find(request.connection, request.path["model_id"])
     return _download(OfLoggedModel(request.connection, info.model_id), path)
+
+
+def file_of_version(request: Request) -> Response:
+    call = query(request, VersionFile)
+    path = safe(call.path)
+    found = versions.find(request.connection, call.name, call.version)
+    return _download(OfVersion(request.connection, found.name, found.version), path)
 
 
 def download(content: Content) -> Response:

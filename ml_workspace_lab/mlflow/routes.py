@@ -128,6 +128,7 @@ def _artifacts() -> Iterator[Route]:
     yield Route("PUT", part, multipart.put_part, PART_LIMIT, public=True)
     yield from twins(Route("GET", f"{PROXY}/presigned/.+", artifacts.not_offered))
     yield Route("GET", "/get-artifact", artifacts.get_of_run)
+    yield Route("GET", "/model-versions/get-artifact", artifacts.file_of_version)
 
 
 def _server() -> Iterator[Route]:

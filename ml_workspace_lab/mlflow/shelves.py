@@ -119,10 +119,15 @@ class OfLoggedModel:
 class OfVersion:
     """The files of a registered model's version, which never change."""
 
-    def __init__(self, connection: LocalConnection, name: str) -> None:
+    def __init__(self, connection: LocalConnection, model: str, version: int) -> None:
         self._models = connection.models
-        model, _, version = name.rpartition("/")
-        self._model, self._version = unspelled(model), int(version)
+        self._model, self._version = model, version
+
+    @classmethod
+    def at(cls, connection: LocalConnection, place: str) -> "OfVersion":
+        """That of `MODEL/VERSION` in a path of the proxy."""
+        model, _, version = place.rpartition("/")
+        return cls(connection, unspelled(model), int(version))
 
     def list(self) -> list[Stored]:
         found = self._models.version(self._model, self._version)
@@ -154,7 +159,7 @@ SHELVES: list[tuple[str, Callable[[LocalConnection, str], Shelf]]] = [
     (r"\d+/(?P<id>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfRun),
     (r"\d+/models/(?P<id>m-[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfLoggedModel),
     (r"\d+/traces/(?P<id>[\w.-]+)/artifacts(?:/(?P<path>.*))?", OfTrace),
-    (r"models/(?P<id>[^/]+/\d{1,9})(?:/(?P<path>.*))?", OfVersion),
+    (r"models/(?P<id>[^/]+/\d{1,9})(?:/(?P<path>.*))?", OfVersion.at),
 ]
 """What the proxy's paths look like, and whose files they are."""
 

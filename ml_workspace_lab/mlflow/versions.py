@@ -114,13 +114,12 @@ def create(request: Request) -> Response:
 
 
 def get(request: Request) -> Response:
-    call = body(request, One)
-    return answer(model_version=registered.version(_find(request.connection, call)))
+    return answer(model_version=registered.version(_named(request)))
 
 
 def download_uri(request: Request) -> Response:
     """Where a client finds the files: here, or where the version says that they are."""
-    found = _find(request.connection, body(request, One))
+    found = _named(request)
     kept_here = found.files or found.source is None
     uri = address(found.name, found.version) if kept_here else found.source
     return answer(artifact_uri=uri)
@@ -132,7 +131,7 @@ def update(request: Request) -> Response:
 
 
 def delete(request: Request) -> Response:
-    found = _find(request.connection, body(request, One))
+    found = _named(request)
     request.connection.models.delete(found.name, found.version)
     return NOTHING
 
@@ -154,7 +153,7 @@ def delete_tag(request: Request) -> Response:
 def transition(request: Request) -> Response:
     call = body(request, Transition)
     wanted = SetStage(stage_named(call.stage), call.archive_existing_versions)  # type: ignore[arg-type]
-    found = _find(request.connection, call)
+    found = find(request.connection, call.name, call.version)
     moved = request.connection.registry.move(found.name, found.version, wanted)
     return answer(model_version=registered.version(moved))
 
@@ -216,20 +215,24 @@ def _tell_logged_model(connection: LocalConnection, made: ModelVersion) -> None:
 def _changed(
     request: Request, call: Update | SetTag | DeleteTag, change: UpdateModelVersion
 ) -> Response:
-    found = _find(request.connection, call)
+    found = find(request.connection, call.name, call.version)
     changed = request.connection.models.update(found.name, found.version, change)
     return answer(model_version=registered.version(changed))
 
 
-def _find(
-    connection: LocalConnection, call: One | Update | SetTag | DeleteTag | Transition
-) -> ModelVersion:
-    check_name(call.name)
-    number = version_number(call.version)
+def _named(request: Request) -> ModelVersion:
+    call = body(request, One)
+    return find(request.connection, call.name, call.version)
+
+
+def find(connection: LocalConnection, name: str, version: str) -> ModelVersion:
+    """Raises NotFound, and InvalidInput at what no version is called."""
+    check_name(name)
+    number = version_number(version)
     try:
-        found: ModelVersion = connection.models.version(call.name, number)
+        found: ModelVersion = connection.models.version(name, number)
     except (NotFound, InvalidInput):
-        raise no_version(call.name, call.version) from None
+        raise no_version(name, version) from None
     return found
 
 

@@ -10,6 +10,7 @@ from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, Nothing, RelativePath, Version
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, shown
+from ml_workspace_lab.experiments.artifacts import media_type
 from ml_workspace_lab.models import inspection, store
 from ml_workspace_lab.models.model import (
     PROMPT_TAG,
@@ -121,7 +122,7 @@ class Models(Service):
                 return Content(
                     stream=self.storage.blobs.open(file.digest),
                     size=file.size,
-                    media_type="application/octet-stream",
+                    media_type=media_type(path),
                     filename=path.rpartition("/")[2],
                 )
         raise NotFound(f"{name}:{version} has no file {path!r}.", field="path")

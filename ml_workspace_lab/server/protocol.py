@@ -88,7 +88,8 @@ class ProtocolHandler(Answering):
         self._mount = mount
 
     async def enter(self) -> None:
-        path = self.request.path.removeprefix(self._mount)
+        # Clients join a server's address and a path with one slash too many.
+        path = "/" + self.request.path.removeprefix(self._mount).lstrip("/")
         self.route, groups = self.table.find(self.request.method or "", path)
         self._path = {name: _decoded(name, text) for name, text in groups.items()}
         principal = NOBODY if self.route.public else await self._identify()

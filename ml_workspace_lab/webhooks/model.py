@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from ml_workspace_lab.api.types import Millis, Name, Text, text_like
 
 Network = IPv4Network | IPv6Network
-WebhookId = Annotated[str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not the id of a webhook")]
+WebhookId = Annotated[str, text_like(r"^[0-9a-f]{32}$(?!\n)", "is not an id: 32 digits 0-9, a-f")]
 Status = Literal["active", "disabled"]
 EventKind = Literal[
     "registered_model.created",

@@ -4,6 +4,8 @@ import pytest
 
 from tests.mlflow.conformance.target import ARTIFACTS, Target, invalid, missing, ok
 
+VERSION_FILE = "/model-versions/get-artifact"
+
 
 def folder(target: Target) -> tuple[str, str]:
     """A new run and the path of its artifacts below the proxy."""
@@ -158,6 +160,46 @@ def test_a_file_has_the_type_and_the_name_that_clients_read(
     ):
         assert answer.headers["Content-Type"].partition(";")[0] == media_type
         assert answer.headers["Content-Disposition"] == f"attachment; filename={name}"
+
+
+def version_with(target: Target, files: dict[str, bytes]) -> dict[str, str]:
+    """What names a new version whose source is a run's folder with these files."""
+    run_id, path = folder(target)
+    for name, content in files.items():
+        target.put_artifact(f"{path}/model/{name}", content)
+    name = target.name("model of files")
+    ok(target.post("registered-models/create", name=name))
+    source = f"mlflow-artifacts:/{path}/model"
+    made = ok(target.post("model-versions/create", name=name, source=source, run_id=run_id))
+    return {"name": name, "version": made["model_version"]["version"]}
+
+
+@pytest.mark.parametrize("address", [VERSION_FILE, f"/{VERSION_FILE}"])
+def test_the_page_gets_a_file_of_a_version(target: Target, address: str) -> None:
+    named = version_with(target, {"a.txt": b"hello", "deep/MLmodel": b"flavors: {}"})
+    for path, content in (("a.txt", b"hello"), ("deep/MLmodel", b"flavors: {}")):
+        answer = target.get(address, **named, path=path)
+        assert (answer.status, answer.content) == (200, content)
+        assert answer.headers["Content-Type"].partition(";")[0] == "text/plain"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        name = path.rpartition("/")[2]
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={name}"
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc", "a/../../b", "%2e%2e/x", "a#b"])
+def test_a_file_of_elsewhere_is_not_the_versions(target: Target, path: str) -> None:
+    named = version_with(target, {"a.txt": b"hello"})
+    for name in (named["name"], target.name("nobody's")):
+        answer = target.get(VERSION_FILE, name=name, version="1", path=path)
+        invalid(answer, "Invalid path")
+
+
+def test_a_file_of_no_version_is_missing(target: Target) -> None:
+    named = version_with(target, {"a.txt": b"hello"})
+    missing(target.get(VERSION_FILE, **{**named, "version": "2"}, path="a.txt"), "not found")
+    missing(target.get(VERSION_FILE, name=target.name("model"), version="1", path="a.txt"))
+    assert target.get(VERSION_FILE, **named).status == 400
+    invalid(target.get(VERSION_FILE, **{**named, "version": "x"}, path="a.txt"))
 
 
 def test_multipart_uploads_are_offered_by_us(target: Target) -> None:
