@@ -209,8 +209,6 @@ LONG = "x" * 10_000
         (["run", "-c", "moon", "--", "true"], "compute_target"),
         (["run", "-t", "no-value", "--", "true"], "tag"),
         (["run", "-t", "=x", "--", "true"], "tag"),
-        (["run", "-p", "a=1", "--", "true"], "param"),
-        (["run", "-p", "a=1", "here.py"], "param"),
         (["run", "-p", "no-value", "here.ipynb"], "param"),
         (["run", "-p", "unknown=1", "here.ipynb"], "parameters.unknown"),
         (["run", "here.ipynb", "argument"], "arguments"),
