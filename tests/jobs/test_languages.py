@@ -122,7 +122,7 @@ def test_r_reads_each_value_as_it_was_given(values: list[Any]) -> None:
     code = "\n".join(lines)
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        ["R", "--slave", "-f", "-"], input=code, capture_output=True, text=True, env=environment
+        ["R", "--slave", "--no-save"], input=code, capture_output=True, text=True, env=environment
     )
     assert done.returncode == 0, done.stderr
     said = [line.split() for line in done.stdout.splitlines()]
