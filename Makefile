@@ -13,7 +13,9 @@ FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -no
 # To look at the demo nobody needs the developers' tools.
 INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
-.PHONY: demo lab test lint format docs bench bench-jobs bench-snapshots bench-tracking api wheel clean
+CLUSTERS := tests/engines/ray tests/engines/kubernetes
+
+.PHONY: demo lab test test-clusters lint format docs bench bench-jobs bench-snapshots bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -29,10 +31,16 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_fault_tools
 	scripts/install_r
 	scripts/install_slurm
-	scripts/install_ray
 	scripts/install_kubernetes_schemas
 	jlpm test
-	pytest --numprocesses=2 --dist=loadgroup
+	pytest --numprocesses=2 --dist=loadgroup $(patsubst %,--ignore=%,$(CLUSTERS))
+
+# Whole clusters of Ray and Kubernetes (`scripts/build_kubernetes` makes the latter's programs) take
+# both cores for themselves.
+test-clusters: $(INSTALLED) $(VENV)/linked.stamp
+	scripts/install_fault_tools
+	scripts/install_ray
+	pytest $(CLUSTERS)
 
 lint: $(INSTALLED) node_modules/.stamp
 	ruff check .
