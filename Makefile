@@ -13,7 +13,7 @@ FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -no
 # To look at the demo nobody needs the developers' tools.
 INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
-CLUSTERS := tests/engines/ray tests/engines/kubernetes
+CLUSTERS := tests/engines
 
 .PHONY: demo lab test test-clusters lint format docs bench bench-jobs bench-snapshots bench-tracking api wheel clean
 
@@ -30,15 +30,15 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_postgresql
 	scripts/install_fault_tools
 	scripts/install_r
-	scripts/install_slurm
 	scripts/install_kubernetes_schemas
 	jlpm test
-	pytest --numprocesses=2 --dist=loadgroup $(patsubst %,--ignore=%,$(CLUSTERS))
+	pytest --numprocesses=2 --dist=loadgroup --ignore=$(CLUSTERS)
 
-# Whole clusters of Ray and Kubernetes (`scripts/build_kubernetes` makes the latter's programs) take
+# Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs) take
 # both cores for themselves.
 test-clusters: $(INSTALLED) $(VENV)/linked.stamp
 	scripts/install_fault_tools
+	scripts/install_slurm
 	scripts/install_ray
 	pytest $(CLUSTERS)
 
