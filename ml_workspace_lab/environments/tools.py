@@ -30,6 +30,8 @@ _LEAKING = (
     "VIRTUAL_ENV",
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+NO_ROOM = 1 << 20
+"""Bytes free below which a tool that fails has met a full disk."""
 _FULL = re.compile(rf"No space left on device|Disk quota exceeded|os error {errno.ENOSPC}\b")
 
 
@@ -120,7 +122,8 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
 
 def _fail(what: str, log: Path, began: int, code: int) -> NoReturn:
     said = tail(log, began)
-    if _FULL.search(said):
+    # A tool may also die without a word where there was no room for one.
+    if _FULL.search(said) or shutil.disk_usage(log.parent).free < NO_ROOM:
         raise full_disk() from StorageFull(said)
     how = f"exit code {code}" if code > 0 else f"signal {-code}"
     raise BuildFailed(f"{what} failed ({how}): {said or 'it said nothing'}")
