@@ -20,11 +20,11 @@ def test_rules_of_a_folder_are_stronger_than_those_above_it(tmp_path: Path) -> N
 
 
 def test_rules_of_the_repository_hold_in_its_folders(tmp_path: Path) -> None:
-    write(tmp_path, ".git/HEAD", "work/a.py", "work/big.bin", "work/data/x", "work/excluded")
-    (tmp_path / ".gitignore").write_text("*.bin\n/work/data/\n")
+    write(tmp_path, ".git/HEAD", "code/a.py", "code/big.bin", "code/data/x", "code/excluded")
+    (tmp_path / ".gitignore").write_text("*.bin\n/code/data/\n")
     (tmp_path / ".git/info").mkdir()
     (tmp_path / ".git/info/exclude").write_text("excluded\n")
-    assert set(capture(tmp_path / "work").files) == {"a.py"}
+    assert set(capture(tmp_path / "code").files) == {"a.py"}
 
 
 def test_a_folder_that_the_repository_leaves_out_is_meant_all_the_same(tmp_path: Path) -> None:
