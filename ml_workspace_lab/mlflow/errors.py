@@ -27,6 +27,12 @@ class NotOffered(InvalidInput):
     status = 501
 
 
+class Unconvertible(InvalidInput):
+    """A message of OpenTelemetry's that can be read and lacks what a trace needs."""
+
+    status = 422
+
+
 class UnknownPath(NotFound):
     """There is no such call; clients then try what an older server would have."""
 

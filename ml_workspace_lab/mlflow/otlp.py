@@ -10,7 +10,7 @@ from typing import Any
 from ml_workspace_lab.api.strict_json import loads
 from ml_workspace_lab.errors import InvalidInput, TooLarge
 from ml_workspace_lab.mlflow import lookup
-from ml_workspace_lab.mlflow.errors import NotOffered
+from ml_workspace_lab.mlflow.errors import NotOffered, Unconvertible
 from ml_workspace_lab.mlflow.wire import JSON_LIMIT, Request, Response
 from ml_workspace_lab.tracing.model import AddSpans, Span, UpdateTrace
 
@@ -28,11 +28,14 @@ def export(request: Request) -> Response:
     """Keep the spans of one message, all or none."""
     experiment_id = request.headers.get(EXPERIMENT)
     if not experiment_id:
-        raise InvalidInput(f"The header {EXPERIMENT} is missing.", field=EXPERIMENT)
-    media_type = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        raise Unconvertible(f"The header {EXPERIMENT} is missing.", field=EXPERIMENT)
+    content_type = request.headers.get("Content-Type") or ""
+    media_type = content_type.partition(";")[0].strip().lower()
     if media_type not in (PROTOBUF, "application/json"):
         raise InvalidInput(
-            f"Content-Type must be {PROTOBUF} or application/json.", field="Content-Type"
+            f"Invalid Content-Type: {content_type[:200]!r} is neither {PROTOBUF} nor"
+            " application/json.",
+            field="Content-Type",
         )
     message = _message(_plain(request), is_json=media_type != PROTOBUF)
     spans = list(_spans(message))
@@ -114,7 +117,7 @@ def _spans(message: Any) -> Iterator[Span]:
 
 def _span(span: Any, to_dict: Callable[..., Any]) -> Span:
     if len(span.trace_id) != 16 or len(span.span_id) != 8 or len(span.parent_span_id) not in (0, 8):
-        raise InvalidInput("Invalid OpenTelemetry format: an id has not its length.")
+        raise Unconvertible("Invalid OpenTelemetry format: an id has not its length.")
     texts = {one.key: one.value.string_value for one in span.attributes}
     return Span(
         trace_id=str(_said(texts, "mlflow.traceRequestId") or f"tr-{span.trace_id.hex()}"),

@@ -28,11 +28,11 @@ def test_a_body_that_grows_without_end_is_refused(ours: Target) -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "status"),
     [
-        (b"{}", {"x-mlflow-experiment-id": ""}, 400),
+        (b"{}", {"x-mlflow-experiment-id": ""}, 422),
         (otlp(new_id(), span("x")), {"x-mlflow-experiment-id": "x"}, 400),
         (otlp(new_id(), span("x")), {"x-mlflow-experiment-id": "999999"}, 404),
-        (otlp("00", span("x")), {}, 400),
-        (otlp(new_id(), {**span("x"), "spanId": "00"}), {}, 400),
+        (otlp("00", span("x")), {}, 422),
+        (otlp(new_id(), {**span("x"), "spanId": "00"}), {}, 422),
         (otlp(new_id(), {**span("x"), "startTimeUnixNano": "1" * 30}), {}, 400),
         (otlp(new_id(), {**span("x"), "startTimeUnixNano": str(2**64 - 1)}), {}, 400),
         (b'{"resourceSpans":' + b"[" * 5000, {}, 400),
@@ -64,7 +64,7 @@ def test_all_spans_of_a_message_are_taken_or_none(ours: Target) -> None:
     good, bad = new_id(), new_id()
     body = otlp(good, span("x"))
     body["resourceSpans"] += otlp(bad, {**span("y"), "spanId": "00"})["resourceSpans"]
-    assert export(ours, "0", json.dumps(body).encode()).status == 400
+    assert export(ours, "0", json.dumps(body).encode()).status == 422
     assert ours.get(f"{TRACES}/tr-{good}").status == 404
 
 
