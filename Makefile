@@ -60,6 +60,7 @@ docs: $(INSTALLED)
 
 bench: $(INSTALLED)
 	python benchmarks/import_time.py
+	python benchmarks/serve_start.py
 
 # Jobs beside papermill, nbclient and jupyter-scheduler: `make bench-jobs ARGS='--tasks first'`.
 bench-jobs: $(INSTALLED) $(patsubst benchmarks/jobs/requirements/%.txt,build/job-peers/%/.stamp,$(wildcard benchmarks/jobs/requirements/*.txt))

@@ -88,17 +88,12 @@ class JournalWriter:
                 step = int(self._last_step[number]) + 1
             if time is None:
                 # A clock that is put back must not change the order of what is logged.
-                time = max(_time_ns() // 1_000_000, self._last_time)
-                self._last_time = time
-            _pack_into(
-                self._segment,
-                position,
-                step,
-                time,
-                value,
-                number,
-                MARK,
-            )
+                time = _time_ns() // 1_000_000
+                if time < self._last_time:
+                    time = self._last_time
+                else:
+                    self._last_time = time
+            _pack_into(self._segment, position, step, time, value, number, MARK)
             self._last_step[number] = step
             self._position = position + 32
 
