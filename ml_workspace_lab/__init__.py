@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.endpoint import Endpoint
     from ml_workspace_lab.client.environment import Environment
     from ml_workspace_lab.client.experiment import Experiment
+    from ml_workspace_lab.client.instance import ComputeInstance
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.workspace import Workspace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandConfig",
+    "ComputeInstance",
     "ComputeTarget",
     "Endpoint",
     "Environment",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "CommandConfig": "client.configs",
+    "ComputeInstance": "client.instance",
     "ComputeTarget": "client.compute",
     "Endpoint": "client.endpoint",
     "Environment": "client.environment",

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.access.audit import Audit
     from ml_workspace_lab.access.service import Tokens
     from ml_workspace_lab.api.operation import HostService, Service
+    from ml_workspace_lab.compute.instances.service import Instances
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.service import Endpoints
     from ml_workspace_lab.environments.service import Environments
@@ -51,6 +52,7 @@ SERVICES = {
     "attempts": "jobs.attempts:Attempts",
     "environments": "environments.service:Environments",
     "computes": "compute.service:Computes",
+    "instances": "compute.instances.service:Instances",
     "models": "models.service:Models",
     "logged_models": "models.logged:LoggedModels",
     "registry": "models.registry:Registry",
@@ -93,6 +95,7 @@ class ByName(ABC):
     attempts: "Attempts"
     environments: "Environments"
     computes: "Computes"
+    instances: "Instances"
     models: "Models"
     logged_models: "LoggedModels"
     registry: "Registry"

@@ -16,6 +16,8 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 
+import type { OnInstance } from './instances/buttons';
+import { addInstanceCommands, commandOf } from './instances/commands';
 import { pushLiveNotebooks } from './notebook/live';
 import { RUN_TYPE, RunCard } from './runs/card';
 import type { RunView } from './runs/view';
@@ -60,7 +62,10 @@ const panel: JupyterFrontEndPlugin<void> = {
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const openRun = (runId: string) =>
       void app.commands.execute(CommandIDs.openRun, { runId });
-    const widget = new WorkspacePanel(workspace, trans, openRun);
+    addInstanceCommands(app, workspace.client, trans);
+    const onInstance: OnInstance = (name, action) =>
+      void app.commands.execute(commandOf(action), { name });
+    const widget = new WorkspacePanel(workspace, trans, openRun, onInstance);
     app.shell.add(widget, 'left', { rank: 300 });
     restorer?.add(widget, widget.id);
     app.commands.addCommand(CommandIDs.openPanel, {

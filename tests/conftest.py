@@ -92,11 +92,14 @@ def ws(tmp_path: Path, database_url: str | None) -> Iterator[Workspace]:
 
 
 def end_work(workspace: Workspace) -> None:
-    """Cancel the runs that a failed test left and delete the endpoints."""
+    """Cancel the runs that a failed test left, delete the endpoints and compute instances."""
     for run in workspace.runs(active=True):
         run.cancel()
     for endpoint in workspace.endpoints.values():
         endpoint.delete()
+    for instance in workspace.compute_instances.values():
+        if instance.info().state != "Deleting":
+            instance.delete(wait=False)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,2 @@
-"""The background process of a workspace: dispatches its jobs and supervises its endpoints."""
+"""The background process of a workspace: dispatches its jobs, supervises its
+endpoints and compute instances."""

@@ -4,12 +4,13 @@ import os
 import select
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ml_workspace_lab.agent.abandoned import Abandoned
 from ml_workspace_lab.agent.dispatching import Dispatching
+from ml_workspace_lab.compute.instances.supervisor import InstanceSupervisor
 from ml_workspace_lab.compute.wake import LOCK, PIPE, clean_environment
 from ml_workspace_lab.endpoints.supervisor import Supervisor
 from ml_workspace_lab.jobs import prewarmed
@@ -40,15 +41,17 @@ def main(root: Path) -> None:
         return  # Another one is at work.
     prewarmed.ZYGOTES.warm(sys.executable, clean_environment())
     services = Services(storage)
+    instances = InstanceSupervisor(services)
     parts: list[Part] = [
         Dispatching(services),
         Supervisor(services),
+        instances,
         _Watch(services),
         Deliveries(services),
         Abandoned(services),
     ]
     try:
-        _loop(storage, parts)
+        _loop(storage, parts, instances.has_plans)
     finally:
         lock.release()
 
@@ -63,15 +66,16 @@ class _Watch:
         return self._services.runs.close_abandoned()
 
 
-def _loop(storage: Storage, parts: Sequence[Part]) -> None:
-    """Step until nothing has been to do for a while, or the workspace is gone."""
+def _loop(storage: Storage, parts: Sequence[Part], is_awaited: Callable[[], bool]) -> None:
+    """Step until nothing has been to do for a while and nothing is to be waited for, or the
+    workspace is gone."""
     patience = float(os.environ.get(IDLE_VARIABLE, IDLE_SECONDS))
     pipe = _open_pipe(storage.root)
     last_busy = time.monotonic()
     while storage.database.is_there():
         busy = _step(parts)
         moment = time.monotonic()
-        if busy:
+        if busy or is_awaited():
             last_busy = moment
         elif moment - last_busy > patience:
             # Whoever comes from here on finds no reader and starts another; what came before is

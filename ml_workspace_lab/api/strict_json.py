@@ -15,7 +15,7 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Possessive, and the closing quote optional: text without an end is passed over once, not tried
 # again from each of its quotes.
 _TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<where>[^`]*)`)?$", re.DOTALL)
 
 T = TypeVar("T")
 

@@ -130,6 +130,15 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "detach": ("computes", "detach"),
         },
     ),
+    "instance": (
+        "Jupyter servers with an owner",
+        {
+            "list": ("instances", "list"),
+            "show": ("instances", "get"),
+            "files": ("instances", "files"),
+            "delete": ("instances", "delete"),
+        },
+    ),
     "token": (
         "tokens for clients elsewhere",
         {

@@ -14,6 +14,7 @@ from ml_workspace_lab.cli import (
     deploying,
     derived,
     environments,
+    instances,
     keeping,
     logs,
     running,
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     snapshots.add_commands(nouns)
     attaching.add_commands(nouns)
     environments.add_commands(nouns)
+    instances.add_commands(nouns)
     _add_output(commands)
     return root
 

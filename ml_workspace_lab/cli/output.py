@@ -10,8 +10,22 @@ import msgspec
 from ml_workspace_lab.api.types import LogChunk
 from ml_workspace_lab.errors import WorkspaceError
 
-TIMES = ("created", "started", "ended", "updated", "time", "last_run", "expires", "last_used")
-WIDE = ("params", "tags", "properties", "metrics", "files", "description", "notes")
+TIMES = (
+    "created",
+    "started",
+    "ended",
+    "updated",
+    "time",
+    "last_run",
+    "expires",
+    "last_used",
+    "last_activity",
+    "next",
+)
+WIDE = (
+    "params", "tags", "properties", "metrics", "files", "description", "notes",
+    "last_operation", "schedules", "setup_scripts", "environment_variables",
+)  # fmt: skip
 CELL_WIDTH = 64
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.endpoint import Endpoint
     from ml_workspace_lab.client.environment import Environment
     from ml_workspace_lab.client.experiment import Experiment
+    from ml_workspace_lab.client.instance import ComputeInstance
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.search import Comparison, Form
@@ -141,8 +142,8 @@ class Workspace(WorkspaceTransfer):
     def delete(self) -> None:
         """Remove the workspace and everything in it, for good.
 
-        Raises Conflict while runs are going on or endpoints are served, and InvalidInput for a
-        workspace that is not in a folder of this machine.
+        Raises Conflict while runs are going on, endpoints are served or there are compute
+        instances, and InvalidInput for a workspace that is not in a folder of this machine.
         """
         if not isinstance(self.connection, LocalConnection):
             raise InvalidInput("A workspace is deleted on the machine that it is on.")
@@ -150,6 +151,10 @@ class Workspace(WorkspaceTransfer):
             raise Conflict(f"{len(active)} runs are going on.", hint="Cancel them first.")
         if endpoints := self.endpoints:
             raise Conflict(f"{len(endpoints)} endpoints are served.", hint="Delete them first.")
+        if instances := self.compute_instances:
+            raise Conflict(
+                f"There are {len(instances)} compute instances.", hint="Delete them first."
+            )
         folder.delete(self.connection.storage)
 
     def experiment(self, name: str) -> "Experiment":
@@ -268,6 +273,13 @@ class Workspace(WorkspaceTransfer):
         from ml_workspace_lab.client.compute import ComputeTarget
 
         return ComputeTarget.list(self)
+
+    @property
+    def compute_instances(self) -> "dict[str, ComputeInstance]":
+        """The workspace's Jupyter servers by name, whoever they belong to."""
+        from ml_workspace_lab.client.instance import ComputeInstance
+
+        return ComputeInstance.all_of(self)
 
     def cancel_runs(
         self, *, compute_target: str | None = None, experiment: str | None = None

@@ -5,8 +5,10 @@ there, so one is started; two that start at once settle it by a lock.
 """
 
 import errno
+import json
 import os
 import sys
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from ml_workspace_lab.storage.files import is_held
@@ -25,7 +27,15 @@ PRIVATE = (
     "ML_WORKSPACE_TICKET_FILE",
 )
 """Variables that must not reach a job: a run has rights of its own, and no others."""
-OF_A_KERNEL = ("JPY_PARENT_PID", "JPY_SESSION_NAME", "ML_WORKSPACE_RUN", "ML_WORKSPACE_RUN_ID")
+OF_A_KERNEL = (
+    "JPY_PARENT_PID",
+    "JPY_SESSION_NAME",
+    "ML_WORKSPACE_INSTANCE",
+    "ML_WORKSPACE_RUN",
+    "ML_WORKSPACE_RUN_ID",
+)
+CHANGED = "ML_WORKSPACE_CHANGED_VARIABLES"
+"""What variables were before a compute instance set them for its user: JSON, null for none."""
 
 
 def wake(root: Path) -> None:
@@ -66,7 +76,28 @@ def start(root: Path) -> None:
     )
 
 
+def note_changes(changes: Mapping[str, str | None]) -> None:
+    """Change this process's environment (None: without that variable), for itself and its children
+    alone: what works for the whole workspace and is started from here finds it as it was."""
+    before = {name: os.environ.get(name) for name in changes}
+    for name, value in changes.items():
+        _set(os.environ, name, value)
+    os.environ[CHANGED] = json.dumps(before)
+
+
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what belongs to a server, a kernel or another run."""
-    dropped = {*PRIVATE, *OF_A_KERNEL}
-    return {name: value for name, value in os.environ.items() if name not in dropped}
+    """This process's environment without what belongs to a server, a kernel, an instance or
+    another run."""
+    found = dict(os.environ)
+    for name, value in json.loads(found.pop(CHANGED, "{}")).items():
+        _set(found, name, value)
+    for name in (*PRIVATE, *OF_A_KERNEL):
+        found.pop(name, None)
+    return found
+
+
+def _set(environment: MutableMapping[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        environment.pop(name, None)
+    else:
+        environment[name] = value

@@ -6,18 +6,13 @@ endpoints/NAME/log.txt              what its processes print
 endpoints/NAME/GENERATION/          one deployment: its model, script, and the process's files
 """
 
-import json
-import shutil
 import time
 from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab import processes
-from ml_workspace_lab.storage.files import is_held, write_atomic
-
-MARK = "ML_WORKSPACE_ENDPOINT"
-"""In the environment of every process of a deployment: how its descendants are found."""
+from ml_workspace_lab.storage.files import write_atomic
+from ml_workspace_lab.supervision import ProcessFolder
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -71,11 +66,10 @@ class EndpointFolder:
         write_atomic(self.keys, msgspec.json.encode(keys))
 
 
-class GenerationFolder:
+class GenerationFolder(ProcessFolder):
     """The folder of one deployment of an endpoint."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    variable = "ML_WORKSPACE_ENDPOINT"
 
     @property
     def number(self) -> int:
@@ -98,11 +92,6 @@ class GenerationFolder:
         return self.path / "score.py"
 
     @property
-    def lock(self) -> Path:
-        """Held by the scoring process for as long as it lives."""
-        return self.path / "lock"
-
-    @property
     def ready(self) -> Path:
         """Written when it answers, then touched again and again by its event loop; removed when it
         takes no more requests."""
@@ -113,44 +102,9 @@ class GenerationFolder:
         """Written when it answers for the first time."""
         return self.path / "served"
 
-    @property
-    def process(self) -> Path:
-        return self.path / "process"
-
-    @property
-    def error(self) -> Path:
-        """Why it could not start, in one line."""
-        return self.path / "error"
-
-    @property
-    def mark(self) -> str:
-        return str(self.path)
-
-    def is_alive(self) -> bool:
-        return is_held(self.lock)
-
     def silent_seconds(self) -> float | None:
         """How long ago its event loop last turned; None while it takes no requests."""
         try:
             return time.time() - self.ready.stat().st_mtime
         except FileNotFoundError:
             return None
-
-    def ask_to_end(self) -> None:
-        """Let it answer what it has accepted, and leave."""
-        if self.process.exists():
-            processes.end(self.process.read_text(), force=False)
-
-    def end(self) -> None:
-        """End it and everything that it started, at once."""
-        processes.end_marked(MARK, self.mark)
-
-    def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def read_error(self) -> str:
-        try:
-            found = json.loads(self.error.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return ""
-        return str(found)

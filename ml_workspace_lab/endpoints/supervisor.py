@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ml_workspace_lab import processes
 from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.endpoints import store
-from ml_workspace_lab.endpoints.folder import MARK, Deployment, EndpointFolder, GenerationFolder
+from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, GenerationFolder
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.endpoints.store import Wanted
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.paths import below
+from ml_workspace_lab.supervision import Known
 from ml_workspace_lab.trouble import kept_apart
 
-FIRST_PAUSE = 0.5
 MAX_CRASHES = 5
 MAX_FAILED_STARTS = 2
 CALM_SECONDS = 60.0
@@ -33,23 +32,11 @@ RETIRE_SECONDS = 45.0
 
 
 @dataclass
-class _Process:
-    """What this supervisor knows of one deployment's process beyond what its folder says."""
-
-    native: str | None = None
-    began: float = field(default_factory=time.monotonic)
-    was_ready: bool = False
-    retired: float | None = None
-    crashes: int = 0
-    not_before: float = 0.0
-
-
-@dataclass
 class Supervisor:
     """The supervisor of all endpoints of a workspace."""
 
     services: Services
-    _seen: dict[str, _Process] = field(default_factory=dict)
+    _seen: dict[str, Known] = field(default_factory=dict)
 
     def step(self) -> bool:
         """Look once at every endpoint. Returns whether there is any."""
@@ -69,28 +56,27 @@ class Supervisor:
     def _look_after(self, wanted: Wanted) -> None:
         folder = EndpointFolder(self.services.storage.endpoint(wanted.info.name))
         generation = folder.generation(wanted.generation)
-        seen = self._seen.setdefault(generation.mark, _Process())
+        seen = self._seen.setdefault(generation.mark, Known())
         if generation.is_alive():
             self._watch(wanted, generation, seen)
-        elif seen.native is not None and processes.find(seen.native) is not None:
-            return  # It is starting and has not taken its lock yet.
-        elif seen.native is not None or generation.process.exists():
+        elif seen.is_starting():
+            return
+        elif seen.has_ended(generation):
             self._crashed(wanted, generation, seen)
-        elif time.monotonic() >= seen.not_before:
+        elif seen.may_start():
             self._start(wanted, generation, seen)
 
-    def _watch(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
-        age = time.monotonic() - seen.began
+    def _watch(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
         silent = generation.silent_seconds()
         if silent is None:
             # One that has been ready and isn't any more was asked to end, and is about to.
-            if not seen.was_ready and age > START_SECONDS:
+            if not seen.was_ready and seen.age > START_SECONDS:
                 generation.end()
-                self._set_state(wanted, EndpointState.FAILED, f"Not ready after {age:.0f} s.")
+                self._set_state(wanted, EndpointState.FAILED, f"Not ready after {seen.age:.0f} s.")
             return
         if not seen.was_ready:
             seen.was_ready, seen.began = True, time.monotonic()
-        elif age > CALM_SECONDS:
+        elif seen.age > CALM_SECONDS:
             seen.crashes = 0
         if silent > HANG_SECONDS:
             generation.end()  # Its loop has stopped turning: the next step starts it again.
@@ -98,24 +84,14 @@ class Supervisor:
         if self._retire_others(generation):
             self._set_state(wanted, EndpointState.HEALTHY, "")
 
-    def _crashed(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
-        ending = processes.ending(seen.native) if seen.native else ""
-        reason = generation.read_error() or f"The scoring process ended: {ending or 'lost'}."
-        self._clean_up(generation, seen)
+    def _crashed(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
+        reason = generation.read_error() or f"The scoring process ended: {seen.ending()}."
+        seen.crashed(generation, generation.ready)
         if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
             self._set_state(wanted, EndpointState.FAILED, self._last_word(reason, generation))
             return
         store.count_restart(self.services.storage.database, wanted.info.name)
         self._set_state(wanted, EndpointState.UNHEALTHY, reason)
-
-    def _clean_up(self, generation: GenerationFolder, seen: _Process) -> None:
-        """After a crash: leave nothing of the process, and wait a little longer each time."""
-        generation.end()
-        for file in (generation.process, generation.ready, generation.error):
-            file.unlink(missing_ok=True)
-        seen.native = None
-        seen.crashes += 1
-        seen.not_before = time.monotonic() + FIRST_PAUSE * 2 ** (seen.crashes - 1)
 
     def _keep_former(self, wanted: Wanted) -> None:
         """Where an update failed, the deployment before it is the one to be kept alive."""
@@ -126,16 +102,16 @@ class Supervisor:
         if not former or former[-1].is_alive():
             return
         generation = former[-1]
-        seen = self._seen.setdefault(generation.mark, _Process())
-        if seen.native is not None and processes.find(seen.native) is not None:
+        seen = self._seen.setdefault(generation.mark, Known())
+        if seen.is_starting():
             return
-        if seen.native is not None or generation.process.exists():
-            self._clean_up(generation, seen)
-        elif seen.crashes < MAX_CRASHES and time.monotonic() >= seen.not_before:
+        if seen.has_ended(generation):
+            seen.crashed(generation, generation.ready)
+        elif seen.crashes < MAX_CRASHES and seen.may_start():
             try:
                 self._launch(generation, seen)
             except OSError:
-                self._clean_up(generation, seen)
+                seen.crashed(generation, generation.ready)
 
     def _last_word(self, reason: str, failed: GenerationFolder) -> str:
         others = [g for g in failed.endpoint.generations() if g.number != failed.number]
@@ -143,7 +119,7 @@ class Supervisor:
             return f"{reason} The deployment before it still serves."
         return reason
 
-    def _start(self, wanted: Wanted, generation: GenerationFolder, seen: _Process) -> None:
+    def _start(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
         try:
             self._lay_out(wanted, generation)
         except (NotFound, Conflict, InvalidInput) as error:
@@ -155,15 +131,11 @@ class Supervisor:
             reason = f"{error.filename} could not be started: {error.strerror}."
             self._set_state(wanted, EndpointState.FAILED, reason)
 
-    def _launch(self, generation: GenerationFolder, seen: _Process) -> None:
+    def _launch(self, generation: GenerationFolder, seen: Known) -> None:
         deployment = msgspec.json.decode(generation.deployment.read_bytes(), type=Deployment)
-        seen.began = time.monotonic()
-        seen.native = processes.start(
-            [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)],
-            environment={**clean_environment(), MARK: generation.mark},
-            folder=generation.path,
-            log=generation.endpoint.log,
-        )
+        words = [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring"]
+        log = generation.endpoint.log
+        seen.start(generation, [*words, str(generation.path)], clean_environment(), log)
 
     def _lay_out(self, wanted: Wanted, generation: GenerationFolder) -> None:
         """Everything that the process needs, in its folder; a repeat changes nothing."""
@@ -199,9 +171,9 @@ class Supervisor:
         for other in kept.endpoint.generations():
             if other.number == kept.number:
                 continue
-            seen = self._seen.setdefault(other.mark, _Process())
-            seen.retired = seen.retired or time.monotonic()
-            if other.is_alive() and time.monotonic() - seen.retired < RETIRE_SECONDS:
+            seen = self._seen.setdefault(other.mark, Known())
+            seen.asked = seen.asked or time.monotonic()
+            if other.is_alive() and time.monotonic() - seen.asked < RETIRE_SECONDS:
                 other.ask_to_end()
                 alone = alone and not other.ready.exists()
             else:

@@ -15,7 +15,7 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Nothing, RunId, Version
 from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.environments import collection, differences, interpreters, locking, store
-from ml_workspace_lab.environments.building import key_of
+from ml_workspace_lab.environments.building import Progress, build, key_of
 from ml_workspace_lab.environments.builds import Builds
 from ml_workspace_lab.environments.interpreters import building_state
 from ml_workspace_lab.environments.model import (
@@ -230,6 +230,14 @@ class Environments(Service):
         with self.storage.database.write() as transaction:
             store.set_lock(transaction, version.name, version.version, lock)
         return self.get(version.name, version.version).lock or lock
+
+    def interpreter_of(self, version: EnvironmentVersion, log: Path, progress: Progress) -> str:
+        """The interpreter of a version, which is locked and built where it isn't yet. Raises what
+        says why it can't be had, and whatever interrupts the wait."""
+        if python := interpreters.ready(version, self._builds):
+            return python
+        progress.tell("Locking its packages")
+        return str(build(self._builds, self.locked(version, log), progress).python)
 
     @property
     def _builds(self) -> Builds:

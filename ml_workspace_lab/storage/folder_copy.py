@@ -19,8 +19,8 @@ def copy_blobs(source: Path, target: Path) -> None:
 
 
 def copy_work(source: Path, target: Path) -> None:
-    """Copy what runs and endpoints have written so far."""
-    for name in ("runs", "endpoints"):
+    """Copy what runs, endpoints and users of compute instances have written so far."""
+    for name in ("runs", "endpoints", "instances"):
         _copy_tree(source / name, target / name, _copy)
 
 

@@ -37,6 +37,9 @@ class Storage:
     def endpoint(self, name: str) -> Path:
         return self.root / "endpoints" / name
 
+    def instance(self, name: str) -> Path:
+        return self.root / "instances" / name
+
 
 class RunFolder:
     """What a run writes while it goes on."""

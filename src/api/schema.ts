@@ -1379,6 +1379,145 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/instances': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All instances by name, whoever they belong to. */
+    get: operations['instances.list'];
+    put?: never;
+    /** A new instance, which is started at once. Raises Conflict where the name is taken. */
+    post: operations['instances.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/instances/{name}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The instance as it is now. */
+    get: operations['instances.get'];
+    put?: never;
+    post?: never;
+    /** End its server and remove its working folder for good; what is in that now. */
+    delete: operations['instances.delete'];
+    options?: never;
+    head?: never;
+    /** Change its settings. Raises Denied for others than its user, in whose name they act. */
+    patch: operations['instances.update'];
+    trace?: never;
+  };
+  '/instances/{name}/start': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Start its server again, on the files that it had. Raises Conflict while it is there. */
+    post: operations['instances.start'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/instances/{name}/stop': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** End its server with all kernels and terminals; its files stay. */
+    post: operations['instances.stop'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/instances/{name}/restart': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** End its server and start it again; its files stay. */
+    post: operations['instances.restart'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/instances/{name}/files': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Where its working folder is, and how much is in it: what a deletion would remove. */
+    get: operations['instances.files'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/instances/{name}/log': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The part of its log from byte `offset` on: what its scripts and its server print. */
+    get: operations['instances.log'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/instances/{name}/access': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** The way into its server. Raises Denied for others than its user, Unavailable while it */
+    post: operations['instances.access'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/models': {
     parameters: {
       query?: never;
@@ -2466,6 +2605,33 @@ export interface components {
       /** @default false */
       exclusive: boolean;
     };
+    /**
+     * CreateInstance
+     * @description A Jupyter server for its maker alone or, where one is named, for `assigned_user`. Its kernels
+     *         and scripts run in the environment NAME or NAME:VERSION, by default the workspace's own.
+     */
+    CreateInstance: {
+      name: string;
+      /** @default null */
+      environment: string | null;
+      setup_scripts?: components['schemas']['SetupScripts'];
+      /** @default {} */
+      environment_variables: {
+        [key: string]: string;
+      };
+      /** @default null */
+      idle_minutes_before_shutdown: number | null;
+      /** @default [] */
+      schedules: components['schemas']['Schedule'][];
+      /** @default null */
+      assigned_user: string | null;
+      /** @default  */
+      description: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+    };
     /** CreateModel */
     CreateModel: {
       name: string;
@@ -2864,6 +3030,77 @@ export interface components {
       max_results: number | null;
     };
     /**
+     * InstanceAccess
+     * @description The way in. `url` opens the server with its token: whoever has it is the instance's user.
+     */
+    InstanceAccess: {
+      name: string;
+      url: string;
+      base_url: string;
+      token: string;
+    };
+    /**
+     * InstanceFiles
+     * @description The working folder of an instance and what is in it: what its deletion removes.
+     */
+    InstanceFiles: {
+      name: string;
+      folder: string;
+      files: number;
+      bytes: number;
+    };
+    /**
+     * InstanceInfo
+     * @description `reason` says why it is in its state. Of the variables' values nothing is told, since they
+     *         may be secrets. `restarts` counts how often the server was started again after a crash.
+     */
+    InstanceInfo: {
+      name: string;
+      state: components['schemas']['InstanceState'];
+      reason: string;
+      owner: string;
+      assigned_user: string | null;
+      last_operation: components['schemas']['LastOperation'];
+      last_activity: number | null;
+      idle_minutes_before_shutdown: number | null;
+      schedules: components['schemas']['PlannedSchedule'][];
+      environment: string | null;
+      setup_scripts: components['schemas']['SetupScripts'];
+      environment_variables: string[];
+      restarts: number;
+      description: string;
+      tags: {
+        [key: string]: string;
+      };
+      created: number;
+      updated: number;
+    };
+    /** InstanceList */
+    InstanceList: {
+      items: components['schemas']['InstanceInfo'][];
+    };
+    /**
+     * InstanceState
+     * @description Azure Machine Learning's states, but those of a virtual machine's resizing, and `JobRunning`:
+     *         an instance is no target of jobs.
+     * @enum {unknown}
+     */
+    InstanceState:
+      | 'CreateFailed'
+      | 'Creating'
+      | 'Deleting'
+      | 'Restarting'
+      | 'Running'
+      | 'SettingUp'
+      | 'SetupFailed'
+      | 'Starting'
+      | 'Stopped'
+      | 'Stopping'
+      | 'Unknown'
+      | 'Unusable'
+      | 'UserSettingUp'
+      | 'UserSetupFailed';
+    /**
      * JournalMark
      * @description How many records of a journal the run has: what comes next begins there.
      */
@@ -2909,6 +3146,26 @@ export interface components {
       language_version: string;
       /** @default  */
       implementation: string;
+    };
+    /**
+     * LastOperation
+     * @description The newest thing that was asked of an instance, by whom, and what came of it.
+     */
+    LastOperation: {
+      name: components['schemas']['OperationName'];
+      /** @enum {unknown} */
+      status:
+        | 'CreateFailed'
+        | 'DeleteFailed'
+        | 'InProgress'
+        | 'RestartFailed'
+        | 'StartFailed'
+        | 'StopFailed'
+        | 'Succeeded';
+      trigger: components['schemas']['Trigger'];
+      reason: string;
+      time: number;
+      user: string;
     };
     /**
      * LineageEntry
@@ -3313,6 +3570,11 @@ export interface components {
       digest: string;
     };
     /**
+     * OperationName
+     * @enum {unknown}
+     */
+    OperationName: 'Create' | 'Delete' | 'Restart' | 'Start' | 'Stop';
+    /**
      * Order
      * @description What to put models in order by: an attribute, or a metric (`metrics.NAME`) on a dataset.
      */
@@ -3382,6 +3644,18 @@ export interface components {
       python_version: string | null;
       /** @default [] */
       allow_urls: string[];
+    };
+    /**
+     * PlannedSchedule
+     * @description A schedule and when it is due next; None where it is switched off.
+     */
+    PlannedSchedule: {
+      /** @enum {unknown} */
+      action: 'start' | 'stop';
+      cron: string;
+      time_zone: string;
+      enabled: boolean;
+      next: number | null;
     };
     /**
      * Problem
@@ -3662,6 +3936,20 @@ export interface components {
       | 'Running'
       | 'Starting';
     /**
+     * Schedule
+     * @description When to start or stop by itself: five fields of cron, in a time zone such as
+     *         `Europe/Berlin`.
+     */
+    Schedule: {
+      /** @enum {unknown} */
+      action: 'start' | 'stop';
+      cron: string;
+      /** @default UTC */
+      time_zone: string;
+      /** @default true */
+      enabled: boolean;
+    };
+    /**
      * ScoreRequest
      * @description The body for the scoring process: any JSON value.
      */
@@ -3799,6 +4087,25 @@ export interface components {
       stage: 'Archived' | 'None' | 'Production' | 'Staging';
       /** @default false */
       archive_existing: boolean;
+    };
+    /**
+     * SetupScript
+     * @description A script for `bash`. What has not ended after the time limit is ended.
+     */
+    SetupScript: {
+      script: string;
+      /** @default 15 */
+      timeout_minutes: number;
+    };
+    /**
+     * SetupScripts
+     * @description `creation` runs until it has succeeded once, `startup` before each start of the server.
+     */
+    SetupScripts: {
+      /** @default null */
+      creation: components['schemas']['SetupScript'] | null;
+      /** @default null */
+      startup: components['schemas']['SetupScript'] | null;
     };
     /**
      * SnapshotFile
@@ -4180,6 +4487,12 @@ export interface components {
       next: string | null;
     };
     /**
+     * Trigger
+     * @description Who or what asked for an operation.
+     * @enum {unknown}
+     */
+    Trigger: 'IdleShutdown' | 'Schedule' | 'User';
+    /**
      * UpdateAssessment
      * @description What to change; `metadata` is replaced whole.
      */
@@ -4214,6 +4527,27 @@ export interface components {
      */
     UpdateExperiment: {
       name?: string;
+      description?: string;
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
+    };
+    /**
+     * UpdateInstance
+     * @description What to change: schedules, scripts and variables are replaced whole, tags are set. The
+     *         environment, scripts and variables count from the next start.
+     */
+    UpdateInstance: {
+      environment?: string | null;
+      setup_scripts?: components['schemas']['SetupScripts'];
+      environment_variables?: {
+        [key: string]: string;
+      };
+      idle_minutes_before_shutdown?: number | null;
+      schedules?: components['schemas']['Schedule'][];
       description?: string;
       /** @default {} */
       tags: {
@@ -4446,6 +4780,7 @@ export type CondaSpecification = components['schemas']['CondaSpecification'];
 export type CountRuns = components['schemas']['CountRuns'];
 export type CreateAssessment = components['schemas']['CreateAssessment'];
 export type CreateExperiment = components['schemas']['CreateExperiment'];
+export type CreateInstance = components['schemas']['CreateInstance'];
 export type CreateModel = components['schemas']['CreateModel'];
 export type CreateSnapshot = components['schemas']['CreateSnapshot'];
 export type CreateToken = components['schemas']['CreateToken'];
@@ -4478,11 +4813,17 @@ export type ExperimentList = components['schemas']['ExperimentList'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
 export type Finding = components['schemas']['Finding'];
 export type FrameRuns = components['schemas']['FrameRuns'];
+export type InstanceAccess = components['schemas']['InstanceAccess'];
+export type InstanceFiles = components['schemas']['InstanceFiles'];
+export type InstanceInfo = components['schemas']['InstanceInfo'];
+export type InstanceList = components['schemas']['InstanceList'];
+export type InstanceState = components['schemas']['InstanceState'];
 export type JournalMark = components['schemas']['JournalMark'];
 export type Kept = components['schemas']['Kept'];
 export type KeptContents = components['schemas']['KeptContents'];
 export type KernelEnvironment = components['schemas']['KernelEnvironment'];
 export type KernelRecord = components['schemas']['KernelRecord'];
+export type LastOperation = components['schemas']['LastOperation'];
 export type LineageEntry = components['schemas']['LineageEntry'];
 export type LineageItem = components['schemas']['LineageItem'];
 export type LineageList = components['schemas']['LineageList'];
@@ -4518,12 +4859,14 @@ export type NotebookJob = components['schemas']['NotebookJob'];
 export type Nothing = components['schemas']['Nothing'];
 export type OmittedFile = components['schemas']['OmittedFile'];
 export type OnDataset = components['schemas']['OnDataset'];
+export type OperationName = components['schemas']['OperationName'];
 export type Order = components['schemas']['Order'];
 export type Output = components['schemas']['Output'];
 export type PackageChange = components['schemas']['PackageChange'];
 export type PackageRecord = components['schemas']['PackageRecord'];
 export type PathInput = components['schemas']['PathInput'];
 export type PipRequirements = components['schemas']['PipRequirements'];
+export type PlannedSchedule = components['schemas']['PlannedSchedule'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemList = components['schemas']['ProblemList'];
 export type Progress = components['schemas']['Progress'];
@@ -4545,6 +4888,7 @@ export type RunInput = components['schemas']['RunInput'];
 export type RunList = components['schemas']['RunList'];
 export type RunPage = components['schemas']['RunPage'];
 export type RunState = components['schemas']['RunState'];
+export type Schedule = components['schemas']['Schedule'];
 export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type ScoreResult = components['schemas']['ScoreResult'];
 export type ScriptJob = components['schemas']['ScriptJob'];
@@ -4555,6 +4899,8 @@ export type SearchRuns = components['schemas']['SearchRuns'];
 export type SearchTraces = components['schemas']['SearchTraces'];
 export type SetAlias = components['schemas']['SetAlias'];
 export type SetStage = components['schemas']['SetStage'];
+export type SetupScript = components['schemas']['SetupScript'];
+export type SetupScripts = components['schemas']['SetupScripts'];
 export type SnapshotFile = components['schemas']['SnapshotFile'];
 export type SnapshotInfo = components['schemas']['SnapshotInfo'];
 export type SnapshotList = components['schemas']['SnapshotList'];
@@ -4581,9 +4927,11 @@ export type TraceInfo = components['schemas']['TraceInfo'];
 export type TraceList = components['schemas']['TraceList'];
 export type TrashItem = components['schemas']['TrashItem'];
 export type TrashList = components['schemas']['TrashList'];
+export type Trigger = components['schemas']['Trigger'];
 export type UpdateAssessment = components['schemas']['UpdateAssessment'];
 export type UpdateCompute = components['schemas']['UpdateCompute'];
 export type UpdateExperiment = components['schemas']['UpdateExperiment'];
+export type UpdateInstance = components['schemas']['UpdateInstance'];
 export type UpdateLoggedModel = components['schemas']['UpdateLoggedModel'];
 export type UpdateModel = components['schemas']['UpdateModel'];
 export type UpdateModelVersion = components['schemas']['UpdateModelVersion'];
@@ -7850,6 +8198,354 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ActiveRuns'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateInstance'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceFiles'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateInstance'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.start': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.stop': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.restart': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.files': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceFiles'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.log': {
+    parameters: {
+      query?: {
+        offset?: number;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LogChunk'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'instances.access': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstanceAccess'];
         };
       };
       /** @description Refused. */

@@ -11,6 +11,8 @@ import type {
   EventBatch,
   ExperimentInfo,
   ExperimentList,
+  InstanceInfo,
+  InstanceList,
   LiveRun,
   ModelInfo,
   ModelList,
@@ -47,6 +49,7 @@ export class WorkspaceModel implements IDisposable {
   models: ModelInfo[] = [];
   endpoints: EndpointInfo[] = [];
   computes: ComputeInfo[] = [];
+  instances: InstanceInfo[] = [];
   readonly runsOf = new Map<string, RunInfo[]>();
 
   /** Anything above has changed. */
@@ -113,18 +116,21 @@ export class WorkspaceModel implements IDisposable {
   }
 
   private async readLists(): Promise<void> {
-    const [experiments, runs, models, endpoints, computes] = await Promise.all([
-      this.client.get<ExperimentList>('/experiments'),
-      this.client.get<RunList>('/runs', { limit: RECENT }),
-      this.client.get<ModelList>('/models'),
-      this.client.get<EndpointList>('/endpoints'),
-      this.client.get<ComputeList>('/computes')
-    ]);
+    const [experiments, runs, models, endpoints, computes, instances] =
+      await Promise.all([
+        this.client.get<ExperimentList>('/experiments'),
+        this.client.get<RunList>('/runs', { limit: RECENT }),
+        this.client.get<ModelList>('/models'),
+        this.client.get<EndpointList>('/endpoints'),
+        this.client.get<ComputeList>('/computes'),
+        this.client.get<InstanceList>('/instances')
+      ]);
     this.experiments = experiments.items;
     this.recent = runs.items;
     this.models = models.items;
     this.endpoints = endpoints.items;
     this.computes = computes.items;
+    this.instances = instances.items;
     await Promise.all([...this.runsOf.keys()].map(name => this.readRuns(name)));
   }
 

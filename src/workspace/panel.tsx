@@ -6,6 +6,7 @@ import React, { FormEvent, useId, useState } from 'react';
 import iconSvg from '../../style/workspace.svg';
 import { ApiError } from '../api/client';
 import type { ErrorBody } from '../api/schema';
+import type { OnInstance } from '../instances/buttons';
 import { useSignal } from './hooks';
 import type { WorkspaceModel } from './model';
 import { Tree } from './tree';
@@ -20,7 +21,8 @@ export class WorkspacePanel extends ReactWidget {
   constructor(
     private readonly model: WorkspaceModel,
     private readonly trans: TranslationBundle,
-    private readonly openRun: (runId: string) => void
+    private readonly openRun: (runId: string) => void,
+    private readonly onInstance: OnInstance
   ) {
     super();
     this.id = 'ml-workspace-lab-panel';
@@ -44,7 +46,14 @@ export class WorkspacePanel extends ReactWidget {
   }
 
   protected render(): React.JSX.Element {
-    return <Panel model={this.model} trans={this.trans} openRun={this.openRun} />;
+    return (
+      <Panel
+        model={this.model}
+        trans={this.trans}
+        openRun={this.openRun}
+        onInstance={this.onInstance}
+      />
+    );
   }
 }
 
@@ -52,9 +61,10 @@ interface IPanelProps {
   model: WorkspaceModel;
   trans: TranslationBundle;
   openRun: (runId: string) => void;
+  onInstance: OnInstance;
 }
 
-export function Panel({ model, trans, openRun }: IPanelProps) {
+export function Panel({ model, trans, openRun, onInstance }: IPanelProps) {
   useSignal(model.changed);
   return (
     <div className="jp-mlws-Panel-content">
@@ -73,7 +83,7 @@ export function Panel({ model, trans, openRun }: IPanelProps) {
       )}
       {model.status === 'ready' && (
         <>
-          <Tree model={model} trans={trans} openRun={openRun} />
+          <Tree model={model} trans={trans} openRun={openRun} onInstance={onInstance} />
           {model.recent.length === 0 && <FirstSteps trans={trans} />}
         </>
       )}

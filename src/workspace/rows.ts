@@ -1,7 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { RunInfo } from '../api/schema';
+import type { InstanceInfo, RunInfo } from '../api/schema';
 import { shortTime } from '../format';
+import { remarks, userOf } from '../instances/rows';
 import { fraction } from '../runs/fraction';
 import type { WorkspaceModel } from './model';
 import { isOver } from './state';
@@ -15,6 +16,7 @@ export interface IRow {
   title: string;
   expanded: boolean | null;
   run: RunInfo | null;
+  instance: InstanceInfo | null;
   state: string | null;
 }
 
@@ -77,6 +79,25 @@ export function visibleRows(
       rows.push({ ...plain(`compute:${one.name}`, 2, one.name), detail });
     }
   }
+  const creating = trans.__('none yet: ml-workspace instance create NAME');
+  if (
+    section(
+      'instances',
+      trans.__('Compute instances'),
+      model.instances.length,
+      creating
+    )
+  ) {
+    for (const one of model.instances) {
+      const id = `instance:${one.name}`;
+      const title = `${one.name}: ${one.state}. ${one.reason}`;
+      const row = { ...plain(id, 2, one.name), title, detail: userOf(one) };
+      rows.push({ ...row, instance: one, state: one.state });
+      for (const [place, remark] of remarks(one, trans).entries()) {
+        rows.push(plain(`${id}:${place}`, 3, remark));
+      }
+    }
+  }
   return rows;
 }
 
@@ -89,6 +110,7 @@ function plain(id: string, level: number, label: string): IRow {
     title: label,
     expanded: null,
     run: null,
+    instance: null,
     state: null
   };
 }

@@ -10,7 +10,13 @@ const LOOKS: Record<string, { shape: string; look: string }> = {
   Canceled: { shape: '■', look: 'over' },
   Running: { shape: '▶', look: 'busy' },
   Finalizing: { shape: '▶', look: 'busy' },
-  NotResponding: { shape: '?', look: 'bad' }
+  NotResponding: { shape: '?', look: 'bad' },
+  Stopped: { shape: '■', look: 'over' },
+  CreateFailed: { shape: '✖', look: 'bad' },
+  SetupFailed: { shape: '✖', look: 'bad' },
+  UserSetupFailed: { shape: '✖', look: 'bad' },
+  Unusable: { shape: '✖', look: 'bad' },
+  Unknown: { shape: '?', look: 'bad' }
 };
 const WAITING = { shape: '…', look: 'waiting' };
 

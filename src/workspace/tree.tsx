@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import React, { KeyboardEvent, useEffect, useRef, useState } from 'react';
 
+import { InstanceButtons, OnInstance } from '../instances/buttons';
 import { useSignal } from './hooks';
 import type { WorkspaceModel } from './model';
 import { IRow, navigate, visibleRows } from './rows';
@@ -10,13 +11,14 @@ interface ITreeProps {
   model: WorkspaceModel;
   trans: TranslationBundle;
   openRun: (runId: string) => void;
+  onInstance: OnInstance;
 }
 
 /** Everything in the workspace as one tree, walked with the arrow keys. */
-export function Tree({ model, trans, openRun }: ITreeProps) {
+export function Tree({ model, trans, openRun, onInstance }: ITreeProps) {
   useSignal(model.changed);
   const [open, setOpen] = useState<ReadonlySet<string>>(
-    new Set(['experiments', 'runs', 'models', 'endpoints', 'computes'])
+    new Set(['experiments', 'runs', 'models', 'endpoints', 'computes', 'instances'])
   );
   const [current, setCurrent] = useState('experiments');
   const rows = visibleRows(model, open, trans);
@@ -54,6 +56,9 @@ export function Tree({ model, trans, openRun }: ITreeProps) {
       return;
     }
     if (event.key === 'Enter' || event.key === ' ') {
+      if (event.target instanceof HTMLButtonElement) {
+        return; // It is the button that is pressed.
+      }
       act(rows[index]);
       event.preventDefault();
       return;
@@ -84,6 +89,7 @@ export function Tree({ model, trans, openRun }: ITreeProps) {
           isCurrent={place === index}
           takeFocus={place === index && moved.current}
           onClick={() => act(row)}
+          onInstance={onInstance}
         />
       ))}
     </ul>
@@ -96,9 +102,10 @@ interface ILineProps {
   isCurrent: boolean;
   takeFocus: boolean;
   onClick: () => void;
+  onInstance: OnInstance;
 }
 
-function Line({ row, trans, isCurrent, takeFocus, onClick }: ILineProps) {
+function Line({ row, trans, isCurrent, takeFocus, onClick, onInstance }: ILineProps) {
   const node = useRef<HTMLLIElement>(null);
   useEffect(() => {
     // Only a key moves the focus: a refresh must not take it from where the user is.
@@ -124,6 +131,14 @@ function Line({ row, trans, isCurrent, takeFocus, onClick }: ILineProps) {
       {row.state && <State state={row.state} trans={trans} />}
       <span className="jp-mlws-Line-label">{row.label}</span>
       <span className="jp-mlws-Line-detail">{row.detail}</span>
+      {row.instance && (
+        <InstanceButtons
+          instance={row.instance}
+          trans={trans}
+          isCurrent={isCurrent}
+          onInstance={onInstance}
+        />
+      )}
     </li>
   );
 }

@@ -1,7 +1,6 @@
 """A scoring process: loads the model, answers on loopback, leaves when it is told or orphaned."""
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -12,13 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab import processes
-from ml_workspace_lab.endpoints.folder import MARK, Deployment, GenerationFolder
+from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
 from ml_workspace_lab.endpoints.scoring.handlers import Gatekeeper, Traffic, application
 from ml_workspace_lab.endpoints.scoring.handover import Handover, listen
 from ml_workspace_lab.endpoints.scoring.listener import Listener
 from ml_workspace_lab.endpoints.scoring.scorer import Scorer, load
-from ml_workspace_lab.storage.files import FileLock, write_atomic
+from ml_workspace_lab.supervision import Presence
 
 TOUCH_SECONDS = 2.0
 TAKEN = 75
@@ -27,11 +25,9 @@ TAKEN = 75
 def main(path: Path) -> int:
     """Load the model, then serve until SIGTERM or until the folder is gone; the exit code."""
     folder = GenerationFolder(path)
-    lock = FileLock(folder.lock)
-    if not lock.acquire():
+    presence = Presence.take(folder)
+    if presence is None:
         return TAKEN
-    place = folder.lock.stat()
-    write_atomic(folder.process, processes.native_id(os.getpid()).encode())
     deployment = msgspec.json.decode(folder.deployment.read_bytes(), type=Deployment)
     os.chdir(path)
     try:
@@ -45,9 +41,9 @@ def main(path: Path) -> int:
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
-    finished = asyncio.run(_serve(folder, deployment, scorer, place, listening, handover))
-    if not _is_in_place(folder, place):
-        processes.end_marked(MARK, folder.mark)  # Nobody else is left to end what it started.
+    finished = asyncio.run(_serve(folder, deployment, scorer, presence, listening, handover))
+    if not presence.is_in_place():
+        folder.end()  # Nobody else is left to end what it started.
     if not finished:
         sys.stdout.flush()
         os._exit(0)  # A thread that doesn't come back from the user's code would keep the process.
@@ -55,7 +51,7 @@ def main(path: Path) -> int:
 
 
 def _fail(folder: GenerationFolder, reason: str) -> int:
-    write_atomic(folder.error, json.dumps(reason[:2000]).encode())
+    folder.fail(reason)
     return 1
 
 
@@ -63,7 +59,7 @@ async def _serve(
     folder: GenerationFolder,
     deployment: Deployment,
     scorer: Scorer,
-    place: os.stat_result,
+    presence: Presence,
     listening: socket.socket,
     handover: Handover,
 ) -> bool:
@@ -80,7 +76,7 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
     print(f"Serving {deployment.model}:{deployment.version} on port {deployment.port}.", flush=True)  # noqa: T201
     folder.served.touch()
-    while not leave.is_set() and _is_in_place(folder, place):
+    while not leave.is_set() and presence.is_in_place():
         folder.ready.touch()
         await _wait(leave, TOUCH_SECONDS)
     handover.close()
@@ -89,15 +85,6 @@ async def _serve(
     finished = await listener.finish(patient=leave.is_set())
     worker.shutdown(wait=False, cancel_futures=True)
     return finished
-
-
-def _is_in_place(folder: GenerationFolder, place: os.stat_result) -> bool:
-    """Whether the folder is still the one that was started with: neither removed nor that of a
-    new workspace."""
-    try:
-        return os.path.samestat(folder.lock.stat(), place)
-    except FileNotFoundError:
-        return False
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ml_workspace_lab.environments import interpreters
-from ml_workspace_lab.environments.building import Progress, build
+from ml_workspace_lab.environments.building import Progress
 from ml_workspace_lab.environments.builds import Build, Builds
 from ml_workspace_lab.environments.model import EnvironmentVersion
 from ml_workspace_lab.errors import NotFound
@@ -23,18 +22,13 @@ _OF_AN_INTERPRETER = ("PYTHONPATH", "PYTHONHOME")
 def interpreter(link: Link, services: Services, version: EnvironmentVersion) -> str:
     """The interpreter of an environment, which is locked and built, for everybody to see, where it
     isn't yet. Raises what says why it can't be had, and whatever interrupts the wait."""
-    builds = Builds.of(services.storage.root)
-    if python := interpreters.ready(version, builds):
-        return python
 
     def say(text: str) -> None:
         label = f"Environment {_name(version)}: {text}"
         link.report_progress(Shown(0, 0, label))
 
-    progress = Progress(say, link.write_log)
-    progress.tell("Locking its packages")
-    lock = services.environments.locked(version, link.files.path / "environment.log")
-    return str(build(builds, lock, progress).python)
+    log = link.files.path / "environment.log"
+    return services.environments.interpreter_of(version, log, Progress(say, link.write_log))
 
 
 def is_inside(python: str) -> bool:

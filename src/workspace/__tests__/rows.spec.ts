@@ -9,6 +9,7 @@ function row(label: string, level: number, expanded: boolean | null = null): IRo
     detail: '',
     title: '',
     run: null,
+    instance: null,
     state: null
   };
 }

@@ -1,0 +1,1 @@
+"""Compute instances: named, owned Jupyter servers on the workspace's machine."""

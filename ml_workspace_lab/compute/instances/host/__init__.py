@@ -1,0 +1,1 @@
+"""The process of an instance: prepares what its user wants, then is the Jupyter server."""

@@ -1,0 +1,59 @@
+"""`python -m ml_workspace_lab.compute.instances.host FOLDER`: one start of an instance."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from ml_workspace_lab.compute.instances.folder import LaunchFolder
+from ml_workspace_lab.compute.instances.host.scripts import run_scripts
+from ml_workspace_lab.compute.instances.host.server import serve
+from ml_workspace_lab.compute.instances.host.surroundings import surround
+from ml_workspace_lab.compute.instances.model import InstanceState
+from ml_workspace_lab.errors import WorkspaceError
+from ml_workspace_lab.storage.files import write_atomic
+from ml_workspace_lab.supervision import Presence
+
+TAKEN = 75
+LOOK_SECONDS = 2.0
+
+
+def main(path: Path) -> int:
+    """Prepare, then serve until SIGTERM, a shutdown from inside, or the folder's removal."""
+    launch = LaunchFolder(path)
+    presence = Presence.take(launch)
+    if presence is None:
+        return TAKEN
+    threading.Thread(target=_leave_when_removed, args=(launch, presence), daemon=True).start()
+    order = launch.read_order()
+    try:
+        _enter(launch, InstanceState.SETTING_UP)
+        surround(launch, order)
+        os.chdir(launch.instance.files)
+        if order.scripts.creation or order.scripts.startup:
+            _enter(launch, InstanceState.USER_SETTING_UP)
+            run_scripts(launch, order.scripts)
+    except (WorkspaceError, OSError) as error:
+        launch.fail(str(error))
+        return 1
+    _enter(launch, InstanceState.RUNNING)
+    serve(launch, order)
+    launch.ended.touch()
+    sys.stdout.flush()
+    os._exit(0)  # A thread of the server that does not come back would keep the process.
+
+
+def _enter(launch: LaunchFolder, phase: InstanceState) -> None:
+    write_atomic(launch.phase, phase.encode())
+
+
+def _leave_when_removed(launch: LaunchFolder, presence: Presence) -> None:
+    while presence.is_in_place():
+        time.sleep(LOOK_SECONDS)
+    launch.end()  # Nobody else is left to end what it started.
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
