@@ -14,6 +14,7 @@ from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.launches import launch_of
+from ml_workspace_lab.jobs.model import kind_of
 from ml_workspace_lab.jobs.store import QueuedJob, QueueEntry
 from ml_workspace_lab.jobs.turns import room_of, whose_turn
 from ml_workspace_lab.jobs.watch import Watch
@@ -24,6 +25,8 @@ from ml_workspace_lab.trouble import kept_apart
 SOON = 0.02
 """Seconds until the next look while something is about to change."""
 LATER = 0.2
+PRINTING = ("script", "command")
+"""What comes from these comes through a pipe; from a kernel come messages."""
 AT_ONCE = 100
 """Attempts that are begun in one step."""
 
@@ -91,6 +94,8 @@ class Dispatcher:
     def _submit(self, job: QueuedJob) -> None:
         try:
             target = self.services.computes.target(self.target)
+            if "shared_fs" in self.driver.capabilities and kind_of(job.submission.job) in PRINTING:
+                self._watch.outputs.make(self.services.storage.run(job.run_id))
             handle = self.driver.submit(launch_of(self.services, target, self.driver, job))
         except (Unreachable, Unavailable):
             return  # The next step finds it, or submits again.

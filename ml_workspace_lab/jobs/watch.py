@@ -6,16 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ml_workspace_lab.compute.driver import Driver, Handle, Phase, Probe, Unreachable
-from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.errors import Conflict, StorageFull
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.experiments.runs import LEASE_SECONDS
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.launches import GRACE_SECONDS
 from ml_workspace_lab.jobs.model import Cause
+from ml_workspace_lab.jobs.outputs import Outputs
 from ml_workspace_lab.jobs.store import QueueEntry
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import is_held
+from ml_workspace_lab.storage.storage import RunFolder
 from ml_workspace_lab.trouble import kept_apart
 
 OVERTIME_SECONDS = 2 * GRACE_SECONDS
@@ -44,6 +46,7 @@ class Watch:
 
     services: Services
     driver: Driver
+    outputs: Outputs = field(default_factory=Outputs)
     _seen: dict[tuple[str, int], _Seen] = field(default_factory=dict)
 
     def look(self, begun: Sequence[tuple[QueueEntry, Handle]]) -> bool:
@@ -56,6 +59,7 @@ class Watch:
         in_a_moment = False
         for entry, handle in begun:
             with kept_apart(f"run {entry.run_id}"), suppress(Unreachable):
+                self.outputs.adopt(self._files(entry))
                 if entry.stage == "leaving" or entry.ended:
                     in_a_moment = not self._see_off(entry, handle, probes[handle]) or in_a_moment
                 else:
@@ -65,12 +69,19 @@ class Watch:
     def leave(self, entry: QueueEntry, handle: Handle | None) -> None:
         """Nothing of the attempt goes on: its place is free, or the next attempt's."""
         if handle is not None:
-            self.driver.sweep(handle)
+            self._sweep(entry, handle)
+        self.outputs.release(self._files(entry))
         with self.services.storage.database.write() as transaction:
             job = store.find(transaction, entry.run_id)
             if job is not None and job.attempt == entry.attempt:
                 store.move_on(transaction, entry.run_id, "over" if job.ended else "waiting")
         self._seen.pop((entry.run_id, entry.attempt), None)
+
+    def _sweep(self, entry: QueueEntry, handle: Handle) -> None:
+        """End what is left of the attempt, and keep what it has printed."""
+        self.driver.sweep(handle)
+        with suppress(StorageFull):
+            self.outputs.rescue(self._files(entry))
 
     def _see_off(self, entry: QueueEntry, handle: Handle, probe: Probe) -> bool:
         """After the end of an attempt nothing of it may stay; whether that is so. What does not
@@ -129,6 +140,8 @@ class Watch:
             cause: Cause = probe.cause if probe.cause in ("oom", "timeout") else "lost"
             reason = f"The runner process ended{how}.{self._last_words(entry, handle)}"
             end = AttemptEnd(RunState.FAILED, reason, cause)
+        if self.outputs.has(self._files(entry)):
+            self._sweep(entry, handle)  # The log of a run that has ended is complete.
         self._conclude(entry, end)
 
     def _last_words(self, entry: QueueEntry, handle: Handle) -> str:
@@ -171,14 +184,14 @@ class Watch:
         the run's lock, or was heard of lately."""
         if probe.phase is not Phase.ABSENT and not probe.out_of_sight:
             return False
-        files = self.services.storage.run(entry.run_id)
+        files = self._files(entry)
         heard = files.heartbeat.exists() and files.silence() < LEASE_SECONDS
         return heard or is_held(files.lock)
 
     def _check_life(self, entry: QueueEntry, probe: Probe) -> None:
         """A runner that is silent or stands still may go on: its run is NotResponding."""
         stands_still = bool(probe.native.get("stopped"))
-        silent = self.services.storage.run(entry.run_id).silence() > LEASE_SECONDS
+        silent = self._files(entry).silence() > LEASE_SECONDS
         with suppress(Conflict):  # ended or canceled meanwhile
             if entry.state is RunState.RUNNING and (stands_still or silent):
                 what = "stands still" if stands_still else f"is silent for {LEASE_SECONDS:.0f} s"
@@ -186,6 +199,9 @@ class Watch:
                 self.services.runs.move(entry.run_id, RunState.NOT_RESPONDING, reason)
             elif entry.state is RunState.NOT_RESPONDING and not (stands_still or silent):
                 self.services.runs.move(entry.run_id, RunState.RUNNING, "It answers again.")
+
+    def _files(self, entry: QueueEntry) -> RunFolder:
+        return self.services.storage.run(entry.run_id)
 
     def _conclude(self, entry: QueueEntry, end: AttemptEnd) -> None:
         with suppress(Conflict):  # the runner's own report came first, and is the truth

@@ -62,6 +62,10 @@ class LineIndex:
     def last(self) -> Record:
         return self._record(len(self) - 1) if len(self) else BEGIN
 
+    def records_before(self, offset: int) -> int:
+        """How many records are of lines that begin before a byte."""
+        return self._place(lambda record: record.offset < offset) + 1
+
     def between(self, first: int, end: int) -> list[Record]:
         """The records of lines `first` to `end`, and the one before them, in order."""
         low, found = self._place(lambda record: record.line <= first), []
@@ -102,3 +106,12 @@ def count_lines(descriptor: int, start: int, end: int) -> int:
         count += block.count(b"\n")
         start += len(block)
     return count
+
+
+def cut(log: Path, size: int) -> None:
+    """Take away what a log has after its first `size` bytes, and what its table says of that."""
+    with LineIndex(log) as index:
+        kept = index.records_before(size)
+    if index_of(log).exists():
+        os.truncate(index_of(log), kept * RECORD.size)
+    os.truncate(log, size)

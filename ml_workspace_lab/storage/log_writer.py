@@ -56,6 +56,11 @@ class LogWriter:
         """The line that is being redrawn, as it looks now; empty where none is."""
         return (self._redrawn or b"").rstrip(b"\r")
 
+    @property
+    def pending(self) -> bytes:
+        """What another writer has to be given first that goes on where this one is killed."""
+        return b"" if self._redrawn is None else b"\r" + self._redrawn
+
     def write(self, data: bytes) -> None:
         """Append; of a line that is redrawn the file has some of its states, and the last."""
         if self._redrawn is None and b"\r" not in data:

@@ -74,6 +74,17 @@ class RunFolder:
         return self.path / "log.txt"
 
     @property
+    def output(self) -> Path:
+        """The pipe through which a program's output comes. It is there for as long as one process
+        has it open: the runner, the dispatcher, or the program itself."""
+        return self.path / "output.pipe"
+
+    @property
+    def taken(self) -> Path:
+        """What was taken out of that pipe and may not be in the log yet."""
+        return self.path / "output.taken"
+
+    @property
     def notebook(self) -> Path:
         """The output notebook as far as it has come."""
         return self.path / "notebook.ipynb"

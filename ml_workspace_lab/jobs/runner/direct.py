@@ -15,6 +15,7 @@ from ml_workspace_lab.errors import Conflict, Gone, StorageFull, Unavailable, Wo
 from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.runner.claimer import HANDED_OVER, claimer
+from ml_workspace_lab.jobs.runner.kept_output import KeptOutput
 from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.runner.log_file import LogFile
 from ml_workspace_lab.jobs.runner.outcome import Outcome
@@ -112,6 +113,9 @@ class DirectLink:
 
     def write_log(self, content: bytes) -> None:
         self._log.write(content)
+
+    def kept_output(self) -> KeptOutput:
+        return KeptOutput(self.files, self._log)
 
     def save_notebook(self, content: bytes, *, durable: bool = False) -> None:
         write_atomic(self.files.notebook, content, durable=durable)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ml_workspace_lab.experiments.model import MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs.model import SubmitRun
+from ml_workspace_lab.jobs.runner.kept_output import KeptOutput
 from ml_workspace_lab.jobs.runner.outcome import Outcome
 from ml_workspace_lab.storage.storage import RunFolder
 
@@ -61,6 +62,11 @@ class Link(Protocol):
 
     def write_log(self, content: bytes) -> None:
         """Add to the run's log. Never raises: what has no room is counted, and said there."""
+        ...
+
+    def kept_output(self) -> KeptOutput | None:
+        """What keeps a program's output on its way to the log where this process is killed; None
+        where nobody would come for it."""
         ...
 
     def save_notebook(self, content: bytes, *, durable: bool = False) -> None:

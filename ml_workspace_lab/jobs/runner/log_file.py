@@ -21,10 +21,10 @@ class LogFile:
         self._dropped = Dropped()
 
     @property
-    def redrawn(self) -> bytes:
-        """The line that is being redrawn, a progress bar mostly, as it looks now."""
-        writer = self._writer
-        return b"" if writer is None else writer.redrawn
+    def state(self) -> tuple[int, bytes]:
+        """Bytes of the log, and what there is beside them of a line that is being redrawn."""
+        with self._lock:
+            return (0, b"") if self._writer is None else (self._writer.size, self._writer.pending)
 
     def write(self, content: bytes) -> None:
         with self._lock:

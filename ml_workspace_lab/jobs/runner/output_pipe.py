@@ -7,19 +7,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
+from ml_workspace_lab.jobs.runner.kept_output import AT_ONCE, KeptOutput
+
 ROOM = 1024 * 1024
 """Bytes that the pipe holds, where the system lets it: the program prints on while we are busy."""
-AT_ONCE = 256 * 1024
 DRAIN_SECONDS = 60.0
 """How long is waited for what is still in the pipe once all who print into it should have ended."""
 
 
 class OutputPipe:
-    """Reads on whatever becomes of what is read, so that the program never waits for the log."""
+    """Reads on whatever becomes of what is read, so that the program never waits for the log. With
+    `kept` nothing of it is lost where this process is killed."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], kept: KeptOutput | None = None) -> None:
         self._write = write
-        self._exit, self.entrance = os.pipe()
+        self._kept = kept
+        self._exit, self.entrance = kept.open() if kept else os.pipe()
         with suppress(AttributeError, OSError):  # the system's own size does, only less well
             fcntl.fcntl(self.entrance, fcntl.F_SETPIPE_SZ, ROOM)
         self._thread = threading.Thread(target=self._pass_on, name="output", daemon=True)
@@ -39,6 +42,9 @@ class OutputPipe:
         self._thread.join(DRAIN_SECONDS)
 
     def _pass_on(self) -> None:
-        while content := os.read(self._exit, AT_ONCE):
-            self._write(content)
+        if self._kept is not None:
+            self._kept.pass_on(self._exit, self._write)
+        else:
+            while content := os.read(self._exit, AT_ONCE):
+                self._write(content)
         os.close(self._exit)

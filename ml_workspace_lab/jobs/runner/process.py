@@ -22,7 +22,7 @@ def run_process(link: Link, job: ScriptJob | CommandJob, words: list[str]) -> Ou
     interpreter = [sys.executable, "-u", job.script] if isinstance(job, ScriptJob) else []
     arguments = [*interpreter, *words]
     link.move(RunState.RUNNING)
-    with progress_shown(link) as write, OutputPipe(write) as pipe:
+    with progress_shown(link) as write, OutputPipe(write, link.kept_output()) as pipe:
         try:
             # A group of its own: a cancel reaches what the program started too.
             child = subprocess.Popen(

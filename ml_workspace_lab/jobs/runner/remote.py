@@ -138,6 +138,9 @@ class RemoteLink:
     def write_log(self, content: bytes) -> None:
         self._log.add(content)
 
+    def kept_output(self) -> None:
+        return None  # What this process was given is in the spool; an engine ends it and its child.
+
     def save_notebook(self, content: bytes, *, durable: bool = False) -> None:
         write_atomic(self.files.notebook, content, durable=durable)
         self._spool.news.set()
