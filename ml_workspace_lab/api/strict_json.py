@@ -7,7 +7,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from ml_workspace_lab.api.types import IN_WORDS
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.errors import InvalidInput, shown
 
 MAX_DEPTH = 64
 MAX_WHOLE = 10**32
@@ -15,7 +15,7 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Possessive, and the closing quote optional: text without an end is passed over once, not tried
 # again from each of its quotes.
 _TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<where>[^`]*)`)?$", re.DOTALL)
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`(?P<where>[^`]*)`)?$", re.DOTALL)
 
 T = TypeVar("T")
 
@@ -67,14 +67,17 @@ def _typed(value: Any, kind: type[T], *, lax: bool) -> T:
     try:
         return msgspec.convert(value, kind, strict=not lax)
     except msgspec.ValidationError as error:
-        raise _as_invalid_input(error) from None
+        raise _as_invalid_input(error, value) from None
 
 
-def _as_invalid_input(error: msgspec.ValidationError) -> InvalidInput:
+def _as_invalid_input(error: msgspec.ValidationError, value: Any) -> InvalidInput:
     match = _AT.match(str(error))
     what, where = (match["what"], match["where"]) if match else (str(error), None)
     field = (where or "").removeprefix("$").lstrip(".") or None
-    what = _in_words(what)
+    pattern, words = _pattern_in(what)
+    if match and match["key"]:
+        words = f"{_name_unlike(pattern, _at(value, field or ''))} {words}"
+    what = words
     for pattern in (r"missing required field `(.+?)`", r"unknown field `(.+?)`"):
         if found := re.search(pattern, what):
             field = f"{field}.{found[1]}" if field else found[1]
@@ -82,14 +85,28 @@ def _as_invalid_input(error: msgspec.ValidationError) -> InvalidInput:
     return InvalidInput(message + ".", field=field)
 
 
-def _in_words(what: str) -> str:
-    """msgspec's sentence, with what a pattern means in place of the pattern."""
+def _pattern_in(what: str) -> tuple[str, str]:
+    """The pattern in msgspec's sentence, and the sentence with what it means in its place."""
     match = re.search(r"matching regex (?P<pattern>.*)$", what, re.DOTALL)
-    if match is None:
-        return what
-    return next(
-        (words for pattern, words in IN_WORDS.items() if repr(pattern) == match["pattern"]), what
-    )
+    for pattern, words in IN_WORDS.items() if match else ():
+        if match and repr(pattern) == match["pattern"]:
+            return pattern, words
+    return "", what
+
+
+def _name_unlike(pattern: str, mapping: Any) -> str:
+    """The first name in a mapping that is not as it must be; msgspec does not say which."""
+    for name in mapping if isinstance(mapping, dict) else ():
+        if pattern and isinstance(name, str) and not re.search(pattern, name):
+            return shown(name)
+    return "a name in it:"
+
+
+def _at(value: Any, field: str) -> Any:
+    """What is at a place, such as `job.parameters`; None where it has no one name."""
+    for name in field.split(".") if field else ():
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _check_depth(text: str) -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_workspace_lab.api.strict_json import decode, loads
+from ml_workspace_lab.api.strict_json import convert, decode, loads
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import LogMetrics, StartRun
+from ml_workspace_lab.jobs.model import SubmitRun
 
 
 @pytest.mark.parametrize(
@@ -87,3 +88,26 @@ def test_text_without_an_end_is_read_once() -> None:
         loads(odd)
     nested = b'["' + b'\\"[' * 100 + b'"]'
     assert loads(nested) == ['"[' * 100]
+
+
+def test_a_name_that_is_refused_is_told_with_its_rule_in_words() -> None:
+    for wrong, message in (
+        (
+            {"inputs": {"ok": _PATH, "bad name": _PATH}},
+            "inputs: 'bad name' must be letters, digits",
+        ),
+        (
+            {"job": {"type": "command", "command": [], "parameters": {"1a": 1}}},
+            "parameters: '1a' must",
+        ),
+        ({"environment_variables": {"": "x"}}, "environment_variables: a name in it: Expected"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            convert({**_SUBMISSION, **wrong}, SubmitRun)
+        assert message in refused.value.message
+        assert "regex" not in refused.value.message
+        assert refused.value.field in message or refused.value.field == "job.parameters"
+
+
+_PATH = {"type": "path", "path": "x"}
+_SUBMISSION = {"job": {"type": "command", "command": ["x"]}, "snapshot_id": "a" * 64}
