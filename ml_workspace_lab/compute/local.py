@@ -11,6 +11,7 @@ import psutil
 from msgspec import Struct
 
 from ml_workspace_lab import processes
+from ml_workspace_lab.compute import gpus
 from ml_workspace_lab.compute.driver import (
     LOG_TAIL,
     Capability,
@@ -18,6 +19,7 @@ from ml_workspace_lab.compute.driver import (
     Launch,
     Phase,
     Probe,
+    Unreachable,
     native_name,
 )
 from ml_workspace_lab.compute.memory import can_limit, group_of
@@ -32,9 +34,11 @@ LOG = "runner.log"
 
 
 class LocalSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`slots` is how many runs there are at once (default: one a core)."""
+    """`slots` is how many runs there are at once (default: one a core), `gpus` how many of the GPUs
+    are for runs that ask for some (default: all that nvidia-smi lists)."""
 
     slots: Count | None = None
+    gpus: Count | None = None
 
 
 class LocalDriver:
@@ -46,35 +50,59 @@ class LocalDriver:
         self._target = target
         self._settings = settings
         self._runs = root / "runs"
+        self._gpus = gpus.Assignments(root / "gpus")
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        here: set[Capability] = {"shared_fs", "engine_logs"}
-        return frozenset(here | {"memory_limit"} if can_limit() else here)
+        here: set[Capability] = {"shared_fs", "engine_logs", "memory_limit"}
+        return frozenset(here | {"gpu"} if self._devices() else here)
 
     def submit(self, launch: Launch) -> Handle:
         if known := self.find(launch.run_id, launch.attempt):
             return known
         folder = self._folder(launch.run_id)
         folder.create()
-        native = prewarmed.start(
-            launch.argv,
-            environment=_environment(launch),
-            folder=folder.path,
-            log=folder.path / LOG,
-            wanted=launch.prewarmed,
-        )
+        taken = self._take_gpus(launch)
+        try:
+            native = prewarmed.start(
+                launch.argv,
+                environment=_environment(launch) | gpus.variables(taken),
+                folder=folder.path,
+                log=folder.path / LOG,
+                wanted=launch.prewarmed,
+            )
+        except OSError:
+            self._gpus.release((launch.run_id, launch.attempt))
+            raise
         self._limit_memory(launch, native)
         return Handle(self._target, native, launch.run_id, launch.attempt)
 
     def _limit_memory(self, launch: Launch, native: str) -> None:
-        """Hold the attempt to the memory that it asked for, where this machine lets us."""
+        """Hold the attempt to the memory that it asked for, where this machine lets us; elsewhere
+        its runner watches it."""
         limit = launch.resources.memory_bytes
         if limit is not None and can_limit():
             group = group_of(launch.name)
             with suppress(ProcessLookupError):  # it has ended already
                 group.make(limit)
                 group.take(int(native.partition(":")[0]))
+
+    def _take_gpus(self, launch: Launch) -> list[str]:
+        """The devices that the attempt is given. Raises Unreachable where too few are free now."""
+        wanted = launch.resources.gpus
+        if not wanted:
+            return []
+        owner = (launch.run_id, launch.attempt)
+        taken = self._gpus.take(owner, wanted, self._devices(), self._is_over)
+        if taken is None:
+            raise Unreachable("Its GPUs are in use.")
+        return taken
+
+    def _is_over(self, owner: gpus.Owner) -> bool:
+        return not is_held(self._folder(owner[0]).lock) and self.find(*owner) is None
+
+    def _devices(self) -> list[str]:
+        return gpus.devices(self._settings.gpus)
 
     def find(self, run_id: str, attempt: int) -> Handle | None:
         """An attempt that was started by a process which died before it could say so."""
@@ -108,6 +136,7 @@ class LocalDriver:
     def sweep(self, handle: Handle) -> None:
         processes.end_marked(MARK, _mark(handle.run_id, handle.attempt))
         group_of(native_name(handle.run_id, handle.attempt)).remove()
+        self._gpus.release((handle.run_id, handle.attempt))
 
     def engine_log(self, handle: Handle, tail_bytes: int = LOG_TAIL) -> bytes:
         with (
@@ -126,7 +155,8 @@ class LocalDriver:
     def capacity(self) -> Capacity:
         cores = os.cpu_count() or 1
         slots = cores if self._settings.slots is None else self._settings.slots
-        node = Node(os.uname().nodename, "up", cores, psutil.virtual_memory().total)
+        memory = psutil.virtual_memory().total
+        node = Node(os.uname().nodename, "up", cores, memory, len(self._devices()))
         return Capacity(slots, [node])
 
     def _folder(self, run_id: str) -> RunFolder:

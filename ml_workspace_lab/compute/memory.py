@@ -25,8 +25,9 @@ class MemoryUse:
     kills: int
 
     def __str__(self) -> str:
-        limit = f" of {_mib(self.limit)}" if self.limit else ""
-        return f"out of memory: {_mib(self.peak)}{limit} were in use"
+        if not self.limit:
+            return f"out of memory: {_mib(self.peak)} were in use"
+        return f"out of memory: {_mib(self.peak)} of {_mib(self.limit)} were in use (memory limit)"
 
 
 class MemoryGroup:

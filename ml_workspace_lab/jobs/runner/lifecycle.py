@@ -20,7 +20,7 @@ from ml_workspace_lab.jobs.staging import output_places, variables
 def live(link: Link) -> None:
     """Do the work of a claimed attempt, from its beginning to its reported end."""
     processes.adopt_orphans()
-    memory = Memory()
+    memory = Memory(link.submission.resources.memory_bytes)
     limits = Limits(link.submission.timeout_seconds)
     try:
         with Limits(None).enforced():

@@ -4,8 +4,9 @@ import resource
 import signal
 from dataclasses import replace
 
-from ml_workspace_lab.compute.memory import own_group
+from ml_workspace_lab.compute.memory import MemoryUse, own_group
 from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.jobs.runner.memory_watch import MemoryWatch
 from ml_workspace_lab.jobs.runner.outcome import Outcome
 
 KIBIBYTE = 1024
@@ -14,15 +15,19 @@ MEBIBYTE = 1024 * 1024
 
 class Memory:
     """The control group that this process is in from now on, whoever made it: this machine's
-    driver, Slurm, Kubernetes."""
+    driver, Slurm, Kubernetes. Where it has no such limit as the run asked for, that is watched."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self._watch: MemoryWatch | None = None
+        use = own_group().use()
+        if limit is not None and (use is None or use.limit is None or use.limit > limit):
+            self._watch = MemoryWatch(limit)
         self._kills = self._count()
 
     def explained(self, outcome: Outcome) -> Outcome:
         """A failure with the memory that was in use and its limit, where the kernel has killed one
         of the group's processes for it."""
-        use = own_group().use()
+        use = self._use()
         if outcome.state is not RunState.FAILED or use is None or use.kills <= self._kills:
             return outcome
         return replace(outcome, reason=f"{outcome.reason.removesuffix('.')}: {use}.", cause="oom")
@@ -39,7 +44,9 @@ class Memory:
         kills = self._count() - self._kills
         return replace(outcome, reason=reason, peak_rss=peak, oom_kills=kills)
 
-    @staticmethod
-    def _count() -> int:
-        use = own_group().use()
+    def _count(self) -> int:
+        use = self._use()
         return use.kills if use else 0
+
+    def _use(self) -> MemoryUse | None:
+        return own_group().use() if self._watch is None else self._watch.use

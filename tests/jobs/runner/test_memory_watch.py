@@ -1,0 +1,66 @@
+"""A memory limit that the kernel doesn't keep is kept by the runner."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ml_workspace_lab.compute.memory import own_group
+
+LIMIT = 160 << 20
+# The hog is a grandchild; what it shares with its parent counts once.
+WORK = """
+import subprocess, sys
+from ml_workspace_lab import processes
+from ml_workspace_lab.jobs.runner.memory import Memory
+from ml_workspace_lab.jobs.runner.outcome import of_exit
+
+memory = Memory(int(sys.argv[1]))
+child = subprocess.Popen([sys.executable, "-c", sys.argv[2]])
+outcome = memory.measured(memory.explained(of_exit("The program", child.wait())))
+print(outcome.state, outcome.cause, outcome.oom_kills, outcome.reason, sep="|")
+"""
+HOG = """
+import time
+hog = bytearray(300_000_000)
+for at in range(0, len(hog), 4096): hog[at] = 1
+time.sleep(60)
+"""
+SHARING = """
+import os, time
+whole = bytearray(70_000_000)
+for at in range(0, len(whole), 4096): whole[at] = 1
+for _ in range(3):
+    if not os.fork():
+        time.sleep(1.5)
+        os._exit(0)
+for _ in range(3): os.wait()
+"""
+
+use = own_group().use()
+pytestmark = pytest.mark.skipif(
+    use is not None and use.limit is not None and use.limit <= LIMIT,
+    reason="here the kernel keeps a lower limit",
+)
+
+
+def outcome_of(code: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", WORK, str(LIMIT), code],
+        capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.PIPE,
+    )  # fmt: skip
+    return done.stdout.strip().split("|")
+
+
+def test_what_goes_over_the_limit_is_ended_with_that_reason() -> None:
+    code = (
+        f"import subprocess, sys\nsys.exit(subprocess.call([sys.executable, '-c', {HOG!r}]) != 0)"
+    )
+    state, cause, kills, reason = outcome_of(code)
+    assert (state, cause) == ("Failed", "oom")
+    assert int(kills) >= 1
+    assert "of 160 MiB were in use (memory limit)" in reason
+
+
+def test_memory_that_processes_share_counts_once() -> None:
+    assert outcome_of(SHARING)[0] == "Completed"
