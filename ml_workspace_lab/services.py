@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from ml_workspace_lab.experiments.search.service import Search
     from ml_workspace_lab.experiments.service import Experiments
     from ml_workspace_lab.experiments.trash import Trash
+    from ml_workspace_lab.experiments.uploads import ArtifactUploads
     from ml_workspace_lab.jobs.attempts import Attempts
+    from ml_workspace_lab.jobs.diff import RunDiffs
     from ml_workspace_lab.jobs.service import Jobs
     from ml_workspace_lab.models.logged import LoggedModels
     from ml_workspace_lab.models.registry import Registry
@@ -44,11 +46,13 @@ SERVICES = {
     "metrics": "experiments.metrics:Metrics",
     "search": "experiments.search.service:Search",
     "artifacts": "experiments.artifacts:Artifacts",
+    "artifact_uploads": "experiments.uploads:ArtifactUploads",
     "logs": "experiments.logs:Logs",
     "lineage": "experiments.lineage:Lineages",
     "trash": "experiments.trash:Trash",
     "snapshots": "snapshots.service:Snapshots",
     "jobs": "jobs.service:Jobs",
+    "run_diffs": "jobs.diff:RunDiffs",
     "attempts": "jobs.attempts:Attempts",
     "environments": "environments.service:Environments",
     "computes": "compute.service:Computes",
@@ -87,11 +91,13 @@ class ByName(ABC):
     metrics: "Metrics"
     search: "Search"
     artifacts: "Artifacts"
+    artifact_uploads: "ArtifactUploads"
     logs: "Logs"
     lineage: "Lineages"
     trash: "Trash"
     snapshots: "Snapshots"
     jobs: "Jobs"
+    run_diffs: "RunDiffs"
     attempts: "Attempts"
     environments: "Environments"
     computes: "Computes"

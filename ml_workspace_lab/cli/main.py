@@ -13,6 +13,7 @@ from ml_workspace_lab.cli import (
     attaching,
     deploying,
     derived,
+    diffing,
     environments,
     instances,
     keeping,
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     transfer.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
+    diffing.add_commands(nouns)
     logs.add_commands(nouns)
     snapshots.add_commands(nouns)
     attaching.add_commands(nouns)

@@ -1,4 +1,4 @@
-"""The runs below a run, and the one above it."""
+"""The runs below a run, the one above it, and what sets it apart from another one."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,10 +7,11 @@ from ml_workspace_lab.client.run_charts import RunCharts
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.run import Run
+    from ml_workspace_lab.client.run_diff import RunDiff
 
 
 class RunFamily(RunCharts):
-    """The part of `Run` that leads to its children and its parent."""
+    """The part of `Run` that leads to other runs."""
 
     def child_run(self, name: str | None = None, *, tags: Mapping[str, str] | None = None) -> "Run":
         """An interactive run below this one; use it as a context manager."""
@@ -29,6 +30,13 @@ class RunFamily(RunCharts):
             level = [below for run in level for below in run.get_children()]
             found.extend(level)
         return found
+
+    def diff(self, other: "Run | str") -> "RunDiff":
+        """What differs from this run to another (or its id): files, cells of notebooks, parameters,
+        packages and how the work was asked for. A cell's result shows it. Raises NotFound."""
+        from ml_workspace_lab.client.run_diff import diff
+
+        return diff(self.workspace, self.id, other if isinstance(other, str) else other.id)
 
     @property
     def parent(self) -> "Run | None":

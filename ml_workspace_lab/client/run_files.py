@@ -11,6 +11,7 @@ from ml_workspace_lab.client.run_record import RunRecord
 from ml_workspace_lab.client.watch import FIRST_PAUSE, LONGEST_PAUSE
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import ArtifactInfo
+from ml_workspace_lab.experiments.sending import send_artifact
 
 if TYPE_CHECKING:
     from ml_workspace_lab.experiments.logs import LogLine
@@ -28,11 +29,12 @@ class RunFiles(RunRecord):
         return [artifact.path for artifact in self.get_artifacts()]
 
     def upload_file(self, name: str, path_or_stream: str | Path | BinaryIO) -> ArtifactInfo:
-        """Keep a file, or what an open binary file still holds, as the artifact `name`."""
+        """Keep a file, or what an open binary file still holds, as the artifact `name`. Raises
+        Unavailable where the server can't be reached: called again, it goes on where it was."""
         if not isinstance(path_or_stream, str | Path):
-            return self.workspace.connection.artifacts.put(self.id, name, path_or_stream)
+            return send_artifact(self.workspace.connection, self.id, name, path_or_stream)
         with Path(path_or_stream).open("rb") as content:
-            return self.workspace.connection.artifacts.put(self.id, name, content)
+            return send_artifact(self.workspace.connection, self.id, name, content)
 
     def upload_folder(self, name: str, path: str | Path) -> list[ArtifactInfo]:
         """Keep every file below a folder as artifacts below `name` (empty: below none)."""

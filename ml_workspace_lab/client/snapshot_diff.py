@@ -1,16 +1,13 @@
 """What differs between two snapshots, file by file and line by line."""
 
-import difflib
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ml_workspace_lab.snapshots.differing import FileChange, Read, changed_files, file_change
+
 if TYPE_CHECKING:
     from ml_workspace_lab.client.snapshots import Snapshot
-
-LONGEST = 1024 * 1024
-"""Bytes of a text whose lines are compared."""
 
 
 class SnapshotDiff:
@@ -19,29 +16,26 @@ class SnapshotDiff:
     def __init__(self, before: "Snapshot", after: "Snapshot") -> None:
         self.before = before
         self.after = after
-        old, new = before.files, after.files
-        self.added = sorted(new.keys() - old.keys())
-        self.removed = sorted(old.keys() - new.keys())
-        self.changed = sorted(path for path in old.keys() & new.keys() if old[path] != new[path])
+        self._changes = changed_files(before.files, after.files)
+        self.added = self._paths("added")
+        self.removed = self._paths("removed")
+        self.changed = self._paths("changed")
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
+        return bool(self._changes)
+
+    def file(self, path: str) -> FileChange:
+        """How one file differs: lines, or cells of a notebook."""
+        old, new = self.before.files.get(path), self.after.files.get(path)
+        return file_change(path, old, new, (_reader(self.before), _reader(self.after)))
 
     def text(self, path: str) -> str:
-        """How one file differs: lines, or cells of a notebook."""
-        old, new = self._content(self.before, path), self._content(self.after, path)
-        if len(old) > LONGEST or len(new) > LONGEST or b"\0" in old or b"\0" in new:
-            return f"Binary or long: {path}, {len(old)} and {len(new)} bytes\n"
-        if path.endswith(".ipynb"):
-            cells = _cells(old), _cells(new)
-            if cells[0] is not None and cells[1] is not None:
-                return _unified(cells[0], cells[1], path) or f"Outputs alone: {path}\n"
-        lines = [part.decode(errors="replace").splitlines(keepends=True) for part in (old, new)]
-        return _unified(lines[0], lines[1], path) or f"Its mode: {path}\n"
+        """The same as text."""
+        return str(self.file(path))
 
     @cached_property
     def _texts(self) -> list[str]:
-        return [self.text(path) for path in sorted([*self.added, *self.removed, *self.changed])]
+        return [self.text(path) for path in self._changes]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._texts)
@@ -49,32 +43,9 @@ class SnapshotDiff:
     def __str__(self) -> str:
         return "".join(self._texts)
 
-    def _content(self, snapshot: "Snapshot", path: str) -> bytes:
-        file = snapshot.files.get(path)
-        if file is None:
-            return b""
-        return snapshot.read(path) if file.size <= LONGEST else b"\0" * (LONGEST + 1)
+    def _paths(self, kind: str) -> list[str]:
+        return [path for path, change in self._changes.items() if change == kind]
 
 
-def _unified(old: list[str], new: list[str], path: str) -> str:
-    found = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in found)
-
-
-def _cells(raw: bytes) -> list[str] | None:
-    """A notebook's cells as lines; None where it can't be read."""
-    if not raw:
-        return []
-    try:
-        cells = json.loads(raw)["cells"]
-        return [line for cell in cells for line in _lines(cell)]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def _lines(cell: dict[str, object]) -> list[str]:
-    source = cell.get("source", "")
-    text = "".join(source) if isinstance(source, list) else str(source)
-    if text and not text.endswith("\n"):
-        text += "\n"
-    return [f"# %% [{cell.get('cell_type')}]\n", *text.splitlines(keepends=True)]
+def _reader(snapshot: "Snapshot") -> Read:
+    return lambda file: snapshot.read(file.path)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.instance import ComputeInstance
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
+    from ml_workspace_lab.client.run_diff import RunDiff
     from ml_workspace_lab.client.search import Comparison, Form
     from ml_workspace_lab.client.snapshots import Snapshots
     from ml_workspace_lab.experiments.model import RunState
@@ -244,6 +245,11 @@ class Workspace(WorkspaceTransfer):
         from ml_workspace_lab.client.search import compare
 
         return compare(self.connection, run_ids)
+
+    def diff(self, before: "Run | str", after: "Run | str") -> "RunDiff":
+        """What differs from one run to another, each given by itself or by its id."""
+        run = self.run(before) if isinstance(before, str) else before
+        return run.diff(after)
 
     @property
     def models(self) -> "dict[str, Model]":

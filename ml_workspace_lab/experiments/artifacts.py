@@ -13,6 +13,7 @@ from ml_workspace_lab.api.types import Content, LogChunk, Nothing, Offset, Relat
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.experiments import run_store
 from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList
+from ml_workspace_lab.storage.blobs import Held
 from ml_workspace_lab.storage.database import Row, Transaction, now
 from ml_workspace_lab.storage.logs import read_log
 from ml_workspace_lab.storage.paths import relative
@@ -56,12 +57,16 @@ class Artifacts(Service):
         path = relative(path)
         self.services.runs.get(run_id)
         with self.storage.blobs.hold(content) as held:
-            info = ArtifactInfo(path, held.size, media_type(path), now(), held.digest)
-            with self.storage.database.write() as transaction:
-                run = run_store.writable(transaction, run_id)["id"]
-                held.require()
-                _put(transaction, run, info)
-                run_store.touch(transaction, run, "run.artifact", run_id)
+            return self.keep(run_id, path, held)
+
+    def keep(self, run_id: str, path: str, held: Held) -> ArtifactInfo:
+        """Let a content that was just put be the artifact `path`."""
+        info = ArtifactInfo(path, held.size, media_type(path), now(), held.digest)
+        with self.storage.database.write() as transaction:
+            run = run_store.writable(transaction, run_id)["id"]
+            held.require()
+            _put(transaction, run, info)
+            run_store.touch(transaction, run, "run.artifact", run_id)
         return info
 
     @operation("DELETE", "/runs/{run_id}/artifacts/{path}", action="experiments/runs/write")

@@ -26,8 +26,9 @@ from ml_workspace_lab.storage.joined import Joined
 CHUNK = 1 << 20
 MOST_PARTS = 10_000
 LINK_SECONDS = 6 * 3600
-KEPT_SECONDS = 12 * 3600
-"""How long an upload is kept that nobody sends parts of; its addresses are dead by then."""
+KEPT_SECONDS = 22 * 3600
+"""How long an upload is kept that nobody sends parts of; its addresses are dead by then. It is gone
+within a day: somebody looks every hour."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -63,12 +64,7 @@ class Uploads:
 
     def begin(self, target: str, parts: int) -> list[Link]:
         """A new upload of something in so many parts. Raises InvalidInput, and StorageFull."""
-        if not 1 <= parts <= MOST_PARTS:
-            raise InvalidInput(
-                f"num_parts: {parts} is not between 1 and {MOST_PARTS:,}.",
-                field="num_parts",
-                hint="Send larger parts.",
-            )
+        _require_few(parts)
         about = About(target, parts, secrets.token_hex(32))
         upload_id = secrets.token_hex(16)
         folder = self._root / upload_id
@@ -93,18 +89,46 @@ class Uploads:
             raise Denied("The address of the part is not one that this server gave out.")
         if time.time() > link.until:
             raise Denied("The address of the part is no longer valid.", hint="Begin anew.")
+        return self._keep(folder, link.part, stream)
+
+    def resume(self, upload_id: str, target: str, parts: int) -> dict[int, str]:
+        """Begin an upload under an id that the caller made up, or go on with it: the SHA-256 of
+        each part that is here. Its parts come by `put_part`. Raises NotFound where the id is of
+        another target, InvalidInput, StorageFull."""
+        _require_few(parts)
+        folder = self._root / upload_id
+        if not (folder / _ABOUT).exists():
+            about = About(target, parts, secrets.token_hex(32))
+            with disk_errors():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomic(folder / _ABOUT, msgspec.json.encode(about))
+        _, about = self._find(upload_id, target)
+        if about.parts != parts:
+            raise InvalidInput("size: the upload was begun with another one.", field="size")
+        with disk_errors():
+            os.utime(folder)
+        return {_number(file): file.name[6:] for file in _parts(folder)}
+
+    def put_part(self, upload_id: str, target: str, part: int, stream: BinaryIO) -> str:
+        """As `put`, for a caller who has the right to it."""
+        folder, about = self._find(upload_id, target)
+        if not 1 <= part <= about.parts:
+            raise InvalidInput(f"part: must be between 1 and {about.parts}.", field="part")
+        return self._keep(folder, part, stream)
+
+    def _keep(self, folder: Path, part: int, stream: BinaryIO) -> str:
         _require_open(folder)
         temporary = folder / f".{secrets.token_hex(8)}"
         with disk_errors():
             try:
                 digest, size = _copy(stream, temporary)
-                others = [file for file in _parts(folder) if _number(file) != link.part]
+                others = [file for file in _parts(folder) if _number(file) != part]
                 if size + sum(file.stat().st_size for file in others) > self._limit:
                     raise self._too_large()
                 _require_open(folder)
-                kept = folder / f"{link.part:05}-{digest}"
+                kept = folder / f"{part:05}-{digest}"
                 temporary.replace(kept)
-                for earlier in folder.glob(f"{link.part:05}-*"):
+                for earlier in folder.glob(f"{part:05}-*"):
                     if earlier != kept:
                         earlier.unlink(missing_ok=True)
             finally:
@@ -149,7 +173,7 @@ class Uploads:
 
     def sweep(self, before: int | None = None) -> Freed:
         """Remove uploads that nobody has sent parts of since the moment `before` (ms), by default
-        for half a day; what disk space that freed."""
+        for most of a day; what disk space that freed."""
         moment = int((time.time() - KEPT_SECONDS) * 1000) if before is None else before
         freed = Freed()
         folders = list(self._root.iterdir()) if self._root.is_dir() else []
@@ -199,6 +223,15 @@ class Uploads:
 def _signature(about: About, part: int, until: int) -> str:
     message = f"{part}:{until}".encode()
     return hmac.new(bytes.fromhex(about.secret), message, "sha256").hexdigest()
+
+
+def _require_few(parts: int) -> None:
+    if not 1 <= parts <= MOST_PARTS:
+        raise InvalidInput(
+            f"num_parts: {parts} is not between 1 and {MOST_PARTS:,}.",
+            field="num_parts",
+            hint="Send larger parts.",
+        )
 
 
 def _require_open(folder: Path) -> None:

@@ -623,6 +623,57 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/runs/{run_id}/uploads': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Begin to send an artifact, or go on with it. An upload that nobody ends is forgotten */
+    post: operations['artifact_uploads.begin'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/uploads/{digest}/{part}/{path}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Keep one part of an upload that was begun. Raises NotFound where none was. */
+    put: operations['artifact_uploads.put_part'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/uploads/end': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Keep what was sent as an artifact; a repeat is safe. Raises InvalidInput where parts are */
+    post: operations['artifact_uploads.end'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/runs/{run_id}/log/lines': {
     parameters: {
       query?: never;
@@ -1007,6 +1058,23 @@ export interface paths {
     };
     /** The bytes of a file that the run finds there. */
     get: operations['jobs.staged_file'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/runs/{run_id}/diff/{other}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What differs from a run to another one: files line by line, notebooks cell by cell, */
+    get: operations['run_diffs.get'];
     put?: never;
     post?: never;
     delete?: never;
@@ -2203,6 +2271,15 @@ export interface components {
       items: components['schemas']['ArtifactInfo'][];
     };
     /**
+     * ArtifactUpload
+     * @description What an artifact is to be: its path, its SHA-256, its size in bytes.
+     */
+    ArtifactUpload: {
+      path: string;
+      digest: string;
+      size: number;
+    };
+    /**
      * Assessment
      * @description What somebody or something thinks of a trace, or of one span: `content` has the `value`, or
      *         an `error` where there should be one. One that is not `valid` has been overridden.
@@ -2367,6 +2444,19 @@ export interface components {
     Capacity: {
       slots: number | null;
       nodes: components['schemas']['Node'][];
+    };
+    /**
+     * CellChange
+     * @description A cell that is not the same in both notebooks. Its places count from 1; `text` are the lines
+     *         that differ, as a unified diff has them. One that `moved` may have been changed, too.
+     */
+    CellChange: {
+      /** @enum {unknown} */
+      change: 'added' | 'changed' | 'moved' | 'removed';
+      kind: string;
+      before: number | null;
+      after: number | null;
+      text: string;
     };
     /**
      * ChosenFiles
@@ -2999,6 +3089,22 @@ export interface components {
       next: string | null;
     };
     /**
+     * FileChange
+     * @description A file that is not the same on both sides. `text` is how its lines differ, as a unified diff,
+     *         `cells` how a notebook's cells do, and `note` why there is neither.
+     */
+    FileChange: {
+      path: string;
+      /** @enum {unknown} */
+      change: 'added' | 'changed' | 'removed';
+      /** @default  */
+      text: string;
+      /** @default [] */
+      cells: components['schemas']['CellChange'][];
+      /** @default  */
+      note: string;
+    };
+    /**
      * Finding
      * @description One result of `diagnose`.
      */
@@ -3623,6 +3729,20 @@ export interface components {
       hash: string | null;
     };
     /**
+     * ParameterChange
+     * @description A parameter that is not the same in both runs; `only` names the side that has it at all.
+     */
+    ParameterChange: {
+      name: string;
+      before: boolean | number | string | null;
+      after: boolean | number | string | null;
+      /**
+       * @default
+       * @enum {unknown}
+       */
+      only: '' | 'after' | 'before';
+    };
+    /**
      * PathInput
      * @description A path or URL that the target reaches by itself; the run is given it as it is.
      */
@@ -3833,6 +3953,29 @@ export interface components {
     /** RunCount */
     RunCount: {
       count: number;
+    };
+    /**
+     * RunDiff
+     * @description From the run `before` to the run `after`: how the work was asked for (`settings`), its
+     *         parameters, the files it started from, and what it ran in. `notes` says what is not known, and
+     *         what was not compared; `same` is False then, too.
+     */
+    RunDiff: {
+      before: string;
+      after: string;
+      same: boolean;
+      /** @default [] */
+      settings: components['schemas']['ValueChange'][];
+      /** @default [] */
+      parameters: components['schemas']['ParameterChange'][];
+      /** @default [] */
+      files: components['schemas']['FileChange'][];
+      /** @default [] */
+      packages: components['schemas']['PackageChange'][];
+      /** @default [] */
+      environment: components['schemas']['ValueChange'][];
+      /** @default [] */
+      notes: string[];
     };
     /**
      * RunEnvironment
@@ -4673,6 +4816,15 @@ export interface components {
       status?: 'active' | 'disabled';
     };
     /**
+     * UploadState
+     * @description How far an upload has come. Part n (from 1) are the bytes from `(n - 1) * part_size` on, and
+     *         `missing` those that are not here yet.
+     */
+    UploadState: {
+      part_size: number;
+      missing: number[];
+    };
+    /**
      * ValueChange
      * @description Something else that is not the same: the interpreter, a variable, the GPU's driver.
      */
@@ -4748,6 +4900,7 @@ export type After = components['schemas']['After'];
 export type AllowedNetworks = components['schemas']['AllowedNetworks'];
 export type ArtifactInfo = components['schemas']['ArtifactInfo'];
 export type ArtifactList = components['schemas']['ArtifactList'];
+export type ArtifactUpload = components['schemas']['ArtifactUpload'];
 export type Assessment = components['schemas']['Assessment'];
 export type AttachCompute = components['schemas']['AttachCompute'];
 export type Attempt = components['schemas']['Attempt'];
@@ -4761,6 +4914,7 @@ export type BuildInfo = components['schemas']['BuildInfo'];
 export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
 export type Capacity = components['schemas']['Capacity'];
+export type CellChange = components['schemas']['CellChange'];
 export type ChosenFiles = components['schemas']['ChosenFiles'];
 export type Claim = components['schemas']['Claim'];
 export type ClaimAttempt = components['schemas']['ClaimAttempt'];
@@ -4811,6 +4965,7 @@ export type ExistingPython = components['schemas']['ExistingPython'];
 export type ExperimentInfo = components['schemas']['ExperimentInfo'];
 export type ExperimentList = components['schemas']['ExperimentList'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
+export type FileChange = components['schemas']['FileChange'];
 export type Finding = components['schemas']['Finding'];
 export type FrameRuns = components['schemas']['FrameRuns'];
 export type InstanceAccess = components['schemas']['InstanceAccess'];
@@ -4864,6 +5019,7 @@ export type Order = components['schemas']['Order'];
 export type Output = components['schemas']['Output'];
 export type PackageChange = components['schemas']['PackageChange'];
 export type PackageRecord = components['schemas']['PackageRecord'];
+export type ParameterChange = components['schemas']['ParameterChange'];
 export type PathInput = components['schemas']['PathInput'];
 export type PipRequirements = components['schemas']['PipRequirements'];
 export type PlannedSchedule = components['schemas']['PlannedSchedule'];
@@ -4881,6 +5037,7 @@ export type Resources = components['schemas']['Resources'];
 export type Retry = components['schemas']['Retry'];
 export type RunComparison = components['schemas']['RunComparison'];
 export type RunCount = components['schemas']['RunCount'];
+export type RunDiff = components['schemas']['RunDiff'];
 export type RunEnvironment = components['schemas']['RunEnvironment'];
 export type RunIds = components['schemas']['RunIds'];
 export type RunInfo = components['schemas']['RunInfo'];
@@ -4938,6 +5095,7 @@ export type UpdateModelVersion = components['schemas']['UpdateModelVersion'];
 export type UpdateRun = components['schemas']['UpdateRun'];
 export type UpdateTrace = components['schemas']['UpdateTrace'];
 export type UpdateWebhook = components['schemas']['UpdateWebhook'];
+export type UploadState = components['schemas']['UploadState'];
 export type ValueChange = components['schemas']['ValueChange'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookList = components['schemas']['WebhookList'];
@@ -6475,6 +6633,114 @@ export interface operations {
       };
     };
   };
+  'artifact_uploads.begin': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ArtifactUpload'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['UploadState'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'artifact_uploads.put_part': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        digest: string;
+        part: number;
+        path: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'artifact_uploads.end': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ArtifactUpload'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ArtifactInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
   'logs.lines': {
     parameters: {
       query?: {
@@ -7282,6 +7548,38 @@ export interface operations {
         };
         content: {
           'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'run_diffs.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        run_id: string;
+        other: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunDiff'];
         };
       };
       /** @description Refused. */

@@ -42,11 +42,11 @@ def _rows(kind: RowKind, found: Sequence[Mapping[str, Scalar]]) -> list[Compared
     for name in names if kind == "attribute" else sorted(names):
         values = [each.get(name) for each in found]
         there = [name in each for each in found]
-        same = all(there) and all(_same(value, values[0]) for value in values)
+        same = all(there) and all(equal(value, values[0]) for value in values)
         rows.append(ComparedRow(kind, name, values, differs=not same))
     return rows
 
 
-def _same(one: Scalar, other: Scalar) -> bool:
+def equal(one: Scalar, other: Scalar) -> bool:
     """Equal, where True is not 1."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)

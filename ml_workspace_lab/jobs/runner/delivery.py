@@ -9,6 +9,7 @@ from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.types import number_from_wire
 from ml_workspace_lab.errors import NotFound, StorageFull, Unavailable, WorkspaceError
 from ml_workspace_lab.experiments.model import MetricPoint
+from ml_workspace_lab.experiments.sending import send_artifact
 from ml_workspace_lab.jobs.runner.patience import patiently
 from ml_workspace_lab.jobs.runner.place import Place
 from ml_workspace_lab.storage import spool
@@ -95,7 +96,7 @@ class Delivery:
 
     def _put(self, name: str, file: Path) -> None:
         with file.open("rb") as content:
-            self._connection.artifacts.put(self._about.run_id, name, content)
+            send_artifact(self._connection, self._about.run_id, name, content)
 
     def _send_journals(self) -> None:
         for target in sorted(self._place.spools.glob("*/target.json")):

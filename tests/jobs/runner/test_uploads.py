@@ -1,9 +1,11 @@
 """An artifact whose way is cut at each kind of byte: it is there whole or not at all, then once."""
 
+import hashlib
 import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
@@ -13,8 +15,12 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.api.remote import RemoteConnection
-from ml_workspace_lab.errors import Unavailable
+from ml_workspace_lab.errors import InvalidInput, Unavailable
+from ml_workspace_lab.experiments import sending
+from ml_workspace_lab.experiments.sending import send_artifact
+from ml_workspace_lab.experiments.uploads import PART, ArtifactUpload
 from ml_workspace_lab.jobs.runner.patience import patiently
+from ml_workspace_lab.storage.uploads import Uploads
 from tests.conftest import eventually
 from tests.faults.servers import TOKEN, Server
 
@@ -29,12 +35,16 @@ class Tap:
         self._limits: list[tuple[int | None, int | None]] = [(forth, back)]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.resets = 0
+        self.resets = self.sent = 0
+        self.refuse_after_first = False
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         while True:
             client, _ = self._listener.accept()
+            if self.refuse_after_first and not self._limits:
+                client.close()
+                continue
             server = socket.create_connection(("127.0.0.1", self._port))
             forth, back = self._limits.pop() if self._limits else (None, None)
             for one, other, limit in ((client, server, forth), (server, client, back)):
@@ -44,10 +54,11 @@ class Tap:
     def _pass(self, one: socket.socket, other: socket.socket, limit: int | None) -> None:
         with suppress(OSError):
             while limit is None or limit > 0:
-                part = one.recv(4096 if limit is None else min(4096, limit))
+                part = one.recv(65536 if limit is None else min(4096, limit))
                 if not part:
                     break
                 other.sendall(part)
+                self.sent += len(part)
                 limit = None if limit is None else limit - len(part)
         if limit == 0:
             self.resets += 1
@@ -96,3 +107,61 @@ def test_an_upload_is_whole_or_absent_and_the_next_try_completes_it(
     blobs = Path(ws.location) / "blobs"
     eventually(lambda: not [path for path in blobs.rglob(".*") if path.is_file()], 10)
     run.complete()
+
+
+def test_a_large_upload_that_is_cut_goes_on_with_the_part_that_was_cut(
+    ws: Workspace, served: Server
+) -> None:
+    run = ws.experiment("e").start_logging()
+    content = os.urandom(3 * PART + 1000)
+    line = Tap(served.port, 2 * PART + 5_000_000, None)
+    send_artifact(RemoteConnection(line.url, TOKEN, 10), run.id, "a/model.bin", BytesIO(content))
+    assert line.resets == 1
+    assert run.read_artifact("a/model.bin") == content
+    assert line.sent < len(content) + 5_000_000 + 100_000, "only what was cut is sent again"
+    again = Tap(served.port, None, None)
+    connection = RemoteConnection(again.url, TOKEN, 10)
+    send_artifact(connection, run.id, "a/model.bin", BytesIO(content))
+    assert again.sent < 10_000, "it is there"
+    run.complete()
+
+
+def test_who_gave_up_goes_on_later_from_where_it_was(
+    ws: Workspace, served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "PAUSES", ())
+    run = ws.experiment("e").start_logging()
+    content = BytesIO(os.urandom(2 * PART + 1))
+    gone = Tap(served.port, PART + 1_000_000, None)
+    gone.refuse_after_first = True
+    with pytest.raises(Unavailable):
+        send_artifact(RemoteConnection(gone.url, TOKEN, 10), run.id, "model.bin", content)
+    line = Tap(served.port, None, None)
+    content.seek(0)
+    send_artifact(RemoteConnection(line.url, TOKEN, 10), run.id, "model.bin", content)
+    assert PART < line.sent < PART + 100_000
+    assert run.read_artifact("model.bin") == content.getvalue()
+    run.complete()
+
+
+def test_parts_that_are_another_content_are_refused_and_forgotten(
+    ws: Workspace, served: Server
+) -> None:
+    run = ws.experiment("e").start_logging()
+    uploads = RemoteConnection(served.url, TOKEN, 10).artifact_uploads
+    wanted = ArtifactUpload("x", hashlib.sha256(b"one").hexdigest(), 3)
+    assert uploads.begin(run.id, wanted).missing == [1]
+    with pytest.raises(InvalidInput, match="parts"):
+        uploads.end(run.id, wanted)
+    uploads.put_part(run.id, wanted.digest, 1, "x", content=BytesIO(b"two"))
+    assert uploads.begin(run.id, wanted).missing == []
+    with pytest.raises(InvalidInput, match="SHA-256"):
+        uploads.end(run.id, wanted)
+    assert uploads.begin(run.id, wanted).missing == [1]
+    assert run.get_file_names() == []
+    with pytest.raises(InvalidInput, match="between 1 and 1"):
+        uploads.put_part(run.id, wanted.digest, 2, "x", content=BytesIO(b"x"))
+    run.complete()
+    assert list((Path(ws.location) / "uploads").iterdir()), "kept for a day"
+    Uploads(Path(ws.location)).sweep(int((time.time() + 1) * 1000))
+    assert not list((Path(ws.location) / "uploads").iterdir())

@@ -1,0 +1,60 @@
+"""Sending an artifact: a large one over the network in parts, so that a cut costs one of them."""
+
+import time
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from ml_workspace_lab.api.connection import Connection, LocalConnection
+from ml_workspace_lab.errors import Unavailable
+from ml_workspace_lab.storage.digests import sha256
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.experiments.model import ArtifactInfo
+
+LARGE = 16 * 1024 * 1024
+"""Bytes from which an artifact is sent in parts: it is read once more, for its digest."""
+CHUNK = 1024 * 1024
+PAUSES = (0.2, 1.0, 3.0)
+"""Seconds between tries to go on, as long as nothing gets through."""
+
+
+def send_artifact(connection: Connection, run_id: str, path: str, file: BinaryIO) -> "ArtifactInfo":
+    """Keep what an open file still holds as an artifact. Raises Unavailable where the workspace
+    can't be reached; the same call later goes on where this one came to."""
+    start = file.tell()
+    size = file.seek(0, 2) - start
+    file.seek(start)
+    if isinstance(connection, LocalConnection) or size < LARGE:
+        return connection.artifacts.put(run_id, path, file)
+    return _send(connection, run_id, path, file, size)
+
+
+def _send(
+    connection: Connection, run_id: str, path: str, file: BinaryIO, size: int
+) -> "ArtifactInfo":
+    from ml_workspace_lab.experiments.uploads import ArtifactUpload
+
+    start = file.tell()
+    wanted = ArtifactUpload(path, _digest(file), size)
+    uploads = connection.artifact_uploads
+    pauses = list(PAUSES)
+    while True:
+        try:
+            state = uploads.begin(run_id, wanted)
+            for part in state.missing:
+                file.seek(start + (part - 1) * state.part_size)
+                content = BytesIO(file.read(min(state.part_size, size)))
+                uploads.put_part(run_id, wanted.digest, part, path, content=content)
+                pauses = list(PAUSES)
+            return uploads.end(run_id, wanted)
+        except Unavailable:
+            if not pauses:
+                raise
+            time.sleep(pauses.pop(0))
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = sha256()
+    while part := file.read(CHUNK):
+        digest.update(part)
+    return digest.hexdigest()

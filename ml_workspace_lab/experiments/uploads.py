@@ -1,0 +1,109 @@
+"""Large artifacts that come in parts: one that was cut off goes on with the part that was cut."""
+
+import hashlib
+from typing import Annotated, BinaryIO
+
+from msgspec import Meta, Struct
+
+from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.types import Digest, Nothing, RelativePath, RunId
+from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.experiments.model import ArtifactInfo
+from ml_workspace_lab.storage.paths import relative
+
+PART = 8 * 1024 * 1024
+MOST = 16 * 1024**3
+
+
+class ArtifactUpload(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an artifact is to be: its path, its SHA-256, its size in bytes."""
+
+    path: RelativePath
+    digest: Digest
+    size: Annotated[int, Meta(ge=1, le=MOST)]
+
+
+class UploadState(Struct, frozen=True):
+    """How far an upload has come. Part n (from 1) are the bytes from `(n - 1) * part_size` on, and
+    `missing` those that are not here yet."""
+
+    part_size: int
+    missing: list[int]
+
+
+class ArtifactUploads(Service):
+    """Artifacts that are sent in parts."""
+
+    @operation("POST", "/runs/{run_id}/uploads", action="experiments/runs/write", audited=False)
+    def begin(self, run_id: RunId, body: ArtifactUpload) -> UploadState:
+        """Begin to send an artifact, or go on with it. An upload that nobody ends is forgotten
+        within a day of its last part."""
+        path = relative(body.path)
+        self.services.runs.get(run_id)
+        if self._there(run_id, path, body.digest) is not None:
+            return UploadState(PART, [])
+        parts = -(-body.size // PART)
+        here = self.storage.uploads.resume(*_named(run_id, path, body.digest), parts)
+        return UploadState(PART, [part for part in range(1, parts + 1) if part not in here])
+
+    @operation(
+        "PUT",
+        "/runs/{run_id}/uploads/{digest}/{part}/{path}",
+        action="experiments/runs/write",
+        audited=False,
+        body_limit=PART,
+    )
+    def put_part(
+        self,
+        run_id: RunId,
+        digest: Digest,
+        part: Annotated[int, Meta(ge=1)],
+        path: RelativePath,
+        content: BinaryIO,
+    ) -> Nothing:
+        """Keep one part of an upload that was begun. Raises NotFound where none was."""
+        upload_id, target = _named(run_id, relative(path), digest)
+        self.storage.uploads.put_part(upload_id, target, part, content)
+        return Nothing()
+
+    @operation("POST", "/runs/{run_id}/uploads/end", action="experiments/runs/write")
+    def end(self, run_id: RunId, body: ArtifactUpload) -> ArtifactInfo:
+        """Keep what was sent as an artifact; a repeat is safe. Raises InvalidInput where parts are
+        missing, and where what came has another digest: it is forgotten then."""
+        path = relative(body.path)
+        upload_id, target = _named(run_id, path, body.digest)
+        if (there := self._there(run_id, path, body.digest)) is not None:
+            return there
+        uploads = self.storage.uploads
+        here = uploads.resume(upload_id, target, -(-body.size // PART))
+        refusal: InvalidInput | None = None
+        with uploads.whole(upload_id, target, here) as content:
+            if content is None:
+                raise NotFound("The upload has been ended before.", hint="Begin anew.")
+            try:
+                info = self._keep(run_id, body, path, content)
+            except InvalidInput as error:
+                refusal = error
+        uploads.drop(upload_id, target)
+        if refusal is not None:
+            raise refusal
+        return info
+
+    def _keep(
+        self, run_id: str, body: ArtifactUpload, path: str, content: BinaryIO
+    ) -> ArtifactInfo:
+        with self.storage.blobs.hold(content, body.digest) as held:
+            return self.services.artifacts.keep(run_id, path, held)
+
+    def _there(self, run_id: str, path: str, digest: str) -> ArtifactInfo | None:
+        try:
+            found = self.services.artifacts.find(run_id, path)
+        except NotFound:
+            return None
+        return found if found.digest == digest else None
+
+
+def _named(run_id: str, path: str, digest: str) -> tuple[str, str]:
+    """The id of an upload, the same each time that it is begun, and what it is of."""
+    target = f"run {run_id} {digest} {path}"
+    return hashlib.sha256(target.encode()).hexdigest()[:32], target
