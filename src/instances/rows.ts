@@ -35,14 +35,20 @@ export function userOf(instance: InstanceInfo): string {
   return instance.assigned_user ?? instance.owner;
 }
 
-/** Why it is in its state, and when it is to start or stop by itself. */
+/** Its state and whose it is, why it is in that state, and what it will do by itself. */
 export function remarks(instance: InstanceInfo, trans: TranslationBundle): string[] {
-  const found = instance.reason ? [instance.reason] : [];
+  const found = [trans.__('%1, for %2', trans.__(instance.state), userOf(instance))];
+  if (instance.reason) {
+    found.push(instance.reason);
+  }
   const idle = instance.idle_minutes_before_shutdown;
   if (instance.state === 'Running' && idle !== null) {
     found.push(trans.__('Stops after %1 min without work', idle));
   }
-  const planned = instance.schedules.filter(one => one.next !== null);
+  const action = AT_REST.includes(instance.state) ? 'start' : 'stop';
+  const planned = instance.schedules.filter(
+    one => one.next !== null && one.action === action
+  );
   planned.sort((a, b) => a.next! - b.next!);
   if (planned.length > 0) {
     const when = new Date(planned[0].next!).toLocaleString(undefined, {
@@ -50,7 +56,7 @@ export function remarks(instance: InstanceInfo, trans: TranslationBundle): strin
       timeStyle: 'short'
     });
     found.push(
-      planned[0].action === 'start'
+      action === 'start'
         ? trans.__('Starts by schedule: %1', when)
         : trans.__('Stops by schedule: %1', when)
     );

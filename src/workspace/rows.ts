@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { InstanceInfo, RunInfo } from '../api/schema';
 import { shortTime } from '../format';
-import { remarks, userOf } from '../instances/rows';
+import { remarks } from '../instances/rows';
 import { fraction } from '../runs/fraction';
 import type { WorkspaceModel } from './model';
 import { isOver } from './state';
@@ -18,6 +18,8 @@ export interface IRow {
   run: RunInfo | null;
   instance: InstanceInfo | null;
   state: string | null;
+  /** Its text is read whole, over as many lines as it takes. */
+  wraps: boolean;
 }
 
 /** The lines of the tree as it is open now, from top to bottom. */
@@ -91,10 +93,10 @@ export function visibleRows(
     for (const one of model.instances) {
       const id = `instance:${one.name}`;
       const title = `${one.name}: ${one.state}. ${one.reason}`;
-      const row = { ...plain(id, 2, one.name), title, detail: userOf(one) };
+      const row = { ...plain(id, 2, one.name), title };
       rows.push({ ...row, instance: one, state: one.state });
       for (const [place, remark] of remarks(one, trans).entries()) {
-        rows.push(plain(`${id}:${place}`, 3, remark));
+        rows.push({ ...plain(`${id}:${place}`, 3, remark), wraps: true });
       }
     }
   }
@@ -111,7 +113,8 @@ function plain(id: string, level: number, label: string): IRow {
     expanded: null,
     run: null,
     instance: null,
-    state: null
+    state: null,
+    wraps: false
   };
 }
 

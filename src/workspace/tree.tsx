@@ -121,7 +121,7 @@ function Line({ row, trans, isCurrent, takeFocus, onClick, onInstance }: ILinePr
       aria-expanded={row.expanded ?? undefined}
       aria-selected={isCurrent}
       tabIndex={isCurrent ? 0 : -1}
-      className={`jp-mlws-Line jp-mod-level${row.level}`}
+      className={`jp-mlws-Line jp-mod-level${row.level} ${row.wraps ? 'jp-mod-wraps' : ''}`}
       title={row.title}
       onClick={onClick}
     >

@@ -272,3 +272,16 @@ def test_names_do_not_steer_the_terminal(here: Cli, ws: Workspace) -> None:
     assert "\u202e" not in shown
     assert "\u009b" not in shown
     assert "\\u202e" in shown
+
+
+def test_instances_have_their_verbs_and_refusals_their_codes(here: Cli, tmp_path: Path) -> None:
+    assert here("instance").out == "None yet.\n"
+    assert here("instance", "create", "1st").code == 2
+    wrong = here("instance", "create", "nb1", "--schedule", "stop 0 18 * * 9 UTC")
+    assert (wrong.code, "schedules[0]" in wrong.err) == (2, True)
+    missing = here("instance", "create", "nb1", "--startup-script", str(tmp_path / "none.sh"))
+    assert (missing.code, "none.sh" in missing.err) == (2, True)
+    for verb in ("show", "start", "stop", "restart", "delete", "logs", "url", "files", "update"):
+        refused = here("-o", "json", "instance", verb, "nb1")
+        assert (refused.code, json.loads(refused.err)["error_code"]) == (3, "NotFound"), verb
+    assert here("-o", "json", "instance", "list").json == {"items": []}

@@ -86,12 +86,15 @@ class InstanceFolder:
         return [LaunchFolder(path) for path in found if path.name.isdecimal()]
 
     def make(self, token: str) -> None:
-        """See to it that what stays is there; a token that is there is kept."""
-        with disk_errors():
-            for path in (self.path, self.files, self.jupyter):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self.token.exists():
+        """Make what stays of it. Raises StorageFull; nothing is left then."""
+        try:
+            with disk_errors():
+                for path in (self.path, self.files, self.jupyter):
+                    path.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomic(self.token, token.encode())
+        except BaseException:
+            self.remove()
+            raise
 
     def last_port(self) -> int:
         """0 where it has never listened."""

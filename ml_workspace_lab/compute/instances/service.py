@@ -53,9 +53,16 @@ class Instances(Service):
     def create(self, body: CreateInstance) -> InstanceInfo:
         """A new instance, which is started at once. Raises Conflict where the name is taken."""
         values = self._values(msgspec.structs.asdict(body))
+        folder = InstanceFolder(self.storage.instance(body.name))
         with self.storage.database.write() as transaction:
             if store.find(transaction, body.name):
                 raise Conflict(f"There is a compute instance {body.name} already.", field="name")
+            if folder.path.exists():
+                raise Conflict(
+                    f"There are files of a former {body.name} that nobody has a record of.",
+                    field="name",
+                    hint=f"Move instances/{body.name} out of the workspace's folder.",
+                )
             store.insert(
                 transaction,
                 body.name,
@@ -64,7 +71,7 @@ class Instances(Service):
                 tags_json=_text(body.tags),
                 **values,
             )
-            InstanceFolder(self.storage.instance(body.name)).make(secrets.token_urlsafe(32))
+            folder.make(secrets.token_urlsafe(32))
         return self._woken(body.name)
 
     @operation("PATCH", "/instances/{name}", action="computes/instances/write")
@@ -139,7 +146,7 @@ class Instances(Service):
                 hint=f"`ml-workspace instance start {name}` starts it.",
             )
         base, token = f"http://127.0.0.1:{address.port}{address.base_url}", folder.token.read_text()
-        return InstanceAccess(name, f"{base}lab?token={token}", base, token)
+        return InstanceAccess(name, f"{base}?token={token}", base, token)
 
     def _ask(self, name: str, operation_name: OperationName) -> InstanceInfo:
         with self.storage.database.write() as transaction:
@@ -184,7 +191,8 @@ class Instances(Service):
         folder = InstanceFolder(self.storage.instance(one.name))
         launch = folder.launch(one.launch)
         state, reason = one.state, one.reason
-        if state in UP and not launch.is_alive() and not is_running(self.storage.root):
+        is_lost = state is InstanceState.RUNNING and not launch.is_alive()
+        if is_lost and not is_running(self.storage.root):
             state = InstanceState.UNKNOWN
             reason = "Its server is not there, and no background process has seen to it yet."
         return InstanceInfo(

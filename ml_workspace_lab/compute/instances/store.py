@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -10,11 +10,12 @@ from ml_workspace_lab.compute.instances.model import (
     InstanceState,
     LastOperation,
     OperationName,
+    OperationStatus,
     Schedule,
     SetupScripts,
     Trigger,
 )
-from ml_workspace_lab.compute.instances.states import begin, check_transition
+from ml_workspace_lab.compute.instances.states import COMING_UP, begin, check_transition
 from ml_workspace_lab.errors import NotFound, shown
 from ml_workspace_lab.storage.database import Database, Queries, Row, Transaction, now
 
@@ -110,9 +111,7 @@ def ask(
     _set_state(transaction, found, state, reason)
 
 
-def advance(
-    database: Database, seen: Instance, state: InstanceState, reason: str, *, failed: bool = False
-) -> bool:
+def advance(database: Database, seen: Instance, state: InstanceState, reason: str) -> bool:
     """Note what an instance was seen to become; whatever was asked for is over where that is an end
     of it. False where somebody has changed what it is to be meanwhile: then it is to be looked at
     again."""
@@ -122,13 +121,8 @@ def advance(
             return False
         _set_state(transaction, found, state, reason)
         operation = found.operation
-        if operation.status == "InProgress" and (failed or state in _OVER):
-            status = f"{operation.name}Failed" if failed else "Succeeded"
-            over = msgspec.convert(
-                {**msgspec.to_builtins(operation), "status": status}, LastOperation
-            )
-            if failed:
-                over = msgspec.structs.replace(over, reason=reason)
+        if operation.status == "InProgress" and state not in _ON_THE_WAY:
+            over = _ended(operation, state, reason)
             _set(transaction, seen.name, operation_json=_text(over))
     return True
 
@@ -151,7 +145,16 @@ def delete(transaction: Transaction, name: str) -> None:
     transaction.event("instance.deleted", name)
 
 
-_OVER = (InstanceState.RUNNING, InstanceState.STOPPED)
+_ON_THE_WAY = COMING_UP | {InstanceState.STOPPING, InstanceState.DELETING}
+
+
+def _ended(operation: LastOperation, state: InstanceState, reason: str) -> LastOperation:
+    """The operation that has led to a state: what was wanted, or something else."""
+    is_stop = operation.name is OperationName.STOP
+    if state is (InstanceState.STOPPED if is_stop else InstanceState.RUNNING):
+        return msgspec.structs.replace(operation, status="Succeeded")
+    status = cast("OperationStatus", f"{operation.name}Failed")
+    return msgspec.structs.replace(operation, status=status, reason=reason)
 
 
 def _set_state(

@@ -7,10 +7,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.compute.instances import rules, schedules, store
 from ml_workspace_lab.compute.instances.activity import Activity
 from ml_workspace_lab.compute.instances.folder import InstanceFolder, LaunchFolder, Order
-from ml_workspace_lab.compute.instances.model import InstanceState, OperationName
+from ml_workspace_lab.compute.instances.model import InstanceState
 from ml_workspace_lab.compute.instances.rules import Wish
 from ml_workspace_lab.compute.instances.states import AT_WORK, COMING_UP, UP, failure_of
 from ml_workspace_lab.compute.instances.store import Instance
@@ -89,9 +90,11 @@ class InstanceSupervisor:
             self._advance(one, InstanceState.STOPPED, one.reason)
         elif one.state is InstanceState.DELETING:
             folder.remove()
-            if not folder.path.exists():
-                with self.services.storage.database.write() as transaction:
-                    store.delete(transaction, one.name)
+            if folder.path.exists():
+                self._advance(one, one.state, f"{folder.path} can't be removed; trying again.")
+                return
+            with self.services.storage.database.write() as transaction:
+                store.delete(transaction, one.name)
 
     def _bring_up(self, one: Instance, folder: InstanceFolder, launch: LaunchFolder) -> None:
         known = self._seen.setdefault(launch.mark, Known())
@@ -194,7 +197,7 @@ class InstanceSupervisor:
     def _give_up(self, one: Instance, reason: str, phase: InstanceState) -> None:
         in_progress = one.operation.status == "InProgress"
         state = failure_of(one.operation.name, in_progress, phase)
-        self._advance(one, state, reason, failed=True)
+        self._advance(one, state, reason)
 
     def _follow_schedules(self, one: Instance) -> None:
         moment = now()
@@ -209,23 +212,15 @@ class InstanceSupervisor:
         """Begin what a rule asks for; False where somebody was faster."""
         try:
             with self.services.storage.database.write() as transaction:
-                store.ask(
-                    transaction,
-                    one.name,
-                    wish.operation,
-                    wish.trigger,
-                    one.owner if wish.operation is OperationName.START else "workspace",
-                    wish.reason,
-                )
+                user = caller().name
+                store.ask(transaction, one.name, wish.operation, wish.trigger, user, wish.reason)
         except Conflict:
             return False
         return True
 
-    def _advance(
-        self, one: Instance, state: InstanceState, reason: str, *, failed: bool = False
-    ) -> None:
-        if (one.state, one.reason) != (state, reason) or failed:
-            store.advance(self.services.storage.database, one, state, reason, failed=failed)
+    def _advance(self, one: Instance, state: InstanceState, reason: str) -> None:
+        if (one.state, one.reason) != (state, reason):
+            store.advance(self.services.storage.database, one, state, reason)
 
     def _order(self, one: Instance, folder: InstanceFolder) -> Order:
         """What its server is to be told. Raises InvalidInput where its environment is gone."""

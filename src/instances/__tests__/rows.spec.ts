@@ -32,21 +32,31 @@ describe('actionsOf', () => {
 });
 
 describe('remarks', () => {
-  it('says why, then the rules that come next', () => {
-    const soon = { action: 'stop', next: 1000 };
-    const later = { action: 'start', next: 2000 };
-    const found = remarks(
-      instance({
-        state: 'Running',
-        reason: 'Why',
-        idle_minutes_before_shutdown: 30,
-        schedules: [later, soon, { action: 'stop', next: null }]
-      }),
-      trans
-    );
-    expect(found.slice(0, 2)).toEqual(['Why', 'Stops after 30 min without work']);
-    expect(found[2]).toMatch(/^Stops by schedule: /);
-    expect(found).toHaveLength(3);
+  const schedules = [
+    { action: 'stop', next: 3000 },
+    { action: 'stop', next: 1000 },
+    { action: 'start', next: 2000 },
+    { action: 'stop', next: null }
+  ];
+
+  it('says of one that runs whose it is, why, and when it will stop', () => {
+    const idle = { idle_minutes_before_shutdown: 30 };
+    const given = { state: 'Running', reason: 'Why', schedules, ...idle };
+    const found = remarks(instance(given), trans);
+    expect(found.slice(0, 3)).toEqual([
+      'Running, for ada',
+      'Why',
+      'Stops after 30 min without work'
+    ]);
+    expect(found[3]).toMatch(/^Stops by schedule: .*1970/);
+    expect(found).toHaveLength(4);
+  });
+
+  it('says of one that rests when it will start', () => {
+    const found = remarks(instance({ state: 'Stopped', schedules }), trans);
+    expect(found[0]).toBe('Stopped, for ada');
+    expect(found[1]).toMatch(/^Starts by schedule: /);
+    expect(found).toHaveLength(2);
   });
 });
 

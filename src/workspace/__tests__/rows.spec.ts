@@ -10,7 +10,8 @@ function row(label: string, level: number, expanded: boolean | null = null): IRo
     title: '',
     run: null,
     instance: null,
-    state: null
+    state: null,
+    wraps: false
   };
 }
 

@@ -1,7 +1,6 @@
 """Who may do what with an instance, and what is refused."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,18 +16,14 @@ from ml_workspace_lab.compute.instances.model import (
 )
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, NotFound, Unavailable
 from ml_workspace_lab.storage.storage import Storage
-from ml_workspace_lab.workspace import folder
-from ml_workspace_lab.workspace.model import CreateWorkspace
 
 As = Callable[..., LocalConnection]
 COMPUTES = ("computes/*", "environments/read")
 
 
 @pytest.fixture
-def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    """A workspace in which nothing is started: rights and names are looked at before that."""
-    monkeypatch.setattr("ml_workspace_lab.compute.service.wake", lambda _: None)
-    return folder.create(tmp_path / "store", CreateWorkspace("lab"))
+def database_url() -> None:
+    """Rights and names are looked at before any database is."""
 
 
 @pytest.fixture
