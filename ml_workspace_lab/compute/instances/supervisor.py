@@ -159,7 +159,8 @@ class InstanceSupervisor:
         elif known.age > CALM_SECONDS:
             known.crashes = 0
         if one.state is not InstanceState.RUNNING:
-            again = one.state is InstanceState.RESTARTING and known.crashes
+            # One that has come up again after a crash goes on saying why it went down.
+            again = known.crashes and one.state is not InstanceState.UNKNOWN
             self._advance(one, InstanceState.RUNNING, one.reason if again else "")
             return
         if launch.last_activity() != activity.last:
