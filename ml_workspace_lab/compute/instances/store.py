@@ -111,7 +111,9 @@ def ask(
     _set_state(transaction, found, state, reason)
 
 
-def advance(database: Database, seen: Instance, state: InstanceState, reason: str) -> bool:
+def advance(
+    database: Database, seen: Instance, state: InstanceState, reason: str, *, restarts: int = 0
+) -> bool:
     """Note what an instance was seen to become; whatever was asked for is over where that is an end
     of it. False where somebody has changed what it is to be meanwhile: then it is to be looked at
     again."""
@@ -120,18 +122,12 @@ def advance(database: Database, seen: Instance, state: InstanceState, reason: st
         if found is None or (found.state, found.launch) != (seen.state, seen.launch):
             return False
         _set_state(transaction, found, state, reason)
+        _set(transaction, seen.name, restarts=found.restarts + restarts)
         operation = found.operation
         if operation.status == "InProgress" and state not in _ON_THE_WAY:
             over = _ended(operation, state, reason)
             _set(transaction, seen.name, operation_json=_text(over))
     return True
-
-
-def count_restart(database: Database, name: str) -> None:
-    with database.write() as transaction:
-        transaction.execute(
-            "UPDATE compute_instance SET restarts = restarts + 1 WHERE name = :name", name=name
-        )
 
 
 def done_until(database: Database, name: str, moment: int) -> None:

@@ -190,10 +190,10 @@ class InstanceSupervisor:
             lines = launch.instance.tail(LAST_LINES)
             self._give_up(one, f"{reason} The last lines of its log:\n{lines}", phase)
         else:
-            store.count_restart(self.services.storage.database, one.name)
-            state = InstanceState.RESTARTING
             coming = one.state in (InstanceState.CREATING, InstanceState.STARTING)
-            self._advance(one, one.state if coming else state, f"{reason} It was started again.")
+            state = one.state if coming else InstanceState.RESTARTING
+            said = f"{reason} It was started again."
+            store.advance(self.services.storage.database, one, state, said, restarts=1)
 
     def _give_up(self, one: Instance, reason: str, phase: InstanceState) -> None:
         in_progress = one.operation.status == "InProgress"
