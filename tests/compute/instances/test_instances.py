@@ -1,8 +1,9 @@
 """Instances with real Jupyter servers: work in one, stop it, break it, lose what looks after it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -18,7 +19,15 @@ from tests.compute.instances.support import (
     process_of,
     set_idle_seconds,
 )
-from tests.conftest import agents, end_agents, end_work, eventually, of_workspace
+from tests.conftest import agents, end_agents, end_work, of_workspace
+from tests.conftest import eventually as soon
+
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], what: str = "") -> T:
+    """As elsewhere, for what may take several starts of a Jupyter server on a busy machine."""
+    return soon(condition, 150, what)
 
 
 @pytest.fixture(scope="module")
