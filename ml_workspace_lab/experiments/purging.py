@@ -97,6 +97,7 @@ def _of_runs(storage: Storage, queries: Queries, rows: Iterable[Row]) -> Garbage
         if row["snapshot"] is not None:
             _note(found.snapshots, [row["snapshot"]], row["deleted"])
             contents += [row["snapshot"], *gc.tree(storage, row["snapshot"])]
+            contents += storage.blobs.lists.parts(row["snapshot"]) or []
         _note(found.contents, contents, row["deleted"])
     return found
 

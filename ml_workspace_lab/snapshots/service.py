@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import BinaryIO, cast
 
@@ -27,6 +28,8 @@ from ml_workspace_lab.snapshots.model import (
     SnapshotUses,
     manifest,
 )
+from ml_workspace_lab.storage.blobs import Held
+from ml_workspace_lab.storage.lists import SHORT, HeldList, hold_list
 from ml_workspace_lab.storage.paths import relative
 
 GIB = 1024**3
@@ -71,7 +74,7 @@ class Snapshots(Service):
         notices = {"omitted": msgspec.to_builtins(body.omitted), "notes": body.notes}
         digest, raw = manifest(files)
         with (
-            self.storage.blobs.hold(BytesIO(raw), digest) as held,
+            self._hold(raw, digest) as held,
             self.storage.database.write() as transaction,
         ):
             held.require()
@@ -145,6 +148,12 @@ class Snapshots(Service):
     def find(self, snapshot_id: str, path: str, field: str = "path") -> SnapshotFile:
         [found] = self._chosen(snapshot_id, [path], field)
         return found
+
+    def _hold(self, raw: bytes, digest: str) -> AbstractContextManager[Held | HeldList]:
+        """Keep the list of a snapshot; a long one in parts, of which most are those of the last."""
+        if len(raw) <= SHORT or self.storage.blobs.path(digest).exists():
+            return self.storage.blobs.hold(BytesIO(raw), digest)
+        return hold_list(self.storage.blobs, raw, digest)
 
     def _chosen(
         self, snapshot_id: str, paths: Iterable[str] | None, field: str = "path"

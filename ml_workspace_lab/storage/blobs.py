@@ -18,6 +18,7 @@ from ml_workspace_lab.storage.files import disk_errors, sync_folder
 
 if TYPE_CHECKING:  # imported where they are used: a client that only logs needs none of them
     from ml_workspace_lab.storage.content import ContentStream
+    from ml_workspace_lab.storage.lists import Lists, Whole
     from ml_workspace_lab.storage.packing import Packing
     from ml_workspace_lab.storage.packs import Packs
 
@@ -86,6 +87,12 @@ class Blobs:
             finally:
                 temporary.unlink(missing_ok=True)
 
+    @cached_property
+    def lists(self) -> "Lists":
+        from ml_workspace_lab.storage.lists import LISTS, Lists
+
+        return Lists(self.root / LISTS)
+
     def packing(self) -> "AbstractContextManager[Packing]":
         """Put many contents at once: all of them are kept at the end of the block."""
         from ml_workspace_lab.storage.packing import packing
@@ -139,8 +146,12 @@ class Blobs:
         return packed | {
             digest
             for digest in digests
-            if digest not in packed and os.path.isfile(self._name(digest))  # noqa: PTH113 - thousands
+            if digest not in packed and any(os.path.isfile(name) for name in self._names(digest))  # noqa: PTH113 - thousands
         }
+
+    def paths(self, digest: str) -> list[Path]:
+        """The files that are there for this content alone: its own, that of a list's parts."""
+        return [Path(name) for name in self._names(digest) if os.path.exists(name)]  # noqa: PTH110
 
     def renew(self, digest: str) -> bool:
         """Whether the content is kept here; if so, it counts as put just now, so that what removes
@@ -157,9 +168,10 @@ class Blobs:
         """The same for those that have files of their own."""
         found = set()
         for digest in digests:
-            with suppress(FileNotFoundError):
-                os.utime(self._name(digest))
-                found.add(digest)
+            for name in self._names(digest):
+                with suppress(FileNotFoundError):
+                    os.utime(name)
+                    found.add(digest)
         return found
 
     def size(self, digest: str) -> int:
@@ -170,17 +182,34 @@ class Blobs:
     def path(self, digest: str) -> Path:
         return self.root / digest[:2] / digest[2:]
 
-    def _name(self, digest: str) -> str:
-        return f"{self.root}/{digest[:2]}/{digest[2:]}"
+    def _names(self, digest: str) -> tuple[str, str]:
+        return f"{self.root}/{digest[:2]}/{digest[2:]}", f"{self.root}/lists/{digest}"
 
-    def _stream(self, digest: str) -> "ContentStream":
+    def _list(self, digest: str) -> "Whole | None":
+        from ml_workspace_lab.storage.content import damaged
+        from ml_workspace_lab.storage.lists import Whole
+
+        parts = self.lists.parts(digest)
+        if parts is None:
+            return None
+        raw = bytearray()
+        with self.opener(parts) as open_:
+            for part in parts:
+                with open_(part) as stream:
+                    raw += stream.read()
+        if sha256(raw).hexdigest() != digest:
+            raise damaged(digest)
+        return Whole(raw)
+
+    def _stream(self, digest: str) -> "ContentStream | Whole":
         from ml_workspace_lab.storage.content import open_content
 
         # Its own file first: a damaged content of a pack is put back as one.
         try:
             return open_content(self.path(digest), digest)
         except FileNotFoundError:
-            stream = self.packs.open(digest) if self.packs else None
+            packed = self.packs.open(digest) if self.packs else None
+        stream = packed if packed is not None else self._list(digest)
         if stream is None:
             raise NotFound(f"No content with SHA-256 {digest} is kept here.")
         return stream

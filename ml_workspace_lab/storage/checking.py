@@ -127,7 +127,8 @@ def _users(storage: Storage) -> dict[str, list[str]]:
         for file in _files.decode(row["files_json"]):
             found[file.digest].append(f"{row['name']}:{row['version']}/{file.path}")
     for row in storage.database.all("SELECT digest FROM snapshot"):
-        found[row["digest"]].append(f"snapshot {row['digest'][:12]}")
+        for digest in (row["digest"], *(storage.blobs.lists.parts(row["digest"]) or [])):
+            found[digest].append(f"snapshot {row['digest'][:12]}")
         try:
             files = _files.decode(storage.blobs.read(row["digest"]))
         except (NotFound, Conflict):

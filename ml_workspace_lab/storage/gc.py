@@ -5,6 +5,7 @@ whether it is still there. One that was put again after the rows that referred t
 up stays: somebody is about to refer to it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -34,6 +35,7 @@ class _File(Struct):
     digest: str
 
 
+_NAMED = re.compile(rb'"digest":"([0-9a-f]{64})"')
 _files = msgspec.json.Decoder(list[_File])
 
 
@@ -56,16 +58,21 @@ class Trees:
         rows = queries.all("SELECT digest FROM snapshot")
         for digest in {row["digest"] for row in rows} - self._snapshots:
             self._snapshots.add(digest)
-            self._digests |= {digest, *tree(self._storage, digest)}
+            parts = self._storage.blobs.lists.parts(digest) or []
+            self._digests |= {digest, *parts, *tree(self._storage, digest)}
         return self._digests
 
 
 def tree(storage: Storage, snapshot: str) -> list[str]:
-    """The contents that a snapshot names; none where its list is lost."""
+    """The contents that a snapshot names; of a list that has lost a part those in the others, none
+    where all of it is lost."""
     try:
         return [file.digest for file in _files.decode(storage.blobs.read(snapshot))]
     except NotFound:
-        return []
+        parts = storage.blobs.lists.parts(snapshot) or []
+    here = storage.blobs.kept(parts)
+    read = [storage.blobs.read(part) for part in parts if part in here]
+    return [found.decode() for part in read for found in _NAMED.findall(part)]
 
 
 def remove_blobs(storage: Storage, given_up: Mapping[str, int], freed: Freed) -> None:
@@ -79,9 +86,9 @@ def remove_blobs(storage: Storage, given_up: Mapping[str, int], freed: Freed) ->
         with storage.database.write(durable=False, frees=True) as transaction:
             dead = set(some) - _referred(transaction, some) - trees.digests(transaction)
             for digest in dead:
-                path = storage.blobs.path(digest)
-                if is_older(path, given_up[digest]):
-                    remove(path, freed)
+                for path in storage.blobs.paths(digest):
+                    if is_older(path, given_up[digest]):
+                        remove(path, freed)
             if dead:
                 transaction.many(
                     "DELETE FROM packed WHERE digest = :digest AND renewed <= :moment",
@@ -94,7 +101,7 @@ def remove_snapshots(storage: Storage, given_up: Mapping[str, int]) -> None:
     """Remove the rows of those snapshots that no run and no model has. Their contents are left."""
     for digest, moment in given_up.items():
         with storage.database.write(durable=False, frees=True) as transaction:
-            if is_older(storage.blobs.path(digest), moment):
+            if all(is_older(path, moment) for path in storage.blobs.paths(digest)):
                 transaction.execute(
                     "DELETE FROM snapshot WHERE digest = :digest"
                     " AND NOT EXISTS (SELECT 1 FROM run WHERE snapshot = :digest)"

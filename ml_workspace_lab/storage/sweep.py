@@ -7,6 +7,7 @@ from ml_workspace_lab.storage import gc
 from ml_workspace_lab.storage.blobs import PACKS
 from ml_workspace_lab.storage.files import is_held
 from ml_workspace_lab.storage.freeing import Freed, is_older, remove
+from ml_workspace_lab.storage.lists import LISTS
 from ml_workspace_lab.storage.repacking import remove_unknown
 from ml_workspace_lab.storage.storage import Storage
 
@@ -23,10 +24,12 @@ def sweep(storage: Storage, before: int) -> Freed:
     old = {
         folder.name + file.name: before
         for folder in _entries(storage.blobs.root)
-        if folder.name != PACKS and not folder.name.startswith(".")
+        if folder.name not in (PACKS, LISTS) and not folder.name.startswith(".")
         for file in _entries(folder)
         if is_older(file, before)
     }
+    lists = _entries(storage.blobs.root / LISTS)
+    old |= {file.name: before for file in lists if file.name[0] != "." and is_older(file, before)}
     rows = storage.database.all("SELECT digest FROM packed WHERE renewed <= :moment", moment=before)
     old |= {row["digest"]: before for row in rows}
     gc.remove_blobs(storage, old, freed)
@@ -45,7 +48,7 @@ def sweep(storage: Storage, before: int) -> Freed:
 
 
 def _temporary(storage: Storage) -> Iterator[Path]:
-    for folder in (storage.blobs.root, storage.blobs.root / PACKS):
+    for folder in (storage.blobs.root, *(storage.blobs.root / name for name in (PACKS, LISTS))):
         yield from (path for path in _entries(folder) if path.name.startswith("."))
     yield from _entries(storage.temporary)
 
