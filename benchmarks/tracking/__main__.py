@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="benchmarks/tracking", description="Peers of the store.")
     made.add_argument("--scale", type=scale, default=1.0, help="of all sizes, 0 < SCALE ≤ 1")
-    made.add_argument("--repeat", type=times, default=1, help="turns each; medians are shown")
+    made.add_argument("--repeat", type=times, default=1, help="turns each; the best is shown")
     made.add_argument("--json", type=file, metavar="FILE", help="keep every figure of every turn")
     peers, what = list(adapters.NAMES), tasks.NAMES
     made.add_argument("--peers", type=among(peers), default=peers, help=f"of {','.join(peers)}")

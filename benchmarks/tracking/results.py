@@ -1,15 +1,15 @@
-"""What the turns came to: the median of each figure, and ratios between peers."""
+"""What the turns came to: one value of each figure, and ratios between peers."""
 
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tasks import task
+import tasks
 from turns import Turn
 
 
 class Result(NamedTuple):
-    """A figure of a peer: the median of its turns."""
+    """A figure of a peer. Of several turns the best is taken, since what else goes on in a machine
+    only ever makes a turn worse; of what must not be (`Figure.strict`), the worst."""
 
     n: int
     value: float
@@ -40,7 +40,10 @@ class Results:
         """The figure, None where the peer has none."""
         mine = [t for t in self.turns if (t.task, t.peer) == (task, peer)]
         values = [v for t in mine if (v := t.figures.get(figure)) is not None]
-        return Result(mine[0].n, statistics.median(values)) if values else None
+        if not values:
+            return None
+        kind = tasks.task(task).FIGURES[figure]
+        return Result(mine[0].n, max(values) if kind.more_is_better != kind.strict else min(values))
 
     def ratio(self, task_name: str, figure: str, better: str, than: str) -> float | None:
         """How many times better one peer is than another; per unit where the figure grows with N.
@@ -48,6 +51,6 @@ class Results:
         one, other = (self.find(task_name, figure, peer) for peer in (better, than))
         if one is None or other is None or not one.value or not other.value:
             return None
-        kind = task(task_name).FIGURES[figure]
+        kind = tasks.task(task_name).FIGURES[figure]
         ratio = one.value / other.value if kind.more_is_better else other.value / one.value
         return ratio * one.n / other.n if kind.grows else ratio

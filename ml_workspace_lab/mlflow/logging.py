@@ -136,8 +136,9 @@ def log_model(request: Request) -> Response:
 
 
 def _check(batch: LogBatch) -> None:
+    usual = all(map(validation.is_usual, {metric.key for metric in batch.metrics}))
     for index, metric in enumerate(batch.metrics):
-        if metric.timestamp < 0 or not validation.is_usual(metric.key):
+        if metric.timestamp < 0 or not usual:
             validation.check_key(metric.key, f"metrics[{index}].name", "Metric name")
             validation.check_time(metric.timestamp, f"metrics[{index}].timestamp")
     for index, param in enumerate(batch.params):
@@ -157,13 +158,13 @@ def _append(
     of_models = [metric for metric in metrics if metric.model_id]
     if of_models:
         logged_models.add_metrics(connection, run_id, of_models)
+    append = writer.append
     for metric in metrics:
-        point = metric.key, metric.value, metric.step, metric.timestamp
         try:
-            writer.append(*point)
+            append(metric.key, metric.value, metric.step, metric.timestamp)
         except Unavailable:  # Closed meanwhile: the run ended, or others needed the room.
-            writer = _writer(connection, run_id)
-            writer.append(*point)
+            append = _writer(connection, run_id).append
+            append(metric.key, metric.value, metric.step, metric.timestamp)
 
 
 def _writer(connection: LocalConnection, run_id: str) -> JournalWriter:

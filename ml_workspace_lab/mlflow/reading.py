@@ -5,6 +5,7 @@ field without a default is required: absent, null and empty are the same, as in 
 """
 
 import re
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,8 +19,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _ABSENT = ("", None)
 _NESTED = (list, dict)
-_ODD = (b"\\", b" :", b"\t:", b"\n:", b"\r:")
-"""Escapes, and blanks between a key and its colon."""
+_NUMBERS = (float, int)
+_ODD = (b"\\", b" :", b"\t", b"\n", b"\r")
+"""Escapes, and what may be a blank between a key and its colon: text for people has new lines."""
 _KEY_END = b'":'
 _LARGE = 2**63
 """From here on a parser may have a whole number as a float."""
@@ -65,20 +67,16 @@ def _keys(value: Any) -> int:
     """How many keys there are in it; -1 where it is nested too deep, or has a large number."""
     keys, level = 0, [value]
     for _ in range(MAX_DEPTH):
-        inner = []
-        for one in level:
-            if type(one) is dict:
-                keys += len(one)
-                one = one.values()
-            for child in one:
-                kind = type(child)
-                if kind is dict or kind is list:
-                    inner.append(child)
-                elif (kind is float or kind is int) and not -_LARGE < child < _LARGE:
-                    return -1
-        if not inner:
+        objects = [one for one in level if type(one) is dict]
+        keys += sum(map(len, objects))
+        arrays = [one for one in level if type(one) is list]
+        children = list(chain(chain.from_iterable(map(dict.values, objects)), *arrays))
+        numbers = [one for one in children if type(one) in _NUMBERS]
+        if numbers and not -_LARGE < min(numbers) <= max(numbers) < _LARGE:
+            return -1
+        level = [one for one in children if type(one) in _NESTED]
+        if not level:
             return keys
-        level = inner
     return -1
 
 

@@ -119,6 +119,7 @@ class PostgresDatabase(Database):
         with translated_errors(), self._readers.borrowed() as connection:
             connection.execute(_SNAPSHOT)
             yield PostgresTransaction(connection)
+            connection.commit()  # a rollback would have psycopg forget what is prepared
 
     @contextmanager
     def write(self, *, durable: bool = True, frees: bool = False) -> Iterator[Transaction]:  # noqa: ARG002 - the server's disk is its own

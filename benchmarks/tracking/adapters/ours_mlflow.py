@@ -13,7 +13,13 @@ class OursMLflow(MLflowRest):
     """Exactly what `MLflowRest` does, at another address."""
 
     name = "ours-mlflow"
-    most: ClassVar = {"log": 5_000, "bulk": 200_000, "search_large": 0, "writers": 500}
+    most: ClassVar = {
+        "log": 5_000,
+        "bulk": 200_000,
+        "long": 200_000,
+        "search_large": 0,
+        "writers": 500,
+    }
 
     @classmethod
     @contextmanager

@@ -34,6 +34,8 @@ class Figure(NamedTuple):
     more_is_better: bool = False
     grows: bool = False
     """Whether it grows with N: peers measured at another N are then compared per unit."""
+    strict: bool = False
+    """Whether the worst of several turns counts."""
 
 
 class Task(Protocol):

@@ -18,7 +18,7 @@ CLOSED_WITHIN = 40.0
 READ_WITHIN = 10.0
 FIGURES = {
     "returned": Figure("calls that had returned", more_is_better=True),
-    "lost": Figure("of them lost"),
+    "lost": Figure("of them lost", strict=True),
     "closed_s": Figure("until the run is shown as dead, s"),
 }
 

@@ -16,7 +16,7 @@ FULL = 5
 LEAST = 5
 FIGURES = {
     "whole_ms": Figure("whole process over `python -c pass`, ms"),
-    "heavy": Figure("of pandas, SQLAlchemy, pyarrow: loaded"),
+    "heavy": Figure("of pandas, SQLAlchemy, pyarrow: loaded", strict=True),
 }
 
 

@@ -16,8 +16,8 @@ LEAST = 20
 PROCESSES = 8
 FIGURES = {
     "calls": Figure("calls/s of all until durable and visible", more_is_better=True),
-    "errors": Figure("calls that failed"),
-    "lost": Figure("values that returned and can't be read"),
+    "errors": Figure("calls that failed", strict=True),
+    "lost": Figure("values that returned and can't be read", strict=True),
 }
 
 

@@ -172,6 +172,7 @@ def _later(one: OrderTerm, index: int, scope: Scope) -> tuple[SortKey, ...]:
 
 def _unique(keys: tuple[SortKey, ...]) -> tuple[SortKey, ...]:
     """The keys, each column once."""
-    return tuple(
-        {key.sql: key for key in reversed(keys)}[sql] for sql in dict.fromkeys(k.sql for k in keys)
-    )
+    first: dict[str, SortKey] = {}
+    for key in keys:
+        first.setdefault(key.sql, key)
+    return tuple(first.values())

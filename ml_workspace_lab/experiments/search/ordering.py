@@ -1,6 +1,7 @@
 """What runs are put in order by: `key [ASC|DESC]`."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -30,6 +31,7 @@ def parse_order(order_by: Sequence[str], vocabulary: Vocabulary) -> list[OrderTe
     return found
 
 
+@lru_cache(256)
 def _parse(text: str, vocabulary: Vocabulary) -> OrderTerm:
     reader = Reader(text, vocabulary, "order_by")
     term = reader.term()

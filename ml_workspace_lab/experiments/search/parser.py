@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import lru_cache
 from typing import cast, get_args
 
 from ml_workspace_lab.errors import InvalidInput
@@ -33,6 +34,7 @@ _SPECIAL = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 _INT64 = 2**63
 
 
+@lru_cache(128)  # the same searches come again and again, page by page
 def parse(text: str, vocabulary: Vocabulary) -> Expression | None:
     """What a filter says; None where it says nothing.
 

@@ -27,7 +27,7 @@ class Field(Struct, frozen=True):
     kind: FieldKind
 
 
-class Vocabulary(Struct, frozen=True):
+class Vocabulary(Struct, frozen=True, eq=False):
     """A noun's entities: their spellings, those with fields of their own, and those with keys."""
 
     spellings: Mapping[str, str]
