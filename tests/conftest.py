@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 from jupyter_core.paths import jupyter_runtime_dir
 
 from ml_workspace_lab import Workspace
@@ -23,6 +24,9 @@ from tests.engines.slurm.cluster import slurm as slurm
 from tests.postgresql import postgresql as postgresql
 from tests.waiting import eventually as eventually
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 # Background processes of tests leave soon after their work is done.
 os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
 # What is remembered of folders is not the user's own.

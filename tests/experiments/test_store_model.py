@@ -253,7 +253,6 @@ def test_the_store_says_what_a_dictionary_would(ws: Workspace) -> None:
         settings=settings(
             max_examples=15,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

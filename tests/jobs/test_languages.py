@@ -111,7 +111,7 @@ SCALARS = st.one_of(
 
 @needs_r
 @given(values=st.lists(SCALARS, max_size=60))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 def test_r_reads_each_value_as_it_was_given(values: list[Any]) -> None:
     assignment = LANGUAGES["r"].assignment
     lines = []

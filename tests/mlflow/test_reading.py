@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, field
 
@@ -49,7 +49,6 @@ def refusal(raw: str) -> str:
 
 
 # A busy machine is slow to make the first of them.
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(texts, values, max_size=4))
 def test_the_fast_way_reads_what_the_strict_one_reads(given: dict[str, Any]) -> None:
     for ascii_only in (True, False):

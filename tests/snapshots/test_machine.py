@@ -98,7 +98,6 @@ def test_what_is_in_use_stays_and_what_is_not_goes() -> None:
         settings=settings(
             max_examples=12,
             stateful_step_count=14,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -33,7 +33,7 @@ def shown(text: str) -> list[str]:
 
 
 @given(pieces=PIECES, block=st.integers(1, 7), first=st.integers(-5, 10))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_line_is_read_as_a_terminal_shows_it(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[str], block: int, first: int
 ) -> None:
@@ -68,7 +68,7 @@ def test_every_line_is_read_as_a_terminal_shows_it(
     first=st.integers(0, 5),
     block=st.integers(1, 30),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_search_finds_the_lines_that_match_and_no_others(
     tmp_path_factory: pytest.TempPathFactory,
     lines: list[str],

@@ -132,7 +132,7 @@ def test_what_has_no_event_files_is_refused(ws: Workspace, tmp_path: Path) -> No
         ws.import_tensorboard(tmp_path / "none")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_event_or_refused(content: bytes) -> None:
     told = Told()

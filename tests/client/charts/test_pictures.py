@@ -4,7 +4,7 @@ import random
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_workspace_lab.client.charts.classes import accuracy_table, confusion_matrix
@@ -28,7 +28,6 @@ def texts(svg: str) -> list[str]:
     return [element.text or "" for element in parsed(svg).iter(f"{SVG}text")]
 
 
-@settings(deadline=None)
 @given(title=st.text(), about=st.text(), label=st.text())
 def test_any_text_makes_a_well_formed_picture(title: str, about: str, label: str) -> None:
     parsed(draw_confusion_matrix(ConfusionMatrix([label, 1.5], [[1, 0], [2, 3]]), title, about))
@@ -68,7 +67,6 @@ def test_a_class_without_samples_has_no_curve() -> None:
     assert any("nan" in text for text in texts(draw_accuracy_table(found, "roc", "")))
 
 
-@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(0, 1e308))
 def test_axes_bear_any_range(low: float, more: float) -> None:
     high = min(low + more, 1.7e308)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_workspace_lab.client.charts.bins import draw_predictions, draw_residuals
@@ -60,7 +60,6 @@ def test_what_can_not_be_binned_is_refused(y_true: Any, y_pred: Any, bins: Any, 
         assert refusal.value.field == field
 
 
-@settings(deadline=None)
 @given(
     pairs=st.lists(st.tuples(*[st.floats(-GREATEST, GREATEST)] * 2), min_size=1, max_size=20),
     bins=st.integers(1, 50),

@@ -54,7 +54,7 @@ def test_a_hostile_word_is_a_word(word: str, tmp_path: Path) -> None:
     assert not Path("owned").exists()
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(words, max_size=4), st.dictionaries(st.just("A_VARIABLE"), words))
 def test_any_words_arrive_whole(argv: list[str], environment: dict[str, str]) -> None:
     arrives(argv, environment)

@@ -36,9 +36,7 @@ def any_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(expression=expressions())
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_count_is_of_what_the_filter_means(
     full: Workspace, runs: Population, expression: object
 ) -> None:
@@ -111,5 +109,5 @@ def test_answers_follow_every_change(ws: Workspace) -> None:
         workspace = ws
 
     run_state_machine_as_test(
-        OfThisWorkspace, settings=settings(max_examples=15, stateful_step_count=20, deadline=None)
+        OfThisWorkspace, settings=settings(max_examples=15, stateful_step_count=20)
     )

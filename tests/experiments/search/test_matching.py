@@ -16,9 +16,7 @@ from tests.experiments.search.filters import AMOUNTS, FUNCTIONS, KEYS, METRICS, 
 from tests.experiments.search.oracle import matches, sort_key
 from tests.experiments.search.population import Population
 
-many = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+many = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def terms() -> st.SearchStrategy[Term]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_workspace_lab.experiments.model import RunState
@@ -27,7 +27,6 @@ def told(folder: Path, after: int = 0) -> list[Record]:
     st.lists(st.tuples(st.sampled_from([LOG, STATE, END]), st.binary(max_size=50)), max_size=8),
     st.data(),
 )
-@settings(deadline=None)
 def test_a_torn_or_damaged_tail_costs_the_records_from_there_on(
     given_: list[tuple[bytes, bytes]], data: st.DataObject
 ) -> None:
