@@ -27,8 +27,9 @@ from tests.waiting import eventually as eventually
 # How long an example takes says how busy the machine is.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-# Background processes of tests leave soon after their work is done.
-os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "5"
+# Background processes of tests leave soon after their work is done, but not so soon that a server,
+# which looks after its own every 15 seconds, starts one again and again.
+os.environ["ML_WORKSPACE_AGENT_IDLE_SECONDS"] = "20"
 # What is remembered of folders is not the user's own.
 os.environ["ML_WORKSPACE_CACHE"] = tempfile.mkdtemp(prefix="ml-workspace-cache-")
 atexit.register(shutil.rmtree, os.environ["ML_WORKSPACE_CACHE"], ignore_errors=True)
@@ -123,6 +124,10 @@ class Server:
         return Workspace.connect(self.url, token.token)
 
 
+OF_JUPYTERLAB = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook_shim")
+"""Extensions that a server does without, which starts the sooner."""
+
+
 def start_server(folder: Path, workspace: Path | None, *options: str) -> Server:
     """A Jupyter server on a free port, answering."""
     log = (folder / "server.log").open("wb")
@@ -130,7 +135,7 @@ def start_server(folder: Path, workspace: Path | None, *options: str) -> Server:
         sys.executable, "-m", "jupyter", "server", "--allow-root", "--no-browser",
         "--ServerApp.port=0", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}",
         "--ServerApp.jpserver_extensions=ml_workspace_lab=True", "--ServerApp.base_url=/a%40b/",
-        *options,
+        *(f"--ServerApp.jpserver_extensions={name}=False" for name in OF_JUPYTERLAB), *options,
     ]  # fmt: skip
     if workspace is not None:
         words.append(f"--MLWorkspaceLab.workspace={workspace}")

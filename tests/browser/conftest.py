@@ -76,6 +76,8 @@ def start_lab(folder: Path, port: int = 0, token: str | None = None) -> Lab:
         sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser",
         "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}",
         "--LabApp.expose_app_in_browser=True", f"--ServerApp.port={port}",
+        # Looking for language servers starts Node and R, which all tests would wait for.
+        "--LanguageServerManager.autodetect=False",
         *([f"--IdentityProvider.token={token}"] if token else []),
     ]  # fmt: skip
     log = (own / "server.log").open("ab")
