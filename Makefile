@@ -32,7 +32,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_r
 	scripts/install_kubernetes_schemas
 	jlpm test
-	pytest --numprocesses=2 --dist=loadgroup --ignore=$(CLUSTERS)
+	pytest --numprocesses=3 --dist=loadfile --ignore=$(CLUSTERS)
 
 # Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs) take
 # both cores for themselves.

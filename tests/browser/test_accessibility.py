@@ -12,8 +12,6 @@ from tests.browser.conftest import Lab, OpenLab, serve
 from tests.browser.pages import Panel, RunView
 from tests.notebooks import write_notebook
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 WORK = """

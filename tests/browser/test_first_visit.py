@@ -8,8 +8,6 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Lab, OpenLab, serve
 from tests.browser.pages import Panel, wait_until_started
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture(scope="module")
 def empty_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:

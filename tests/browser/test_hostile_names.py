@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import nbformat
-import pytest
 from nbformat.v4 import new_code_cell, new_output
 from playwright.sync_api import Page, expect
 
@@ -12,8 +11,6 @@ from ml_workspace_lab import CommandConfig, NotebookRunConfig
 from tests.browser.conftest import Lab, OpenLab
 from tests.browser.pages import Notebook, Panel, RunView
 from tests.notebooks import write_notebook
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 ATTACK = "<img src=x onerror=window.__pwned=1>"
 RUN_TYPE = "application/vnd.ml-workspace-lab.run+json"

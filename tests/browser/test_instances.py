@@ -2,15 +2,12 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from ml_workspace_lab import ComputeInstance
 from tests.browser.conftest import Lab, OpenLab
 from tests.browser.pages import Panel
 from tests.browser.test_accessibility import violations
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_an_instance_is_followed_opened_stopped_and_deleted(lab: Lab, open_lab: OpenLab) -> None:

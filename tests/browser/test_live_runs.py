@@ -12,8 +12,6 @@ from tests.browser.pages import Panel, RunView
 from tests.conftest import eventually
 from tests.notebooks import write_notebook
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 # Takes one step for each file that is put into the folder, then goes on to the next.
 STEPWISE = """
 import sys, time

@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Lab, OpenLab
 from tests.browser.pages import Notebook, RunView, wait_until_started
 from tests.conftest import eventually
 from tests.notebooks import write_notebook
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 LOAD, EDITED, SUBMIT = 1, 2, 3
 

@@ -3,14 +3,11 @@
 from pathlib import Path
 from secrets import token_hex
 
-import pytest
 from playwright.sync_api import expect
 
 from ml_workspace_lab import CommandConfig, Workspace
 from tests.browser.conftest import OpenLab, clean_up, start_lab
 from tests.browser.pages import Panel, RunView
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_a_lost_server_is_told_and_a_returned_one_is_caught_up_with(

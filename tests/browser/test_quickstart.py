@@ -12,8 +12,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Lab, OpenLab
 from tests.browser.pages import Notebook, Panel, RunView
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 REPOSITORY = Path(__file__).parents[2]
 
 

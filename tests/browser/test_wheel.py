@@ -14,8 +14,6 @@ from playwright.sync_api import BrowserContext, expect
 from tests.browser.pages import Panel
 from tests.conftest import end_server, server_info
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 DIST = Path(__file__).parents[2] / "dist"
 
 

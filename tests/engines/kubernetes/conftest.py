@@ -12,14 +12,6 @@ from ml_workspace_lab.compute.kubernetes.settings import KubernetesSettings
 from tests.engines.history import History, recording
 from tests.engines.kubernetes.controlplane import USER, ControlPlane, programs
 
-FOLDER = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if FOLDER in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("kubernetes"))
-
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:

@@ -11,14 +11,6 @@ from tests.engines.history import History, recording
 from tests.engines.lan import can_make_hosts
 from tests.engines.ray.cluster import RAY, TOKEN, Cluster
 
-FOLDER = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if FOLDER in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("ray"))
-
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:

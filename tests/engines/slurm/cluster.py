@@ -210,7 +210,7 @@ def _signal(pids: list[int], number: int) -> list[int]:
 
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[Cluster]:
-    """A cluster that all tests of a worker share: mark them with `xdist_group("slurm")`."""
+    """A cluster that all tests share."""
     if lacking := missing():
         pytest.skip(f"Slurm is not installed (scripts/install_slurm): {', '.join(lacking)}")
     if not can_make_networks():

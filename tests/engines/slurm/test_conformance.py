@@ -12,8 +12,6 @@ from tests.compute.conformance.runs import runner_of
 from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.conftest import TARGET
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
 
 @dataclass
 class Checked(Target):

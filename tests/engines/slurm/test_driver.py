@@ -12,8 +12,6 @@ from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.support import Recorded, driver_of, launch, python
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
 STUBBORN = """
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

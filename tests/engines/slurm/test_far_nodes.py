@@ -12,8 +12,6 @@ from tests.conftest import end_agents, end_work
 from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.conftest import TARGET
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
 
 @pytest.fixture
 def far(slurm: Cluster, tmp_path: Path) -> Iterator[Target]:

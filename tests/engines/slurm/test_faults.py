@@ -15,8 +15,6 @@ from tests.engines.slurm.conftest import TARGET
 from tests.engines.slurm.history import History
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
 
 @pytest.fixture
 def history(tmp_path: Path) -> History:

@@ -17,8 +17,6 @@ from tests.notebook.kernels import kernel_in
 from tests.notebooks import write_notebook
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.xdist_group("slurm")
-
 CODE = """
 import os, time
 from pathlib import Path

@@ -19,14 +19,7 @@ from tests.mlflow.conformance.target import Target
 MLFLOW = Path(__file__).parents[3] / "build" / "mlflow" / "bin" / "mlflow"
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param("theirs", marks=pytest.mark.xdist_group("mlflow")),
-        pytest.param("ours", marks=pytest.mark.xdist_group("mlflow-ours")),
-        pytest.param("ours-postgresql", marks=pytest.mark.xdist_group("mlflow-ours")),
-    ],
-)
+@pytest.fixture(scope="session", params=["theirs", "ours", "ours-postgresql"])
 def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
