@@ -30,6 +30,8 @@ VALUES = {
     "journal": "w1-00000000",
     "first": "0",
     "attempt": "1",
+    "part": "1",
+    "other": "1" * 32,
     "before": "0" * 32,
     "after": "1" * 32,
     "model_id": f"m-{'0' * 32}",
