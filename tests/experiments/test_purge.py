@@ -182,6 +182,7 @@ def test_every_column_that_names_a_content_is_looked_at() -> None:
         ("lineage", "digest"),  # of things elsewhere
         ("logged_model_metric", "dataset_digest"),
         ("snapshot", "digest"),  # read with the list that it names
+        ("environment_version", "digest"),  # of its declaration, which is in the row
         ("packed", "digest"),  # says where a content is, and holds none
         ("environment_version", "digest"),  # of what its row says
         ("model_version", "files_json"),
