@@ -16,7 +16,7 @@ from ml_workspace_lab.client.shipping import SHIPPER, Shipment
 from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull
 from ml_workspace_lab.experiments.model import MetricSeriesList
 from ml_workspace_lab.storage.database import now
-from ml_workspace_lab.storage.journal import HELD_RECORDS
+from ml_workspace_lab.storage.journal import HELD_RECORDS, following
 
 Append = Callable[[str, float, int | None, int | None], None]
 
@@ -35,7 +35,8 @@ class MetricLog:
         self._opening = threading.Lock()
         self._writing_held = threading.Lock()
         self._shipment: Shipment | None = None
-        self._held: deque[tuple[str, float, int | None, int]] = deque()
+        self._held: deque[tuple[str, float, int, int]] = deque()
+        self._held_steps: dict[str, int] = {}
         self._append: Append = self._open_and_append
 
     def log(
@@ -68,6 +69,12 @@ class MetricLog:
             self._shipment.remove()
 
     def _open_and_append(self, name: str, value: float, step: int | None, time: int | None) -> None:
+        shipment = self._opened()
+        self._write_held()
+        shipment.writer.append(name, value, step, time)
+
+    def _opened(self) -> Shipment:
+        """The journal, made by the first who needs it. Raises StorageFull."""
         with self._opening:
             if self._shipment is None:
                 writer = self._connection.metric_writer(self._run_id)
@@ -75,33 +82,47 @@ class MetricLog:
                 self._shipment = Shipment(self._connection, self._run_id, writer, self._write_held)
                 SHIPPER.add(self._shipment)
                 self._append = writer.append
-        self._shipment.writer.append(name, value, step, time)
+            return self._shipment
 
     def _hold(self, name: str, value: float, step: int | None, time: int | None) -> None:
+        if refusal := _explained(name, value, step, time):
+            raise refusal
+        with self._writing_held:
+            self._add_held(name, value, step, time)
+            if self._shipment is not None:
+                self._append = self._hold
+
+    def _add_held(self, name: str, value: float, step: int | None, time: int | None) -> None:
+        step = following(self._last_step(name)) if step is None else operator.index(step)
         if not self._held:
             warnings.warn(
                 "The disk is full: metrics are held in memory until there is room. They are lost"
                 " if this process ends before.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if len(self._held) >= HELD_RECORDS:
             raise StorageFull(
                 f"The disk is full, and {HELD_RECORDS:,} metrics are held in memory already.",
                 hint="Free some space, then go on logging.",
             )
-        self._held.append((name, value, step, now() if time is None else time))
-        self._append = self._hold
+        self._held.append((name, float(value), step, now() if time is None else time))
+        self._held_steps[name] = step
+
+    def _last_step(self, name: str) -> int:
+        if name in self._held_steps:
+            return self._held_steps[name]
+        return -1 if self._shipment is None else self._shipment.writer.last_step(name)
 
     def _write_held(self) -> None:
         if not self._held:
             return
-        assert self._shipment is not None
-        append = self._shipment.writer.append
+        append = self._opened().writer.append
         with self._writing_held:  # the caller and the background thread may both want to
             while self._held:
                 append(*self._held[0])
                 self._held.popleft()
+            self._held_steps.clear()
             self._append = append
 
     def _refuse(self, *_: Any) -> None:

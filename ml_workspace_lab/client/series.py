@@ -11,6 +11,7 @@ from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.points import in_order
 from ml_workspace_lab.storage.chunks import Columns, decode
 from ml_workspace_lab.storage.database import now
+from ml_workspace_lab.storage.journal import following
 
 if TYPE_CHECKING:
     from numpy import float64, int64
@@ -80,7 +81,8 @@ def put(
         return
     if steps is None:
         known = connection.runs.get(run_id).metrics.get(name)
-        begin = known.last_step + 1 if known else 0
+        begin = following(known.last_step) if known else 0
+        following(begin + count - 2)  # the last of them is one of 64 bits
         steps = np.arange(begin, begin + count, dtype="<i8")
     whole = _column("steps", steps, np.dtype("<i8"))
     moments = _column("times", np.full(count, now()) if times is None else times, np.dtype("<i8"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.storage.journal import JournalWriter
+from ml_workspace_lab.trouble import kept_apart
 
 if TYPE_CHECKING:
     from ml_workspace_lab.api.connection import Connection
@@ -113,7 +114,8 @@ class Shipper:
     def drain(self) -> None:
         """At the end of the process: bring in what runs that it doesn't own still wait for."""
         for shipment in list(self._shipments):
-            with suppress(WorkspaceError):  # It stays in the journal, and is taken from there.
+            # What can't be brought in stays in the journal, and is taken from there.
+            with kept_apart(f"the metrics of run {shipment.run_id}"), suppress(WorkspaceError):
                 shipment.finish()
                 shipment.remove()
 
@@ -129,7 +131,8 @@ class Shipper:
             self._news.wait(LOOK_SECONDS)
             self._news.clear()
             for shipment in list(self._shipments):
-                shipment.step()
+                with kept_apart(f"the metrics of run {shipment.run_id}"):
+                    shipment.step()
 
 
 SHIPPER = Shipper()

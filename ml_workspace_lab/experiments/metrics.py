@@ -34,7 +34,7 @@ from ml_workspace_lab.experiments.model import (
 from ml_workspace_lab.storage import journal_reader
 from ml_workspace_lab.storage.chunks import Columns, encode
 from ml_workspace_lab.storage.database import now
-from ml_workspace_lab.storage.journal import RECORD, JournalWriter
+from ml_workspace_lab.storage.journal import RECORD, JournalWriter, following
 from ml_workspace_lab.storage.journal_reader import Batch
 
 MIB = 1024 * 1024
@@ -120,7 +120,7 @@ class Metrics(Service):
             for point in body.points:
                 steps, times, values = added.setdefault(point.name, points.empty())
                 if point.step is None:
-                    step = steps[-1] + 1 if steps else self._next_step(run_id, point.name)
+                    step = following(steps[-1]) if steps else self._next_step(run_id, point.name)
                     point = msgspec.structs.replace(point, step=step)
                 assert point.step is not None
                 steps.append(point.step)
@@ -248,7 +248,7 @@ class Metrics(Service):
     def _next_step(self, run_id: str, name: str) -> int:
         with self._history(run_id) as history:
             columns = history.columns(name)
-        return int(columns.steps.max()) + 1 if len(columns.steps) else 0
+        return following(int(columns.steps.max())) if len(columns.steps) else 0
 
 
 class _Names(msgspec.Struct):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from ml_workspace_lab.errors import StorageFull, Unavailable
+from ml_workspace_lab.errors import InvalidInput, StorageFull, Unavailable
 from ml_workspace_lab.storage.files import disk_errors
 
 RECORD = struct.Struct("<qqdII")
@@ -32,6 +32,7 @@ SEGMENT = 32768
 HELD_RECORDS = 1_000_000
 """Records that are held in memory at most while the disk is full."""
 
+LAST_STEP = 2**63 - 1
 _POPULATE_WRITE = 23
 _pack_into = RECORD.pack_into
 _time_ns = time.time_ns
@@ -39,6 +40,17 @@ _time_ns = time.time_ns
 
 def _nothing() -> None:
     """What is called where nobody wants to know."""
+
+
+def following(last: int) -> int:
+    """The step after one. Raises InvalidInput where 64 bits hold none."""
+    if last >= LAST_STEP:
+        raise InvalidInput(
+            f"step: the last one is {LAST_STEP}, and 64 bits hold none after it.",
+            field="step",
+            hint="Give the step.",
+        )
+    return int(last) + 1
 
 
 def segment_records(index: int) -> int:
@@ -73,8 +85,9 @@ class JournalWriter:
     ) -> None:
         """Log one point: without a step at the one after the key's last, without a time (ms) now.
 
-        Raises struct.error where a value is no number or beyond 64 bits, StorageFull where no more
-        can be held, Unavailable where the journal is closed; nothing is logged then.
+        Raises struct.error where a value is no number or beyond 64 bits, InvalidInput where there
+        is no step after the last one, StorageFull where no more can be held, Unavailable where the
+        journal is closed; nothing is logged then.
         """
         with self._lock:
             position = self._position
@@ -85,7 +98,7 @@ class JournalWriter:
             if number is None:
                 number = self._add_key(key)
             if step is None:
-                step = int(self._last_step[number]) + 1
+                step = following(self._last_step[number])
             if time is None:
                 # A clock that is put back must not change the order of what is logged.
                 time = _time_ns() // 1_000_000
@@ -96,6 +109,11 @@ class JournalWriter:
             _pack_into(self._segment, position, step, time, value, number, MARK)
             self._last_step[number] = step
             self._position = position + 32
+
+    def last_step(self, key: str) -> int:
+        """The step of the last point with that key in this journal; -1 where there is none."""
+        number = self._numbers.get(key)
+        return -1 if number is None else self._last_step[number]
 
     @property
     def count(self) -> int:

@@ -12,7 +12,7 @@ CODE = """
 import sys, warnings
 from pathlib import Path
 from ml_workspace_lab import Workspace
-from ml_workspace_lab.errors import StorageFull
+from ml_workspace_lab.errors import InvalidInput, StorageFull
 from tests.conftest import end_agents, eventually
 
 root = Path(sys.argv[1])
@@ -30,6 +30,14 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for step in range(1, 50_000):
         run.log("loss", step, step)
+    run.log("auto", 1.5)
+    run.log("auto", 2.5)
+    for bad in (("m", "abc"), ("", 1), ("m", 1, 1.5), ("m", 1, 0, "now")):
+        try:
+            run.log(*bad)
+            raise AssertionError(f"{bad} was taken")
+        except InvalidInput as error:
+            assert error.field in ("value", "name", "step", "time"), error
 told = [str(one.message) for one in caught]
 assert len(told) == 1 and "held in memory" in told[0], told
 try:
@@ -43,6 +51,8 @@ eventually(lambda: not shipment._held, what="the points are in the journal")
 run.log("loss", 50_000, 50_000)
 run.complete()
 assert run.get_metric_history("loss").steps.tolist() == list(range(50_001))
+assert run.get_metric_history("auto").steps.tolist() == [0, 1]
+assert "m" not in run.get_metrics()
 end_agents(root / "store")
 print("held")
 """

@@ -247,3 +247,18 @@ def test_notes_and_names_can_change_after_the_end(run: Run) -> None:
     assert refusal.value.field == "display_name"
     with pytest.raises(Conflict):
         run.log_metrics({"a": 1})
+
+
+def test_no_step_after_the_greatest_one_is_refused_by_name(run: Run) -> None:
+    run.log("a", 1, step=2**63 - 1)
+    for log in (
+        lambda: run.log("a", 2),
+        lambda: run.log_list("a", [2]),
+        lambda: run.log_metrics({"a": 2}),
+        lambda: run.log_series("a", [2]),
+    ):
+        with pytest.raises(InvalidInput, match="Give the step") as refusal:
+            log()
+        assert refusal.value.field == "step"
+    run.log("a", 2, step=0)
+    assert sorted(run.get_metric_history("a").steps.tolist()) == [0, 2**63 - 1]

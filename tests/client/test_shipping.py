@@ -12,6 +12,7 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.cli.main import run as command
+from ml_workspace_lab.client.shipping import SHIPPER, Shipment
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.storage import spool
 from tests.conftest import eventually
@@ -115,6 +116,31 @@ def test_a_run_that_waits_for_its_server_ends_when_it_is_back(served: Server) ->
     run.complete()
     assert run.get_metrics() == {"m": 1.0}
     eventually(lambda: not list(spool.root().iterdir()))
+
+
+def test_a_shipment_that_fails_stops_no_other_and_goes_on(
+    served: Server, ws: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there = served.connect()
+    ill, well = (there.experiment("ill").start_logging() for _ in range(2))
+    faults = iter([ZeroDivisionError, ZeroDivisionError, None])
+
+    def fault() -> None:
+        if kind := next(faults, None):
+            raise kind
+
+    writer = there.connection.metric_writer(ill.id)
+    shipment = Shipment(there.connection, ill.id, writer, fault)
+    SHIPPER.add(shipment)
+    writer.append("m", 1.0)
+    well.log("m", 2)
+    eventually(lambda: ws.run(well.id).get_metrics() == {"m": 2.0})
+    eventually(lambda: ws.run(ill.id).get_metrics() == {"m": 1.0})
+    assert capfd.readouterr().err.count("ZeroDivisionError") == 1
+    shipment.finish()
+    shipment.remove()
+    for run in (ill, well):
+        run.complete()
 
 
 LOG_TO_ANOTHERS = """
