@@ -15,6 +15,7 @@ from ml_workspace_lab.transfer.mlflow_source import (
     SourceRun,
     SourceVersion,
 )
+from ml_workspace_lab.transfer.report import NotMapped
 
 Query = Callable[..., Iterator[Any]]
 """Rows of a statement with named parameters: by name, or by place where they are `plain`."""
@@ -148,6 +149,9 @@ class DatabaseSource:
             if table in self._tables:
                 (row,) = self._query(f"SELECT count(*) AS n FROM {table}", {})  # noqa: S608
                 yield table, row["n"]
+
+    def unread(self) -> list[NotMapped]:
+        return []
 
     def _add_inputs(self, runs: dict[str, SourceRun]) -> None:
         ids = list(runs)

@@ -21,6 +21,7 @@ from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 from ml_workspace_lab.transfer import mlflow_mapping as mapping
 from ml_workspace_lab.transfer import placing
 from ml_workspace_lab.transfer.mlflow_artifacts import NOT_THERE, ArtifactRoot
+from ml_workspace_lab.transfer.mlflow_files import UNREADABLE, told
 from ml_workspace_lab.transfer.mlflow_opening import open_source, without_password
 from ml_workspace_lab.transfer.mlflow_registry import Registry
 from ml_workspace_lab.transfer.mlflow_source import Source, SourceExperiment, SourceModel, SourceRun
@@ -59,6 +60,7 @@ class MlflowImport:
         Registry(self._services, self._root, self._report).take(self._source.registered_models())
         if self._missing:
             self._report.leave_out("folders of artifacts", self._missing, NOT_THERE)
+        self._report.not_mapped += self._source.unread()
         for what, count in self._source.others():
             if count:
                 self._report.leave_out(what, count, "The import takes runs and models alone.")
@@ -67,10 +69,10 @@ class MlflowImport:
         """These runs; one whose records are damaged is reported."""
         try:
             return self._source.runs(ids)
-        except (InvalidInput, KeyError, TypeError, ValueError, OverflowError) as error:
+        except UNREADABLE as error:
             if len(ids) > 1:
                 return [run for one in ids for run in self._read([one])]
-            self._report.leave_out("run", ids[0], f"It can't be read: {error}")
+            self._report.leave_out("run", ids[0], f"It can't be read: {told(error)}")
             return []
 
     def _place(self, experiment: SourceExperiment) -> Row | None:

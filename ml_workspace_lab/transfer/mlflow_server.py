@@ -20,6 +20,7 @@ from ml_workspace_lab.transfer.mlflow_source import (
     SourceRun,
     SourceVersion,
 )
+from ml_workspace_lab.transfer.report import NotMapped
 
 SECONDS = 60
 PAGE = 1000
@@ -96,6 +97,9 @@ class ServerSource:
     def others(self) -> Iterator[tuple[str, int]]:
         """Nothing: a server is not asked for what isn't taken."""
         yield from ()
+
+    def unread(self) -> list[NotMapped]:
+        return []
 
     def _run(self, given: dict[str, Any]) -> SourceRun:
         info, data = given["info"], given.get("data", {})

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct, field
 
 from ml_workspace_lab.experiments.points import Arrays
+from ml_workspace_lab.transfer.report import NotMapped
 
 Status = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 
@@ -130,4 +131,8 @@ class Source(Protocol):
 
     def others(self) -> Iterator[tuple[str, int]]:
         """What else there is that runs and models don't tell, and how many of it."""
+        ...
+
+    def unread(self) -> list[NotMapped]:
+        """What could not be read up to now and was left out, but for runs that `runs` refused."""
         ...
