@@ -55,6 +55,10 @@ class Adapter:
     def publish(self) -> None:
         """Let other processes see the runs that have ended, where that takes a step of its own."""
 
+    def bytes_elsewhere(self) -> int:
+        """What the store takes up outside its folder."""
+        return 0
+
     def history(self, run_id: str, name: str) -> "tuple[Sequence[int], Sequence[float]]":
         """All steps and values of a metric, in order, as far as a stranger to the run sees them."""
         raise NotImplementedError

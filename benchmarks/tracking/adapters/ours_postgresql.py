@@ -18,6 +18,9 @@ class OursPostgresql(Ours):
 
     name = "ours-postgresql"
 
+    def bytes_elsewhere(self) -> int:
+        return self.workspace.connection.storage.database.size()
+
     @classmethod
     def missing(cls) -> str:
         return "" if SERVER else "BENCHMARK_POSTGRESQL=postgresql://USER@HOST/postgres is not set"
