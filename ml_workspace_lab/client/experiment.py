@@ -1,14 +1,16 @@
 """An experiment as its users hold it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import UNSET
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.client.run import Run, start_interactive
 from ml_workspace_lab.experiments.ids import new_id
-from ml_workspace_lab.experiments.model import CreateExperiment, ExperimentInfo
+from ml_workspace_lab.experiments.model import CreateExperiment, ExperimentInfo, UpdateExperiment
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.configs import RunConfig
@@ -112,6 +114,42 @@ class Experiment:
     def get_runs(self, limit: int = 100) -> list[Run]:
         """The newest runs, at most `limit`."""
         return self.workspace.runs(self.name, limit=limit)
+
+    def update(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        remove_tags: Sequence[str] = (),
+    ) -> ExperimentInfo:
+        """Rename it, describe it, set or remove tags; what is None stays. Raises Conflict where the
+        name is taken, NotFound before its first use."""
+        change = UpdateExperiment(
+            name=UNSET if name is None else name,
+            description=UNSET if description is None else description,
+            tags=dict(tags or {}),
+            remove_tags=list(remove_tags),
+        )
+        info = self.workspace.connection.experiments.update(self.name, change)
+        self.name = info.name
+        return info
+
+    def archive(self) -> ExperimentInfo:
+        """Put it away: lists leave it out, everything in it stays."""
+        return self.workspace.connection.experiments.archive(self.name)
+
+    def reactivate(self) -> ExperimentInfo:
+        """Take it out of the archive."""
+        return self.workspace.connection.experiments.reactivate(self.name)
+
+    def delete(self) -> ExperimentInfo:
+        """Move it to the trash with all its runs. Raises Conflict while one of them goes on."""
+        return self.workspace.connection.experiments.delete(self.name)
+
+    def restore(self) -> ExperimentInfo:
+        """Take it out of the trash, with the runs that were deleted with it."""
+        return self.workspace.connection.experiments.restore(self.name)
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r} in {self.workspace.name!r})"

@@ -7,8 +7,8 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import msgspec
 
 from ml_workspace_lab.api.connection import Ownership
+from ml_workspace_lab.client import open_runs
 from ml_workspace_lab.client.metric_log import MetricLog, metric_values
-from ml_workspace_lab.client.open_runs import OPEN_RUNS
 from ml_workspace_lab.client.run_family import RunFamily
 from ml_workspace_lab.client.shipping import SHIPPER
 from ml_workspace_lab.client.values import metric_numbers, numbers
@@ -219,7 +219,7 @@ class Run(RunFamily):
         self._stop_tracking()
         if self._ownership is not None:
             self._ownership.release()
-        OPEN_RUNS.discard(self)
+        open_runs.OPEN_RUNS.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -232,11 +232,13 @@ class Run(RunFamily):
     ) -> None:
         if self._ownership is None or self.info().state.is_terminal:
             return  # A job's run is ended by its runner; this one was ended inside the block.
-        if error is None:
+        if error is None or (isinstance(error, SystemExit) and not error.code):
             self.complete()
             return
         try:
-            if isinstance(error, KeyboardInterrupt):
+            if isinstance(error, SystemExit):
+                self.fail(open_runs.failed_exit(error.code))
+            elif isinstance(error, KeyboardInterrupt):
                 self._end("Canceled", "Interrupted.")
             else:
                 self.fail(f"{type(error).__name__}: {error}")
@@ -285,5 +287,5 @@ def start_interactive(
         ownership.release()
         raise
     run = Run(workspace, info, ownership)
-    OPEN_RUNS.add(run)
+    open_runs.add(run)
     return run
