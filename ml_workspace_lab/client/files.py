@@ -1,6 +1,11 @@
-"""Paths of this machine as users give them, looked at without surprises."""
+"""Paths of this machine as users give them, looked at and written to without surprises."""
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.api.types import Content
 
 
 def is_file(path: Path) -> bool:
@@ -17,3 +22,16 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return False
+
+
+def save(content: "Content", target: Path) -> None:
+    """Write a content to a file: all of it, or what was there before stays."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{os.urandom(6).hex()}.part")
+    try:
+        with partial.open("xb") as file:
+            for part in content.chunks():
+                file.write(part)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ml_workspace_lab.client.contents import put_file
-from ml_workspace_lab.client.files import is_file, is_folder
+from ml_workspace_lab.client.files import is_file, is_folder, save
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
 from ml_workspace_lab.models.model import ModelFile, ModelVersion, RegisterModel
 from ml_workspace_lab.storage.paths import below
@@ -108,12 +108,8 @@ class Model:
         root = Path(target_dir)
         root.mkdir(parents=True, exist_ok=True)
         for file in self._info.files:
-            target = below(root, file.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
             content = self.workspace.connection.models.file(self.name, self.version, file.path)
-            with target.open("wb") as copy:
-                for part in content.chunks():
-                    copy.write(part)
+            save(content, below(root, file.path))
         return root
 
     def delete(self) -> None:

@@ -6,12 +6,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ml_workspace_lab.client.files import is_folder
+from ml_workspace_lab.client.files import is_folder, save
 from ml_workspace_lab.client.run_record import RunRecord
 from ml_workspace_lab.client.watch import FIRST_PAUSE, LONGEST_PAUSE
-from ml_workspace_lab.errors import InvalidInput, shown
+from ml_workspace_lab.errors import InvalidInput, NotFound, shown
 from ml_workspace_lab.experiments.model import ArtifactInfo
 from ml_workspace_lab.experiments.sending import send_artifact
+from ml_workspace_lab.storage.paths import below
 
 if TYPE_CHECKING:
     from ml_workspace_lab.experiments.logs import LogLine
@@ -62,12 +63,17 @@ class RunFiles(RunRecord):
     def download_file(self, name: str, output_path: str | Path | None = None) -> Path:
         """Copy an artifact to `output_path` (default: its own name here); where it lies now."""
         target = Path(output_path or Path(name).name)
-        content = self.workspace.connection.artifacts.get(self.id, name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            for part in content.chunks():
-                file.write(part)
+        save(self.workspace.connection.artifacts.get(self.id, name), target)
         return target
+
+    def download_files(self, prefix: str = "", output_directory: str | Path = ".") -> list[Path]:
+        """Copy the artifacts whose names begin with `prefix` (empty: all) into a folder, each under
+        its whole name; where they lie now. Raises NotFound where there is none."""
+        names = [name for name in self.get_file_names() if name.startswith(prefix)]
+        if not names:
+            raise NotFound(f"No artifact of the run begins with {shown(prefix)}.", field="prefix")
+        root = Path(output_directory)
+        return [self.download_file(name, below(root, name)) for name in names]
 
     def get_log(self) -> str:
         """The whole log as it is now."""
