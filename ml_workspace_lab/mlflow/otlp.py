@@ -17,6 +17,8 @@ from ml_workspace_lab.tracing.model import AddSpans, Span, UpdateTrace
 EXPERIMENT = "X-MLflow-Experiment-Id"
 RUN = "X-MLflow-Run-Id"
 PROTOBUF = "application/x-protobuf"
+SERVICE = "service.name"
+"""OpenTelemetry's name for who sends, an attribute of all spans of a resource."""
 PREVIEW = 1000
 """Characters of a root's inputs and outputs that stand for them in lists of traces."""
 
@@ -110,8 +112,11 @@ def _spans(message: Any) -> Iterator[Span]:
     from google.protobuf.json_format import MessageToDict
 
     for resource in message.resource_spans:
+        services = [one for one in resource.resource.attributes if one.key == SERVICE]
         for scope in resource.scope_spans:
             for span in scope.spans:
+                if not span.parent_span_id and all(one.key != SERVICE for one in span.attributes):
+                    span.attributes.extend(services)  # who made the trace is seen at its root
                 yield _span(span, MessageToDict)
 
 

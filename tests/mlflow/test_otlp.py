@@ -74,3 +74,19 @@ def test_an_experiment_in_the_trash_takes_no_spans(
     experiment_id = ours.experiment()
     ok(ours.post("experiments/delete", experiment_id=experiment_id))
     assert export(ours, experiment_id, otlp(new_id(), span("x"))).status == 400
+
+
+def test_the_sender_is_an_attribute_of_the_root(ours: Target) -> None:
+    trace = new_id()
+    body = otlp(trace, span("root"))
+    service = {"key": "service.name", "value": {"stringValue": "gemini-cli"}}
+    body["resourceSpans"][0]["resource"] = {"attributes": [service]}
+    child = {**span("child"), "traceId": trace, "parentSpanId": new_id()[:16]}
+    body["resourceSpans"][0]["scopeSpans"][0]["spans"].append(child)
+    ok(export(ours, "0", body))
+    spans = ok(ours.get(f"{TRACES}/get", trace_id=f"tr-{trace}"))["trace"]["spans"]
+    said = {
+        one["name"]: [a["value"] for a in one.get("attributes", []) if a["key"] == "service.name"]
+        for one in spans
+    }
+    assert said == {"root": [{"string_value": "gemini-cli"}], "child": []}
