@@ -126,6 +126,8 @@ def _move(
     """Bring a run to a status. One that has ended may be taken up again, and end otherwise."""
     present = entities.STATUS.get(found.state, "SCHEDULED")
     wanted = status or present
+    if status == "RUNNING":
+        ended = None  # Clients send the end along that the run had.
     if wanted == present and (ended is None or ended == found.ended):
         return
     if wanted not in ENDS and ended is not None:

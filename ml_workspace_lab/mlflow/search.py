@@ -4,10 +4,11 @@ from contextlib import suppress
 
 from msgspec import Struct, field
 
+from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.finding import SearchExperiments
 from ml_workspace_lab.experiments.search.model import RunView, SearchRuns
-from ml_workspace_lab.experiments.search.ordering import parse_order
+from ml_workspace_lab.experiments.search.ordering import MAX_TERMS, parse_order
 from ml_workspace_lab.experiments.search.runs import RUNS
 from ml_workspace_lab.mlflow import entities, inputs, lookup
 from ml_workspace_lab.mlflow.answers import answer
@@ -18,6 +19,10 @@ from ml_workspace_lab.mlflow.wire import Request, Response
 LISTED = 50_000
 AT_ONCE = 1_000
 """Experiments that one of our own pages has at most."""
+FEW = 20
+"""Experiments up to which each is asked for by its number."""
+TIES = {"start_time": "start_time DESC", "run_id": "run_id"}
+"""The order of runs that an order leaves equal, by attribute."""
 
 VIEWS: dict[str | int, RunView] = {
     "ACTIVE_ONLY": "active",
@@ -50,18 +55,17 @@ def runs(request: Request) -> Response:
     call = body(request, Runs)
     _check_count(call.max_results)
     wanted = {lookup.experiment_number(one) for one in call.experiment_ids}
-    known = {one.name: one.number for one in request.connection.experiments.list("all").items}
-    names = [name for name, number in known.items() if number in wanted]
+    known = _numbers(request.connection, wanted)
     asked = SearchRuns(
         filter=call.filter,
-        experiments=names or list(known)[:1],
+        experiments=list(known) or list(_numbers(request.connection))[:1],
         view=_view("run_view_type", call.run_view_type),
         order_by=_with_ties(call.order_by),
         max_results=call.max_results,
         page_token=call.page_token or None,
     )
     page = request.connection.search.search(asked)
-    if not names:  # The search said what is wrong with it; where nothing is, there is nothing.
+    if not known:  # The search said what is wrong with it; where nothing is, there is nothing.
         return answer()
     links = inputs.of_runs(request.connection, [one.run_id for one in page.items])
     found = [
@@ -89,11 +93,23 @@ def experiments(request: Request) -> Response:
     return answer(experiments=found, next_page_token=after)
 
 
+def _numbers(connection: LocalConnection, wanted: set[int] | None = None) -> dict[str, int]:
+    """The numbers of experiments by their names: of those that are wanted and there, or of all."""
+    if wanted is not None and len(wanted) <= FEW:
+        asked = [number for number in wanted if 0 <= number < 2**63]
+        found = [
+            one for number in asked for one in connection.experiments.list("all", number).items
+        ]
+    else:
+        found = connection.experiments.list("all").items
+    return {one.name: one.number for one in found if wanted is None or one.number in wanted}
+
+
 def _with_ties(order_by: list[str]) -> list[str]:
     """The order, and what clients expect of runs that it leaves equal."""
-    named = {one.term.name for one in parse_order(order_by, RUNS) if one.term.entity == "attribute"}
-    ties = {"start_time": "start_time DESC", "run_id": "run_id"}
-    return [*order_by, *(text for name, text in ties.items() if name not in named)]
+    order = parse_order(order_by, RUNS, MAX_TERMS - len(TIES))
+    named = {one.term.name for one in order if one.term.entity == "attribute"}
+    return [*order_by, *(text for name, text in TIES.items() if name not in named)]
 
 
 def _check_count(wanted: int) -> None:

@@ -65,13 +65,17 @@ def joins(order: Sequence[OrderTerm], scope: Scope) -> str:
 
 def beyond(segment: Segment, values: Sequence[int | float | str], scope: Scope) -> str:
     """That a run comes after the one whose keys are `values`."""
-    found = ""
-    for key, value in reversed(list(zip(segment.keys, values, strict=True))):
-        mark, sign = scope.bindings.mark(value), "<" if key.descending else ">"
-        after = f"{key.sql} {sign} {mark}"
-        # The first half is what an index can begin at.
-        found = f"{key.sql} {sign}= {mark} AND ({after} OR {found})" if found else after
-    return f"({found})"
+    (sql, sign, mark), *rest = [
+        (key.sql, "<" if key.descending else ">", scope.bindings.mark(value))
+        for key, value in zip(segment.keys, values, strict=True)
+    ]
+    after = f"{sql} {sign} {mark}"
+    if not rest:
+        return f"({after})"
+    # No level for each key: SQLite's parser doesn't go that deep.
+    cases = " ".join(f"WHEN {k} {s} {m} THEN 1 WHEN {k} <> {m} THEN 0" for k, s, m in rest)
+    # The first half is what an index can begin at.
+    return f"({sql} {sign}= {mark} AND ({after} OR CASE {cases} ELSE 0 END = 1))"
 
 
 def can_walk(order: Sequence[OrderTerm]) -> bool:

@@ -10,7 +10,7 @@ from ml_workspace_lab.experiments.search.expression import Term
 from ml_workspace_lab.experiments.search.parser import Reader
 from ml_workspace_lab.experiments.search.vocabulary import Vocabulary
 
-MAX_TERMS = 10
+MAX_TERMS = 20
 
 
 class OrderTerm(Struct, frozen=True):
@@ -18,10 +18,12 @@ class OrderTerm(Struct, frozen=True):
     descending: bool
 
 
-def parse_order(order_by: Sequence[str], vocabulary: Vocabulary) -> list[OrderTerm]:
-    """Raises InvalidInput at what is no key, a key that comes twice, and more than 10 of them."""
-    if len(order_by) > MAX_TERMS:
-        raise InvalidInput(f"order_by: has more than {MAX_TERMS} keys.", field="order_by")
+def parse_order(
+    order_by: Sequence[str], vocabulary: Vocabulary, most: int = MAX_TERMS
+) -> list[OrderTerm]:
+    """Raises InvalidInput at what is no key, a key that comes twice, and more than `most`."""
+    if len(order_by) > most:
+        raise InvalidInput(f"order_by: has more than {most} keys.", field="order_by")
     found = [_parse(text, vocabulary) for text in order_by]
     for index, one in enumerate(found):
         if any(one.term == other.term for other in found[:index]):

@@ -7,7 +7,7 @@ DIFFERENCES = {
     "artifact-location": "Artifacts are kept by the workspace; a path of somebody's choice is not.",
     "unknown-status": "MLflow passes over a status that it doesn't know and says 200.",
     "reopened": "A run that goes on again has no end; MLflow leaves the old one.",
-    "end-of-running": "A run that goes on has not ended, so it is given no time of its end.",
+    "end-of-running": "A run that goes on has no end: one is ignored with RUNNING, refused alone.",
     "scheduled": "Only the workspace puts runs into a queue; a client's run goes on or has ended.",
     "history-run": "The history of a run that isn't there is not an empty history.",
     "long-param": "MLflow cuts a parameter at 6,000 characters; here it is kept whole.",

@@ -114,11 +114,20 @@ def test_an_update_ends_a_run_and_opens_it_again(target: Target) -> None:
     answer = ok(target.post("runs/update", run_id=run_id, status="RUNNING"))
     assert answer["run_info"]["status"] == "RUNNING"
     assert answer["run_info"].get("end_time") == target.choose("reopened", theirs=4, ours=None)
+    ok(target.post("runs/update", run_id=run_id, status="FINISHED", end_time=4))
+    resent = target.post("runs/update", run_id=run_id, status="RUNNING", end_time=4)
+    assert ok(resent)["run_info"]["status"] == "RUNNING"
+    assert target.read(run_id)["info"]["status"] == "RUNNING"
 
 
 def test_a_run_that_goes_on_has_no_end_and_is_not_scheduled(target: Target) -> None:
     run_id = target.run()
-    answer = target.post("runs/update", run_id=run_id, status="RUNNING", end_time=99)
+    answer = ok(target.post("runs/update", run_id=run_id, status="RUNNING", end_time=99))
+    assert answer["run_info"]["status"] == "RUNNING"
+    assert answer["run_info"].get("end_time") == target.choose(
+        "end-of-running", theirs=99, ours=None
+    )
+    answer = target.post("runs/update", run_id=run_id, end_time=99)
     assert answer.status == target.choose("end-of-running", theirs=200, ours=400)
     answer = target.post("runs/update", run_id=run_id, status="SCHEDULED")
     assert answer.status == target.choose("scheduled", theirs=200, ours=400)

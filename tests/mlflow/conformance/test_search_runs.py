@@ -210,6 +210,31 @@ def test_a_wrong_order_is_refused(target: Target, order_by: Any) -> None:
     invalid(target.post("runs/search", experiment_ids=["0"], order_by=order_by))
 
 
+def test_an_order_of_many_keys_goes_on_over_pages(target: Target) -> None:
+    experiment_id = target.experiment()
+    runs = [target.run(experiment_id) for _ in range(3)]
+    keys = [f"p{i}" for i in range(18)]
+    for value, run_id in enumerate(runs):
+        params = [{"key": key, "value": "1"} for key in keys[:-1]]
+        params.append({"key": keys[-1], "value": str(value)})
+        ok(target.post("runs/log-batch", run_id=run_id, params=params))
+    order = [f"params.{key}" for key in keys]
+    found, token = [], ""
+    for _ in runs:
+        page = ok(
+            target.post(
+                "runs/search",
+                experiment_ids=["999999", experiment_id],
+                order_by=order,
+                max_results=1,
+                page_token=token,
+            )
+        )
+        found += [run["info"]["run_id"] for run in page["runs"]]
+        token = page.get("next_page_token", "")
+    assert (found, token) == (runs, "")
+
+
 def test_runs_of_one_instant_come_by_their_ids_page_by_page(target: Target) -> None:
     experiment_id = target.experiment()
     runs = sorted(target.run(experiment_id, start_time=1) for _ in range(10))
