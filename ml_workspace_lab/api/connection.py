@@ -59,6 +59,11 @@ class Connection(ByName):
         """A journal of metrics for this process, with the caller's right to it checked."""
 
     @abstractmethod
+    def last_step(self, run_id: str, name: str, own: str | None) -> int:
+        """The greatest step of a metric, -1 where it has none; `own` is the name of a journal that
+        has nothing of it."""
+
+    @abstractmethod
     def ship(self, run_id: str, writer: "JournalWriter", kept: int) -> int:
         """Bring what a journal holds beyond `kept` records into the store; how many are there."""
 
@@ -155,6 +160,10 @@ class LocalConnection(Connection):
     def metric_writer(self, run_id: str) -> "JournalWriter":
         self.check("metrics", "log", run_id=run_id)
         return self._services.metrics.writer(run_id)
+
+    def last_step(self, run_id: str, name: str, own: str | None) -> int:
+        self.storage.database.require()
+        return self._services.metrics.last_step(run_id, name, own)
 
     def ship(self, run_id: str, writer: "JournalWriter", kept: int) -> int:  # noqa: ARG002 - the store knows
         self.storage.database.require()

@@ -96,6 +96,10 @@ class RemoteConnection(Connection):
             raise
         return writer
 
+    def last_step(self, run_id: str, name: str, own: str | None) -> int:  # noqa: ARG002 - it is not there
+        known = self.runs.get(run_id).metrics.get(name)
+        return known.last_step if known else -1
+
     def ship(self, run_id: str, writer: JournalWriter, kept: int) -> int:
         return spool.send(self, run_id, writer.folder, writer.name, kept)
 

@@ -13,10 +13,10 @@ from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.api.types import Int64, Key, number_from_wire
 from ml_workspace_lab.client.shipping import SHIPPER, Shipment
-from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull
+from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull, WorkspaceError
 from ml_workspace_lab.experiments.model import MetricSeriesList
 from ml_workspace_lab.storage.database import now
-from ml_workspace_lab.storage.journal import HELD_RECORDS, following
+from ml_workspace_lab.storage.journal import HELD_RECORDS, StepUnknown, following
 
 Append = Callable[[str, float, int | None, int | None], None]
 
@@ -37,6 +37,7 @@ class MetricLog:
         self._shipment: Shipment | None = None
         self._held: deque[tuple[str, float, int, int]] = deque()
         self._held_steps: dict[str, int] = {}
+        self._asks = True
         self._append: Append = self._open_and_append
 
     def log(
@@ -44,10 +45,21 @@ class MetricLog:
     ) -> None:
         try:
             self._append(name, value, step, time)
+            return
+        except StepUnknown:
+            pass
         except (struct.error, TypeError, ValueError, OverflowError) as error:
             raise _explained(name, value, step, time) or error from None
         except StorageFull:
             self._hold(name, value, step, time)
+            return
+        self.go_on(name, self._last_kept(name))
+        self.log(name, value, step, time)
+
+    def go_on(self, name: str, last: int) -> None:
+        """The series has come to that step by another way."""
+        if self._shipment is not None:
+            self._shipment.writer.go_on(name, last)
 
     def flush(self) -> None:
         """Bring all that was logged into the store. Raises StorageFull or Unavailable where that
@@ -79,6 +91,7 @@ class MetricLog:
             if self._shipment is None:
                 writer = self._connection.metric_writer(self._run_id)
                 writer.check_key = _check_name
+                writer.begins_series = False
                 self._shipment = Shipment(self._connection, self._run_id, writer, self._write_held)
                 SHIPPER.add(self._shipment)
                 self._append = writer.append
@@ -112,7 +125,21 @@ class MetricLog:
     def _last_step(self, name: str) -> int:
         if name in self._held_steps:
             return self._held_steps[name]
-        return -1 if self._shipment is None else self._shipment.writer.last_step(name)
+        known = None if self._shipment is None else self._shipment.writer.last_step(name)
+        return self._last_kept(name) if known is None else known
+
+    def _last_kept(self, name: str) -> int:
+        """The last step of a series that others have logged, or this process before; -1 where there
+        is none. Logging doesn't wait for who can't be asked: it is taken to be new then."""
+        if not self._asks:
+            return -1
+        try:
+            SHIPPER.flush(self._connection, self._run_id, but=self._shipment)
+            own = None if self._shipment is None else self._shipment.writer.name
+            return self._connection.last_step(self._run_id, name, own)
+        except WorkspaceError:
+            self._asks = False
+            return -1
 
     def _write_held(self) -> None:
         if not self._held:

@@ -61,8 +61,9 @@ class Run(RunFamily):
     def log(
         self, name: str, value: float, step: int | None = None, time: int | None = None
     ) -> None:
-        """Log one value of a metric; without a step it takes the next one, from 0, without a time
-        (milliseconds since 1970-01-01 UTC) it is now.
+        """Log one value of a metric; without a step it takes the one after this object's last, or
+        where it has none the one after the series' last, from 0; without a time (milliseconds since
+        1970-01-01 UTC) it is now.
 
         When this returns, the value outlives this process. Raises InvalidInput on what is not a
         number, Conflict on a run that has ended.
@@ -139,7 +140,9 @@ class Run(RunFamily):
         from ml_workspace_lab.client import series
 
         SHIPPER.flush(self.workspace.connection, self.id)
-        series.put(self.workspace.connection, self.id, name, values, steps, times)
+        last = series.put(self.workspace.connection, self.id, name, values, steps, times)
+        if last is not None:
+            self._metrics.go_on(name, last)
 
     # Models
 

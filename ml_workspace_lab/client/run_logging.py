@@ -33,11 +33,24 @@ class RunLogging(RunLineage):
 
         self._put(f"tables/{name}.json", table(value, description))
 
-    def log_row(self, name: str, description: str | None = None, **columns: Scalar) -> None:
+    def log_row(
+        self, name: str | None = None, description: str | None = None, /, **columns: Scalar
+    ) -> None:
         """Add a row to a table, which is made by its first row. It is kept when this returns, also
-        where several processes add rows to one table."""
+        where several processes add rows to one table.
+
+        Any name will do for a column. `name=` and `description=` are columns where the table's
+        come before them by place (`log_row("people", "", name="Ada", description="a cell")`), and
+        else the table's own.
+        """
         from ml_workspace_lab.client.growing_table import GrowingTable
 
+        if name is None:
+            name = _taken(columns, "name")
+        if not name:
+            raise InvalidInput("name: a table has one.", field="name", hint="Give it first.")
+        if description is None:
+            description = _taken(columns, "description")
         if not columns:
             raise InvalidInput("columns: a row has at least one.", field="columns")
         # The child of a fork adds to a part of its own.
@@ -93,6 +106,18 @@ class RunLogging(RunLineage):
         if not isinstance(dictionary, Mapping | list):
             raise InvalidInput("dictionary: is not a dictionary or list.", field="dictionary")
         self._put(with_suffix(name, ".json"), as_json(dictionary, "dictionary"))
+
+
+def _taken(columns: dict[str, Scalar], field: str) -> str | None:
+    """What a table's own argument says that was given by name."""
+    value = columns.pop(field, None)
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidInput(
+        f"{field}: {type(value).__name__} is not text.",
+        field=field,
+        hint='For a column of that name, give the table\'s own first: log_row("name", "", …).',
+    )
 
 
 def _utf8(text: Any, field: str) -> bytes:

@@ -70,15 +70,16 @@ def put(
     values: "ArrayLike",
     steps: "Sequence[int] | NDArray[int64] | None",
     times: "Sequence[int] | NDArray[int64] | None",
-) -> None:
+) -> int | None:
     """Add many values at once: steps count on from the metric's last one, times are now, where none
-    are given. Raises InvalidInput where lengths differ or a value is no number."""
+    are given. The greatest step, None where there is no value. Raises InvalidInput where lengths
+    differ or a value is no number."""
     import numpy as np
 
     column = _column("values", values, np.dtype("<f8"))
     count = len(column)
     if not count:
-        return
+        return None
     if steps is None:
         known = connection.runs.get(run_id).metrics.get(name)
         begin = following(known.last_step) if known else 0
@@ -91,6 +92,7 @@ def put(
             raise InvalidInput(f"{field}: {len(given)} of them for {count} values.", field=field)
     raw = b"".join(part.tobytes() for part in (whole, moments, column))
     connection.metrics.put_columns(run_id, name, content=BytesIO(raw))
+    return int(whole.max())
 
 
 def _column(field: str, given: Any, kind: Any) -> "NDArray[Any]":

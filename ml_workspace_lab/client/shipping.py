@@ -103,12 +103,12 @@ class Shipper:
     def discard(self, shipment: Shipment) -> None:
         self._shipments.discard(shipment)
 
-    def flush(self, connection: "Connection", run_id: str) -> None:
-        """Let who reads a run see what this process has logged to it."""
+    def flush(self, connection: "Connection", run_id: str, but: Shipment | None = None) -> None:
+        """Let who reads a run see what this process has logged to it (but by one journal)."""
         if connection.shares_journals:
             return
         for shipment in list(self._shipments):
-            if shipment.run_id == run_id:
+            if shipment.run_id == run_id and shipment is not but:
                 shipment.ship()
 
     def drain(self) -> None:

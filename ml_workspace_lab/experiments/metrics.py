@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Annotated, BinaryIO
 
@@ -21,7 +21,7 @@ from ml_workspace_lab.api.types import (
     number_to_wire,
     text_like,
 )
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.errors import InvalidInput, StorageFull, Unavailable
 from ml_workspace_lab.experiments import folding, points, run_store, sampling, series_store
 from ml_workspace_lab.experiments.history import History, opened
 from ml_workspace_lab.experiments.model import (
@@ -231,6 +231,15 @@ class Metrics(Service):
         run = run_store.row_of(self.storage.database, run_id)
         unique = run["kind"] == "external"
         return JournalWriter(self.storage.run(run_id).metrics, unique=unique)
+
+    def last_step(self, run_id: str, name: str, own: str | None) -> int:
+        """The greatest step of a metric, -1 where it has none; the journal `own` has nothing of it,
+        so that it need not be taken first."""
+        if set(journal_reader.journals(self.storage.run(run_id).metrics)) - {own}:
+            with suppress(StorageFull, Unavailable):
+                self.fold_grown(run_id)
+        run = run_store.row_of(self.storage.database, run_id)
+        return series_store.last_step(self.storage.database, run["id"], name)
 
     @property
     def _folded(self) -> dict[str, dict[str, int]]:

@@ -120,6 +120,15 @@ def count(queries: Queries, run: int, key: int) -> int:
     return int(row["count"]) if row else 0
 
 
+def last_step(queries: Queries, run: int, name: str) -> int:
+    """The greatest step of a series; -1 where there is none."""
+    found = key(queries, name)
+    row = queries.one(
+        "SELECT last_step FROM series WHERE run = :run AND key = :key", run=run, key=found
+    )
+    return int(row["last_step"]) if row else -1
+
+
 def compact(transaction: Transaction, run: int) -> None:
     """Merge the chunks of each series into as few as can be, and pack those that were kept raw."""
     rows = transaction.all(

@@ -57,6 +57,10 @@ def segment_records(index: int) -> int:
     return FIRST_SEGMENT if index == 0 else SEGMENT
 
 
+class StepUnknown(Exception):
+    """A key has no point in this journal, and where its series is must be said: `go_on`."""
+
+
 class JournalWriter:
     """Appends to a journal of its own below `folder`; safe to use from any thread.
 
@@ -77,6 +81,8 @@ class JournalWriter:
         self.on_begin: Callable[[], None] = _nothing
         """Called in the child of a fork that goes on logging: its journal is another one."""
         self.check_key: Callable[[str], None] | None = None
+        self.begins_series = True
+        """Whether keys begin with this journal: a key's first step is 0 where none is given."""
         self._open()
         _writers.add(self)
 
@@ -86,8 +92,8 @@ class JournalWriter:
         """Log one point: without a step at the one after the key's last, without a time (ms) now.
 
         Raises struct.error where a value is no number or beyond 64 bits, InvalidInput where there
-        is no step after the last one, StorageFull where no more can be held, Unavailable where the
-        journal is closed; nothing is logged then.
+        is no step after the last one, StepUnknown where that must be said first, StorageFull where
+        no more can be held, Unavailable where the journal is closed; nothing is logged then.
         """
         with self._lock:
             position = self._position
@@ -98,7 +104,10 @@ class JournalWriter:
             if number is None:
                 number = self._add_key(key)
             if step is None:
-                step = following(self._last_step[number])
+                last = self._last_step[number]
+                if last is None:
+                    raise StepUnknown
+                step = following(last)
             if time is None:
                 # A clock that is put back must not change the order of what is logged.
                 time = _time_ns() // 1_000_000
@@ -110,10 +119,18 @@ class JournalWriter:
             self._last_step[number] = step
             self._position = position + 32
 
-    def last_step(self, key: str) -> int:
-        """The step of the last point with that key in this journal; -1 where there is none."""
+    def last_step(self, key: str) -> int | None:
+        """The step of the last point with that key as far as this journal knows."""
         number = self._numbers.get(key)
-        return -1 if number is None else self._last_step[number]
+        return None if number is None else self._last_step[number]
+
+    def go_on(self, key: str, last: int) -> None:
+        """Say that a key's series has come to that step elsewhere: later ones count on from it."""
+        with self._lock:
+            number = self._numbers.get(key)
+            if number is not None:
+                known = self._last_step[number]
+                self._last_step[number] = last if known is None else max(known, last)
 
     @property
     def count(self) -> int:
@@ -169,7 +186,7 @@ class JournalWriter:
         self.name = f"{self._kind}{os.getpid()}-{os.urandom(4).hex()}"
         self._names_path = self.folder / f"{self.name}.keys"
         self._numbers: dict[str, int] = {}
-        self._last_step: list[int] = []
+        self._last_step: list[int | None] = []
         self._segments = []
         self._index = -1
         self._begin = self._position = self._end = 0
@@ -224,7 +241,7 @@ class JournalWriter:
                 os.ftruncate(self._names, os.fstat(self._names).st_size - written)
                 raise StorageFull("No room for the metric's name.")
         self._numbers[key] = number
-        self._last_step.append(-1)
+        self._last_step.append(-1 if self.begins_series else None)
         return number
 
 

@@ -59,6 +59,21 @@ def test_a_table_grows_row_by_row(run: Run) -> None:
     assert len([name for name in run.get_file_names() if name.startswith("tables/history/")]) == 2
 
 
+def test_columns_may_be_called_as_the_tables_own_arguments_are(run: Run) -> None:
+    run.log_row("people", "", name="Ada", description="a cell", self="I")
+    assert run.get_table("people") == {"name": ["Ada"], "description": ["a cell"], "self": ["I"]}
+    run.log_row(name="as Azure has it", description="one a row", epoch=1)
+    assert run.get_table("as Azure has it") == {"epoch": [1]}
+    (path,) = [name for name in run.get_file_names() if name.startswith("tables/as Azure")]
+    assert json.loads(run.read_artifact(path))["description"] == "one a row"
+    with pytest.raises(InvalidInput, match="give the table's own first") as refusal:
+        run.log_row("t", description=5, a=1)
+    assert refusal.value.field == "description"
+    with pytest.raises(InvalidInput) as refusal:
+        run.log_row(a=1)
+    assert refusal.value.field == "name"
+
+
 def test_a_row_that_can_not_be_kept_leaves_the_table_as_it_was(run: Run) -> None:
     run.log_row("t", a=1)
     with pytest.raises(InvalidInput) as refusal:
@@ -247,6 +262,41 @@ def test_notes_and_names_can_change_after_the_end(run: Run) -> None:
     assert refusal.value.field == "display_name"
     with pytest.raises(Conflict):
         run.log_metrics({"a": 1})
+
+
+def test_steps_go_on_from_what_was_logged_by_other_ways(run: Run) -> None:
+    run.log_series("loss", [3, 2, 1])
+    run.log("loss", 0.5)
+    run.log_series("loss", [0.4, 0.3])
+    run.log("loss", 0.2)
+    run.flush()
+    again = run.workspace.run(run.id)
+    again.log("loss", 0.1)
+    again.log_list("new", [1, 2])
+    run.log_metrics({"new": 3, "own": 0})
+    for name, values in {"loss": [3, 2, 1, 0.5, 0.4, 0.3, 0.2, 0.1], "new": [1, 2, 3]}.items():
+        found = run.get_metric_history(name)
+        by_step = dict(zip(found.steps.tolist(), found.values.tolist(), strict=True))
+        assert by_step == dict(enumerate(values))
+
+
+def test_steps_of_a_forked_process_go_on(ws: Workspace) -> None:
+    code = f"""
+import os
+from ml_workspace_lab import Workspace
+run = Workspace.open({ws.location!r}).experiment("steps").start_logging()
+run.log_list("m", [0, 1])
+if os.fork() == 0:
+    run.log("m", 2)
+    os._exit(0)
+os.wait()
+print(run.get_metric_history("m").steps.tolist())
+run.complete()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True
+    )
+    assert ended.stdout == "[0, 1, 2]\n", ended.stderr
 
 
 def test_no_step_after_the_greatest_one_is_refused_by_name(run: Run) -> None:
