@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from msgspec import Struct, field
 
@@ -28,11 +29,13 @@ PAGE = 1000
 
 
 class ExportReport(Struct):
-    """What the folder holds of the experiments now; runs that go on are left out."""
+    """What the folder holds of the experiments now; runs that go on are left out. `repaired` counts
+    contents of an earlier export that were damaged and are written anew."""
 
     folder: str
     experiments: int = 0
     runs: int = 0
+    repaired: int = 0
     left_out: list[NotMapped] = field(default_factory=list)
 
 
@@ -51,7 +54,7 @@ def export(
     if target.resolve().is_relative_to(services.storage.root.resolve()):
         raise InvalidInput("The folder lies inside the workspace.", field="folder")
     found = [services.experiments.get(name) for name in dict.fromkeys(names)]
-    blobs = form.prepare(target)
+    folder = _Folder(services.storage, form.prepare(target))
     report = ExportReport(str(target))
     total = sum(info.run_count for info in found)
     for info in found:
@@ -61,7 +64,7 @@ def export(
                 report.left_out.append(NotMapped("run", run.run_id, "It goes on."))
                 continue
             try:
-                runs[run.run_id] = _put_run(services.storage, run.run_id, blobs)
+                runs[run.run_id] = folder.put_run(run.run_id)
                 report.runs += 1
             except WorkspaceError as error:
                 report.left_out.append(NotMapped("run", run.run_id, error.message))
@@ -70,6 +73,7 @@ def export(
         path = target / form.EXPERIMENTS / f"{info.experiment_id}.json"
         write_atomic(path, form.encode(listed), durable=True)
         report.experiments += 1
+    report.repaired = folder.repaired
     return report
 
 
@@ -103,22 +107,37 @@ def contents(storage: Storage, exported: ExportedRun) -> Iterator[str]:
         yield from gc.tree(storage, exported.snapshot.digest)
 
 
-def _put_run(storage: Storage, uid: str, blobs: Blobs) -> str:
-    with storage.database.read() as queries:
-        exported, series = describe(storage, queries, uid)
-    for digest in contents(storage, exported):
-        if not blobs.has(digest):
-            with storage.blobs.open(digest) as stream:
-                blobs.add(stream, expected=digest)
-    files = storage.run(uid)
-    for path, wanted in ((files.log, exported.log), (files.notebook, exported.output_notebook)):
-        if wanted is not None:
-            with path.open("rb") as stream:
-                blobs.add(stream, expected=wanted)
-    if exported.series is not None:
-        blobs.add(BytesIO(series), expected=exported.series)
-    digest, _ = blobs.add(BytesIO(form.encode(exported)))
-    return digest
+class _Folder:
+    """Where contents are put; each is looked at once in an export."""
+
+    def __init__(self, storage: Storage, blobs: Blobs) -> None:
+        self.repaired = 0
+        self._storage = storage
+        self._blobs = blobs
+        self._whole: set[str] = set()
+
+    def put_run(self, uid: str) -> str:
+        """Put a run with all that it needs; the digest of its description."""
+        storage = self._storage
+        with storage.database.read() as queries:
+            exported, series = describe(storage, queries, uid)
+        for one in contents(storage, exported):
+            self._put(one, partial(storage.blobs.size, one), partial(storage.blobs.open, one))
+        files = storage.run(uid)
+        for path, wanted in ((files.log, exported.log), (files.notebook, exported.output_notebook)):
+            if wanted is not None:
+                self._put(wanted, partial(_size, path), partial(form.open_plain, path))
+        if exported.series is not None:
+            self._put(exported.series, partial(len, series), partial(BytesIO, series))
+        raw = form.encode(exported)
+        digest = hashlib.sha256(raw).hexdigest()
+        self._put(digest, partial(len, raw), partial(BytesIO, raw))
+        return digest
+
+    def _put(self, digest: str, size: Callable[[], int], read: Callable[[], BinaryIO]) -> None:
+        if digest not in self._whole:
+            self.repaired += form.keep(self._blobs, digest, size, read)
+            self._whole.add(digest)
 
 
 def _runs(services: Services, experiment: str) -> Iterator[RunInfo]:
@@ -149,6 +168,10 @@ def _snapshot(queries: Queries, digest: str | None) -> ExportedSnapshot | None:
         omitted=[OmittedFile(**one) for one in notices["omitted"]],
         notes=notices["notes"],
     )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def _digest(path: Path) -> str | None:

@@ -11,6 +11,7 @@ changed on its way is found, and what is in two runs is there once.
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeVar
 
@@ -30,6 +31,8 @@ LISTED = 512 * 1024 * 1024
 """Bytes that a list of runs has at most."""
 DESCRIBED = 256 * 1024 * 1024
 """Bytes that what a run is has at most."""
+COMPARED = 1024 * 1024
+"""Bytes up to which a content that an earlier export left is read again."""
 
 T = TypeVar("T")
 
@@ -151,6 +154,30 @@ def open_content(folder: Path, digest: str) -> BinaryIO:
     if (blobs / digest[:2]).is_symlink() or blobs.is_symlink():
         raise InvalidInput("The folder holds links.", field="folder")
     return open_plain(Blobs(blobs).path(digest))
+
+
+def keep(blobs: Blobs, digest: str, size: Callable[[], int], read: Callable[[], BinaryIO]) -> bool:
+    """Put a content of that size into the folder, also in place of one that is not whole; whether
+    there was such a one. Raises WorkspaceError where what is read is another."""
+    path = blobs.path(digest)
+    if _is_whole(path, digest, size):
+        return False
+    was_damaged = os.path.lexists(path)
+    with read() as stream:
+        blobs.put_back(stream, digest)
+    return was_damaged
+
+
+def _is_whole(path: Path, digest: str, size: Callable[[], int]) -> bool:
+    """Whether a content is there: by its digest, a large one by its size."""
+    try:
+        with open_plain(path) as stream:
+            found = os.fstat(stream.fileno()).st_size
+            if found > COMPARED:
+                return found == size()
+            return hashlib.sha256(stream.read()).hexdigest() == digest
+    except (NotFound, InvalidInput, OSError):
+        return False
 
 
 def open_plain(path: Path) -> BinaryIO:

@@ -11,6 +11,7 @@ from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.lineage import AddLineage, LineageItem
 from ml_workspace_lab.experiments.model import Progress
 from ml_workspace_lab.models.logged_model import AddModelMetrics, LogModel, ModelMetric
+from ml_workspace_lab.transfer.folder import COMPARED
 from tests.transfer.conftest import storage
 
 VALUES = np.random.default_rng(3).normal(size=70_000)
@@ -93,6 +94,31 @@ def test_a_second_export_and_import_change_nothing(
     other.export_experiments("e", tmp_path / "back")
     names = {p.name for p in (tmp_path / "out" / "blobs").rglob("*") if p.is_file()}
     assert names == {p.name for p in (tmp_path / "back" / "blobs").rglob("*") if p.is_file()}
+
+
+def test_a_second_export_puts_right_what_is_damaged(
+    ws: Workspace, other: Workspace, tmp_path: Path
+) -> None:
+    large = np.random.default_rng(4).bytes(COMPARED + 1)
+    rich_run(ws, tmp_path)
+    with ws.experiment("e").start_logging() as run:
+        ws.connection.artifacts.put(run.id, "large", BytesIO(large))
+    ws.export_experiments("e", tmp_path / "out")
+    before = {p: p.read_bytes() for p in (tmp_path / "out" / "blobs").rglob("*") if p.is_file()}
+    assert large in before.values()
+    for number, path in enumerate(before):
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            if number % 2 or path.stat().st_size > COMPARED:
+                file.truncate(path.stat().st_size - 1)
+            else:
+                file.write(b"~")
+    assert ws.export_experiments("e", tmp_path / "out").repaired == len(before)
+    assert {p: p.read_bytes() for p in before} == before
+    assert ws.export_experiments("e", tmp_path / "out").repaired == 0
+    next(iter(before)).unlink()
+    assert ws.export_experiments("e", tmp_path / "out").repaired == 0
+    assert other.import_experiments(tmp_path / "out").not_mapped == []
 
 
 def test_runs_that_were_added_since_are_taken_and_others_stay(
