@@ -13,6 +13,8 @@ from ml_workspace_lab.transfer.protobuf import Value, fields, integer, numbers, 
 
 _HPARAMS = "_hparams_/"
 _PNG = b"\x89PNG"
+LATEST = 2.0**53
+"""Seconds before and after 1970 that a time can have."""
 _SIZES = 2
 """Texts before the pictures of an images tensor: their width and height."""
 
@@ -57,7 +59,7 @@ class Told(Struct):
 
 
 def tell(event: bytes, told: Told) -> None:
-    """Take up one event. Raises InvalidInput on what is none."""
+    """Take up one event. Raises InvalidInput on what is none, or has no time."""
     try:
         _tell(event, told)
     except (struct.error, IndexError, ValueError, OverflowError):
@@ -77,11 +79,20 @@ def _tell(event: bytes, told: Told) -> None:
             told.others["graphs"] += 1
         elif number == 8:
             told.others["run metadata"] += 1
+    time = _milliseconds(wall)
+    if not -(1 << 63) <= step < 1 << 63:
+        raise InvalidInput(f"An event has the step {step}.")
     told.first = wall if told.first is None else min(told.first, wall)
     told.last = wall if told.last is None else max(told.last, wall)
     for number, value in fields(summary):
         if number == 1 and isinstance(value, bytes):
-            _tell_value(value, step, round(wall * 1000), told)
+            _tell_value(value, step, time, told)
+
+
+def _milliseconds(wall: float) -> int:
+    if not -LATEST < wall < LATEST:
+        raise InvalidInput(f"An event has the time {wall}.")
+    return round(wall * 1000)
 
 
 def _tell_value(message: bytes, step: int, time: int, told: Told) -> None:
@@ -120,8 +131,8 @@ def _tell_value(message: bytes, step: int, time: int, told: Told) -> None:
 
 def _add_scalar(told: Told, tag: str, value: float, step: int, time: int) -> None:
     steps, times, values = told.metrics.setdefault(tag, empty())
-    times.append(time)  # the one that may be too large
     steps.append(step)
+    times.append(time)
     values.append(value)
 
 

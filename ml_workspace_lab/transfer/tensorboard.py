@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
@@ -51,12 +52,18 @@ def import_tensorboard(
         raise InvalidInput(
             f"The experiment {name!r} is in the trash.", field="experiment", hint="Restore it."
         )
+    elsewhere: Counter[str] = Counter()
     for done, folder in enumerate(folders):
         try:
-            _Taker(services, logdir.resolve(), folder, report).take(row["id"])
+            there = _Taker(services, logdir.resolve(), folder, report).take(row["id"])
+            if there is not None and there != name:
+                elsewhere[there] += 1
         except WorkspaceError as error:
             report.leave_out("run", folder, error.message)
         progress(done + 1, len(folders))
+    for there, count in elsewhere.items():
+        reason = f"They are in the experiment {there!r} since an earlier import, and stay there."
+        report.leave_out("runs", count, reason)
     return report
 
 
@@ -73,10 +80,12 @@ class _Taker:
         self._uid = hashlib.sha256(f"tensorboard\0{self._folder}".encode()).hexdigest()[:32]
         self._report = report
 
-    def take(self, experiment: int) -> None:
+    def take(self, experiment: int) -> str | None:
+        """Add the run to an experiment; the name of that where it was before, and got what is
+        new."""
         told = self._read()
         if not (told.metrics or told.texts or told.pictures or told.params or told.others):
-            return
+            return None
         metrics = keep_fitting(told.metrics, None, self._report, "metric", self._name)
         points: dict[str, Points] = {
             name: as_columns(found) if len(found[0]) >= PACKED else found
@@ -87,23 +96,30 @@ class _Taker:
             self._report.leave_out(plugin, self._name, f"{count} of them have no place here.")
         with placing.contents(self._storage) as contents:
             if placing.is_here(self._storage.database, self._uid):
-                self._extend(told, points, params)
-                return
+                return self._extend(told, points, params)
             record = self._record(told, params, self._artifacts(told, contents))
             with self._storage.database.write() as transaction:
                 contents.require()
                 write(transaction, experiment, record, points=points)
             self._report.count(record, points)
+        return None
 
     def _read(self) -> Told:
         told = Told()
         for path in sorted(self._folder.glob(PATTERN)):
+            refused: list[str] = []
             try:
                 with path.open("rb") as stream:
-                    for event in records(stream):
-                        tell(event, told)
+                    for number, event in enumerate(records(stream), 1):
+                        try:
+                            tell(event, told)
+                        except InvalidInput as error:
+                            refused.append(f"Record {number}: {error.message}")
             except (WorkspaceError, OSError) as error:
                 self._report.leave_out("rest of a file", path.name, str(error))
+            if refused:
+                more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
+                self._report.leave_out("event", path.name, refused[0] + more)
         return told
 
     def _record(
@@ -131,8 +147,8 @@ class _Taker:
             artifacts=artifacts,
         )
 
-    def _extend(self, told: Told, points: dict[str, Points], params: dict[str, Scalar]) -> None:
-        """Add what a run that was taken over before does not have yet."""
+    def _extend(self, told: Told, points: dict[str, Points], params: dict[str, Scalar]) -> str:
+        """Add what a run that was taken over before does not have yet; its experiment's name."""
         present = self._services.runs.get(self._uid)
         with self._storage.database.write() as transaction:
             added = add_points(transaction, self._uid, points)
@@ -148,6 +164,7 @@ class _Taker:
         self._report.points += added
         self._report.params += len(new)
         self._report.skipped += not (added or files or new)
+        return present.experiment
 
     def _artifacts(self, told: Told, contents: placing.Contents) -> list[ArtifactRecord]:
         created = round((told.last or 0) * 1000)

@@ -18,17 +18,17 @@ def records(stream: BinaryIO) -> Iterator[bytes]:
     while len(head := stream.read(_LENGTH.size + _CHECKSUM.size)) == 12:
         length, expected = head[:8], _CHECKSUM.unpack(head[8:])[0]
         (size,) = _LENGTH.unpack(length)
-        if _masked(length) != expected or size > LARGEST:
+        if masked(length) != expected or size > LARGEST:
             raise InvalidInput("A record's length is damaged.")
         body = stream.read(size + _CHECKSUM.size)
         if len(body) < size + _CHECKSUM.size:
             return
-        if _masked(body[:size]) != _CHECKSUM.unpack(body[size:])[0]:
+        if masked(body[:size]) != _CHECKSUM.unpack(body[size:])[0]:
             raise InvalidInput("A record is damaged.")
         yield body[:size]
 
 
-def _masked(content: bytes) -> int:
+def masked(content: bytes) -> int:
     """The CRC-32C of a content, turned around so that it can lie in a content of its own."""
     table = _table()
     crc = 0xFFFFFFFF

@@ -15,7 +15,7 @@ from ml_workspace_lab import Run, Workspace
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.transfer.event_file import Told, tell
-from ml_workspace_lab.transfer.tfrecord import records
+from ml_workspace_lab.transfer.tfrecord import masked, records
 
 MAKE = Path(__file__).with_name("make_event_files.py")
 TORCH = Path(__file__).parents[2] / "build" / "autolog" / "newest" / "bin" / "python"
@@ -123,6 +123,49 @@ def test_damage_is_told_and_what_stood_before_it_is_kept(ws: Workspace, tmp_path
     report = ws.import_tensorboard(path.parent)
     assert "damaged" in next(left.reason for left in report.not_mapped)
     assert 0 < report.points < 53
+
+
+def scalar(tag: str, value: float, step: int, wall: float) -> bytes:
+    """An event with a scalar, as a record."""
+    inner = bytes([10, len(tag)]) + tag.encode() + b"\x15" + struct.pack("<f", value)
+    summary = bytes([10, len(inner)]) + inner
+    event = b"\x09" + struct.pack("<d", wall) + bytes([16, step, 42, len(summary)]) + summary
+    length = struct.pack("<Q", len(event))
+    checks = [struct.pack("<I", masked(part)) for part in (length, event)]
+    return length + checks[0] + event + checks[1]
+
+
+@pytest.mark.parametrize("wall", [math.nan, math.inf, -1e300])
+def test_events_without_a_time_are_told_and_the_others_are_kept(
+    ws: Workspace, tmp_path: Path, wall: float
+) -> None:
+    walls = [wall, 1.7e9, wall, 1.7e9 + 1]
+    records_ = [scalar("m", step, step, at) for step, at in enumerate(walls)]
+    path = tmp_path / "logs" / "events.out.tfevents.1"
+    path.parent.mkdir()
+    path.write_bytes(b"".join([*records_, scalar("none", 1, 1, wall)]))
+    report = ws.import_tensorboard(path.parent)
+    assert (report.runs, report.points) == (1, 2)
+    (told,) = report.not_mapped
+    assert (told.what, told.id) == ("event", path.name)
+    assert told.reason.startswith(f"Record 1: An event has the time {wall}.")
+    assert told.reason.endswith("And 2 more.")
+    (run,) = ws.runs("logs", limit=None)
+    assert run.get_metric_history("m").steps.tolist() == [1, 3]
+    assert run.info().metrics.keys() == {"m"}
+    assert run.info().created == 1_700_000_000_000
+
+
+def test_runs_that_are_in_another_experiment_are_told(ws: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "events.out.tfevents.1"
+    path.parent.mkdir()
+    path.write_bytes(scalar("m", 1, 1, 1.7e9))
+    ws.import_tensorboard(path.parent, experiment="a")
+    assert ws.import_tensorboard(path.parent, experiment="a").not_mapped == []
+    report = ws.import_tensorboard(path.parent, experiment="b")
+    (told,) = report.not_mapped
+    assert (told.what, told.id, report.skipped) == ("runs", "1", 1)
+    assert "'a'" in told.reason
 
 
 def test_what_has_no_event_files_is_refused(ws: Workspace, tmp_path: Path) -> None:
