@@ -94,7 +94,7 @@ class MetricLog:
                 writer.begins_series = False
                 self._shipment = Shipment(self._connection, self._run_id, writer, self._write_held)
                 SHIPPER.add(self._shipment)
-                self._append = writer.append
+                self._append = self._hold if self._held else writer.append
             return self._shipment
 
     def _hold(self, name: str, value: float, step: int | None, time: int | None) -> None:

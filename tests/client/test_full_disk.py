@@ -45,13 +45,19 @@ try:
     raise AssertionError("there was room after all")
 except StorageFull as error:
     assert error.hint
+late = ws.run(run.id)
+with warnings.catch_warnings(action="ignore"):
+    late.log_list("late", [1, 2])
 ballast.unlink()
+late.log("late", 3)
+late.flush()
 shipment = run._metrics
 eventually(lambda: not shipment._held, what="the points are in the journal")
 run.log("loss", 50_000, 50_000)
 run.complete()
 assert run.get_metric_history("loss").steps.tolist() == list(range(50_001))
 assert run.get_metric_history("auto").steps.tolist() == [0, 1]
+assert run.get_metric_history("late").steps.tolist() == [0, 1, 2]
 assert "m" not in run.get_metrics()
 end_agents(root / "store")
 print("held")
