@@ -33,7 +33,8 @@ def add_commands(commands: Any) -> None:
         help="take experiments from an exported folder, from MLflow or from TensorBoard",
         usage="ml-workspace import (FOLDER | mlflow URI | tensorboard LOGDIR) [options]",
         description="Take runs that are not here yet. URI is sqlite:///FILE, another database's"
-        " URL, or a folder such as mlruns.",
+        " URL, a folder such as mlruns, or http://HOST:PORT of a tracking server, whose artifacts"
+        " come from the folder that --artifacts names.",
     )
     parser.add_argument("source", help="a folder, `mlflow` or `tensorboard`")
     parser.add_argument("location", nargs="?", help="where that is")

@@ -68,8 +68,9 @@ class WorkspaceTransfer:
     def import_mlflow(
         self, uri: str, artifacts: str | Path | None = None, progress: Progress = silent
     ) -> "ImportReport":
-        """Take over the MLflow store in a database (`sqlite:///mlflow.db`) or a folder (`mlruns`),
-        with the artifacts that lie below the folder `artifacts` (default: the store's own)."""
+        """Take over the MLflow store in a database (`sqlite:///mlflow.db`), a folder (`mlruns`) or
+        behind a server (`http://...`), with the artifacts that lie below the folder `artifacts`
+        (default: the store's own; a server has none)."""
         from ml_workspace_lab.transfer.mlflow_import import import_mlflow
 
         root = None if artifacts is None else Path(artifacts)

@@ -16,6 +16,7 @@ _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 NOT_THERE = "They are not on this machine, or were never made: those runs have no artifacts here."
+NOT_FETCHED = "A server is not asked for artifacts: name the folder that has them (--artifacts)."
 
 
 class ArtifactRoot:
@@ -31,7 +32,7 @@ class ArtifactRoot:
         if path is None:
             return None, f"It lies on {uri.partition(':')[0]}, not on this machine."
         if self._root is None:
-            return None, "No folder of artifacts was given."
+            return None, NOT_FETCHED
         parts = path.strip("/").split("/")
         candidates = [self._root / path, self._root / "mlartifacts" / path.lstrip("/")]
         candidates += [

@@ -20,7 +20,7 @@ from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 from ml_workspace_lab.transfer import mlflow_mapping as mapping
 from ml_workspace_lab.transfer import placing
-from ml_workspace_lab.transfer.mlflow_artifacts import NOT_THERE, ArtifactRoot
+from ml_workspace_lab.transfer.mlflow_artifacts import NOT_FETCHED, NOT_THERE, ArtifactRoot
 from ml_workspace_lab.transfer.mlflow_files import UNREADABLE, told
 from ml_workspace_lab.transfer.mlflow_opening import open_source, without_password
 from ml_workspace_lab.transfer.mlflow_registry import Registry
@@ -42,7 +42,7 @@ class MlflowImport:
         self._source = source
         self._root = ArtifactRoot(root)
         self._report = report
-        self._missing = 0
+        self._missing = dict.fromkeys((NOT_THERE, NOT_FETCHED), 0)
 
     def run(self, progress: Progress) -> None:
         experiments = self._source.experiments()
@@ -58,8 +58,9 @@ class MlflowImport:
             if row is not None:
                 self._take_models(row, self._source.logged_models(experiment.id))
         Registry(self._services, self._root, self._report).take(self._source.registered_models())
-        if self._missing:
-            self._report.leave_out("folders of artifacts", self._missing, NOT_THERE)
+        for reason, count in self._missing.items():
+            if count:
+                self._report.leave_out("folders of artifacts", count, reason)
         self._report.not_mapped += self._source.unread()
         for what, count in self._source.others():
             if count:
@@ -182,8 +183,9 @@ class MlflowImport:
 
         place, reason = self._root.folder(uri)
         if place is None:
-            self._missing += reason == NOT_THERE
-            if reason not in ("", NOT_THERE):
+            if reason in self._missing:
+                self._missing[reason] += 1
+            elif reason:
                 leave_out("", reason)
             return []
         found = []

@@ -25,6 +25,10 @@ from ml_workspace_lab.transfer.report import NotMapped
 SECONDS = 60
 PAGE = 1000
 POINTS = 25_000
+_NOT_ASKED = (
+    "Traces, assessments, webhooks and evaluation datasets are neither taken over nor counted:"
+    " a server is not asked for them."
+)
 _DATASET = ("source_type", "source", "schema", "profile")
 
 
@@ -99,7 +103,7 @@ class ServerSource:
         yield from ()
 
     def unread(self) -> list[NotMapped]:
-        return []
+        return [NotMapped("traces and the like", "server", _NOT_ASKED)]
 
     def _run(self, given: dict[str, Any]) -> SourceRun:
         info, data = given["info"], given.get("data", {})

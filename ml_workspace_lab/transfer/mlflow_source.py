@@ -134,5 +134,5 @@ class Source(Protocol):
         ...
 
     def unread(self) -> list[NotMapped]:
-        """What could not be read up to now and was left out, but for runs that `runs` refused."""
+        """What was not or could not be read up to now, but for runs that `runs` refused."""
         ...

@@ -139,7 +139,20 @@ def test_datasets_parents_artifacts_and_models_come_along(ws: Workspace, store: 
     assert [file.path for file in one.files] == ["er/a b.txt"]
     elsewhere = [left for left in report.not_mapped if left.what == "model version"]
     assert [left.id for left in elsewhere] == ["model/2"]
-    assert [left for left in report.not_mapped if left not in elsewhere] == []
+    others = [left.what for left in report.not_mapped if left not in elsewhere]
+    assert others == (["traces and the like"] if store.uri.startswith("http") else [])
+
+
+def test_a_server_is_not_asked_for_artifacts_and_the_report_says_so(
+    ws: Workspace, store: Store
+) -> None:
+    if not store.uri.startswith("http"):
+        pytest.skip("asks a server")
+    report = ws.import_mlflow(store.uri)
+    (told,) = (one for one in report.not_mapped if one.what == "folders of artifacts")
+    assert "--artifacts" in told.reason
+    assert (told.id, report.artifacts) == (str(len(store.runs)), 0)
+    assert "artifact" not in {one.what for one in report.not_mapped}
 
 
 def test_a_second_import_adds_nothing(ws: Workspace, store: Store) -> None:
