@@ -10,9 +10,10 @@ from msgspec import Meta
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, LogChunk, Nothing, Offset, RelativePath, RunId
-from ml_workspace_lab.errors import NotFound
+from ml_workspace_lab.errors import Conflict, NotFound
 from ml_workspace_lab.experiments import run_store
 from ml_workspace_lab.experiments.model import ArtifactInfo, ArtifactList
+from ml_workspace_lab.experiments.search.sql import Bindings, dialect
 from ml_workspace_lab.storage.blobs import Held
 from ml_workspace_lab.storage.database import Row, Transaction, now
 from ml_workspace_lab.storage.logs import read_log
@@ -53,7 +54,8 @@ class Artifacts(Service):
         body_limit=16 * GIB,
     )
     def put(self, run_id: RunId, path: RelativePath, content: BinaryIO) -> ArtifactInfo:
-        """Keep `content` under `path`; an artifact that was there is replaced."""
+        """Keep `content` under `path`; an artifact that was there is replaced. Raises Conflict
+        where the path is a folder of others, or one of its folders is a file."""
         path = relative(path)
         self.services.runs.get(run_id)
         with self.storage.blobs.hold(content) as held:
@@ -65,6 +67,7 @@ class Artifacts(Service):
         with self.storage.database.write() as transaction:
             run = run_store.writable(transaction, run_id)["id"]
             held.require()
+            self._require_place(transaction, run, path)
             _put(transaction, run, info)
             run_store.touch(transaction, run, "run.artifact", run_id)
         return info
@@ -114,6 +117,29 @@ class Artifacts(Service):
         if row is None:
             raise NotFound(f"Run {run_id} has no artifact {path!r}.", field="path")
         return _artifact(row)
+
+    def _require_place(self, transaction: Transaction, run: int, path: str) -> None:
+        parts = path.split("/")
+        above = ["/".join(parts[:end]) for end in range(1, len(parts))]
+        bindings = Bindings()
+        of_run = f"SELECT path FROM artifact WHERE run = {bindings.mark(run)}"  # noqa: S608 - marks
+        bytewise = dialect(self.storage.database).bytewise("path")
+        # Two halves, so that each walks along the key; `0` is what follows `/`.
+        row = transaction.one(
+            f"{of_run} AND path IN ({bindings.marks(above) or 'NULL'}) UNION ALL {of_run}"
+            f" AND {bytewise} > {bindings.mark(f'{path}/')}"
+            f" AND {bytewise} < {bindings.mark(f'{path}0')} LIMIT 1",
+            **bindings.values,
+        )
+        if row is None:
+            return
+        there = row["path"]
+        reason = f"{there!r} is a file" if there in above else f"it is the folder of {there!r}"
+        raise Conflict(
+            f"The artifact {path!r} can't be kept: {reason}.",
+            field="path",
+            hint="Give it another path, or delete what is there.",
+        )
 
     def put_bytes(self, run_id: str, path: str, content: bytes) -> ArtifactInfo:
         return self.put(run_id, path, BytesIO(content))

@@ -49,7 +49,7 @@ def experiment(queries: Queries, name: str) -> ExperimentInfo:
         raise NotFound(
             f"There is no experiment {name!r}.",
             field="experiment",
-            hint="`ml-workspace experiments` lists what there is.",
+            hint="`ml-workspace experiment list` lists what there is.",
         )
     return _experiment(row)
 

@@ -579,7 +579,7 @@ export interface paths {
     };
     /** The bytes of one artifact. */
     get: operations['artifacts.get'];
-    /** Keep `content` under `path`; an artifact that was there is replaced. */
+    /** Keep `content` under `path`; an artifact that was there is replaced. Raises Conflict */
     put: operations['artifacts.put'];
     post?: never;
     /** Take one artifact away. */

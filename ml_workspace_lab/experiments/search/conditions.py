@@ -5,6 +5,7 @@ from math import isnan
 
 from msgspec import Struct
 
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.experiments.search import patterns
 from ml_workspace_lab.experiments.search.expression import (
@@ -43,6 +44,9 @@ COLUMNS: dict[str, str] = {
     "artifact_uri": "('mlflow-artifacts:/' || r.experiment || '/' || r.uid || '/artifacts')",
 }
 """Attributes of runs, in terms of the row `r` of `run`; NULL is missing."""
+
+BEYOND_DOUBLES = 2**53
+"""From here on a double stands for several whole numbers."""
 
 _FUNCTIONS = {"last": "last", "min": "low", "max": "high", "count": "count"}
 
@@ -94,13 +98,33 @@ def said(comparison: Comparison, alias: str, scope: Scope) -> str:
         text = scope.dialect.unindexed(f"{alias}.value")
         positive = _of_text(text, comparison, scope)
     else:
-        positive = _of_number(f"{alias}.number", comparison, scope)
+        positive = _of_number(f"{alias}.number", comparison, scope, f"{alias}.value")
     return f"({positive}) IS NOT TRUE" if comparison.negated else positive
 
 
 def states(comparison: Comparison) -> list[RunState]:
-    """The states that a comparison of the status is true of."""
-    return [s for s in RunState if any(_is(w, comparison) for w in words(s)) != comparison.negated]
+    """The states that a comparison of the status is true of. Raises InvalidInput where it names one
+    that there isn't."""
+    if comparison.operator in ("=", "IN"):
+        known = list(dict.fromkeys(word for state in RunState for word in words(state)))
+        for value in comparison.values:
+            if str(value).lower() not in {word.lower() for word in known}:
+                raise InvalidInput(
+                    f"filter: there is no status {shown(str(value))}.",
+                    field="filter",
+                    hint=f"It is one of {', '.join(known)}.",
+                )
+        exact = {str(value) for value in comparison.values if value in known}
+        folded = {str(value).lower() for value in comparison.values if value not in known}
+        return [
+            state
+            for state in RunState
+            if any(word in exact or word.lower() in folded for word in words(state))
+            != comparison.negated
+        ]
+    return [
+        s for s in RunState if any(_like(w, comparison) for w in words(s)) != comparison.negated
+    ]
 
 
 def _keyed(comparison: Comparison, scope: Scope) -> str:
@@ -157,12 +181,20 @@ def _of_text(text: str, comparison: Comparison, scope: Scope) -> str:
     return f"{text} IN ({bindings.marks(comparison.values)})"
 
 
-def _of_number(number: str, comparison: Comparison, scope: Scope) -> str:
-    """NaN is kept as NULL: it equals itself, and is neither less nor greater than anything."""
+def _of_number(number: str, comparison: Comparison, scope: Scope, text: str = "") -> str:
+    """NaN is kept as NULL: it equals itself, and is neither less nor greater than anything. `text`
+    is the column that has whole numbers to their last digit."""
     values = [value for value in comparison.values if not _is_nan(value)]
     marks = [scope.bindings.mark(_exact(value, comparison.term)) for value in values]
     if comparison.operator in ("=", "IN"):
-        parts = [f"{number} IN ({', '.join(marks)})"] if marks else []
+        plain = [m for m, v in zip(marks, values, strict=True) if not (text and _is_large(v))]
+        parts = [f"{number} IN ({', '.join(plain)})"] if plain else []
+        if text:
+            parts += [
+                _to_the_digit(f"{number} = {mark}", value, text, scope)
+                for value, mark in zip(values, marks, strict=True)
+                if _is_large(value)
+            ]
         if len(values) < len(comparison.values):
             parts.append(f"{number} IS NULL")
         return f"({' OR '.join(parts)})"
@@ -173,6 +205,17 @@ def _of_number(number: str, comparison: Comparison, scope: Scope) -> str:
     return f"{number} {comparison.operator} {marks[0]}"
 
 
+def _is_large(value: Value) -> bool:
+    return isinstance(value, int) and abs(value) >= BEYOND_DOUBLES
+
+
+def _to_the_digit(equal: str, value: Value, text: str, scope: Scope) -> str:
+    """That a number equals the double of `value`, and its text `value` itself where it is whole."""
+    digits = scope.bindings.mark(str(value).removeprefix("-"))
+    same = f"ltrim({text}, '+-0') = {digits}"
+    return f"({equal} AND ({same} OR ltrim({text}, '+-0123456789') <> ''))"
+
+
 def _exact(value: Value, term: Term) -> Value:
     return value if term.entity == "attribute" else float(value)
 
@@ -181,8 +224,6 @@ def _is_nan(value: Value) -> bool:
     return isinstance(value, float) and isnan(value)
 
 
-def _is(word: str, comparison: Comparison) -> bool:
-    if comparison.operator in ("LIKE", "ILIKE"):
-        fold = comparison.operator == "ILIKE"
-        return patterns.is_like(word, str(comparison.values[0]), fold=fold)
-    return word in comparison.values
+def _like(word: str, comparison: Comparison) -> bool:
+    fold = comparison.operator == "ILIKE"
+    return patterns.is_like(word, str(comparison.values[0]), fold=fold)

@@ -74,7 +74,7 @@ def _chosen(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
             raise NotFound(
                 f"There is no experiment {shown(name)}.",
                 field="experiments",
-                hint="`ml-workspace experiments` lists what there is.",
+                hint="`ml-workspace experiment list` lists what there is.",
             )
     return [by_name[name] for name in dict.fromkeys(names)]
 

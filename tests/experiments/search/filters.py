@@ -50,6 +50,7 @@ WORD_TEXTS = (
     *TEXTS, "FINISHED", "RUNNING", "Completed", "KILLED", "Canceled", "external", "one", "two",
     "run 1", "00000000000000000000000000000003", "SCHEDULED",
 )  # fmt: skip
+STATUSES = ("FINISHED", "RUNNING", "Completed", "KILLED", "Canceled", "SCHEDULED", "Running")
 AMOUNTS = ("number", "start_time", "end_time", "duration", "started")
 MOMENTS = (0, 5, 1_790_000_000_000, 1_790_000_010_000, 1_790_000_020_500, 60_000, 2.5, 10)
 
@@ -91,7 +92,11 @@ def comparisons() -> st.SearchStrategy[Comparison]:
     return st.one_of(
         metric.flatmap(lambda term: numbers(term, (*NUMBERS, float("nan")))),
         keyed.flatmap(lambda term: st.one_of(texts(term, TEXTS), numbers(term, NUMBERS))),
-        st.sampled_from(WORDS).flatmap(lambda name: texts(Term("attribute", name), WORD_TEXTS)),
+        st.sampled_from(WORDS).flatmap(
+            lambda name: texts(
+                Term("attribute", name), STATUSES if name == "status" else WORD_TEXTS
+            )
+        ),
         st.sampled_from(AMOUNTS).flatmap(lambda name: numbers(Term("attribute", name), MOMENTS)),
         st.sampled_from(["name", "digest", "context"]).flatmap(
             lambda name: texts(Term("dataset", name), TEXTS)

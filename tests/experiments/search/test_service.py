@@ -229,3 +229,34 @@ def test_an_empty_workspace_has_an_empty_table(ws: Workspace) -> None:
     assert {"run_id", "experiment", "state", "created"} <= set(frame.columns)
     assert ws.count_runs() == 0
     assert not (Path(ws.location) / "cache").exists()
+
+
+def test_large_whole_numbers_are_told_apart_to_the_last_digit(ws: Workspace) -> None:
+    seed = 2**63 - 1
+    runs = {
+        text: add(ws, created=1, experiment="seeds", seed=text)
+        for text in (str(seed), str(-seed), f"+0{seed - 1}", "9.223372036854775807e18", "7")
+    }
+
+    def found(condition: str) -> set[str]:
+        return {one for one, run in runs.items() if run in ids(page(ws, filter=condition))}
+
+    assert found(f"tags.seed = {seed}") == {str(seed), "9.223372036854775807e18"}
+    assert found(f"tags.seed = {seed - 1}") == {f"+0{seed - 1}", "9.223372036854775807e18"}
+    assert found(f"tags.seed = {-seed}") == {str(-seed)}
+    assert found(f"tags.seed = {-seed + 1}") == set()
+    assert found(f"tags.seed IN (7, {-seed})") == {"7", str(-seed)}
+    assert str(seed) in found(f"tags.seed != {seed - 1}")
+
+
+def test_a_status_is_taken_in_any_case_and_an_unknown_one_refused(ws: Workspace) -> None:
+    run = add(ws, created=1)
+    assert ids(page(ws, filter="status = 'running'")) == [run]
+    ws.connection.runs.end(run, EndRun("Completed"))
+    for word in ("finished", "completed", "COMPLETED", "FINISHED", "Completed"):
+        assert ids(page(ws, filter=f"status IN ('{word}', 'failed')")) == [run]
+        assert ids(page(ws, filter=f"status != '{word}'")) == []
+    for operator in ("= 'finnished'", "!= 'finnished'", "IN ('Failed', 'finnished')"):
+        with pytest.raises(InvalidInput, match=r"'finnished'.*Completed, FINISHED") as error:
+            page(ws, filter=f"status {operator}")
+        assert error.value.field == "filter"
