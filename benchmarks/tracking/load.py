@@ -23,6 +23,7 @@ from ml_workspace_lab.storage.sqlite import SqliteDatabase
 AT_ONCE = 20_000
 """Runs in a transaction: each of them touches most pages of the indexes."""
 CACHE_KIB = 4_000_000
+"""Memory for the pages of a transaction, which would else be written out again and again."""
 EXPERIMENTS = 10
 STEPS = 100
 

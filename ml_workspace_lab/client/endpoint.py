@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import msgspec
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file
+from ml_workspace_lab.client.log_parts import log_parts
 from ml_workspace_lab.endpoints.model import (
     DeployEndpoint,
     EndpointInfo,
@@ -110,13 +112,7 @@ class Endpoint:
 
     def get_logs(self) -> str:
         """The whole log of the scoring process."""
-        parts, offset = list[str](), 0
-        while True:
-            part = self.workspace.connection.endpoints.log(self.name, offset)
-            parts.append(part.text)
-            if part.next >= part.size or part.next == offset:
-                return "".join(parts)
-            offset = part.next
+        return "".join(log_parts(partial(self.workspace.connection.endpoints.log, self.name)))
 
     def regen_key(self, key: str = "primary") -> str:
         """A new primary or secondary key; the old one stops working at once."""

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from msgspec import UNSET
 
+from ml_workspace_lab.client.log_parts import log_parts
 from ml_workspace_lab.compute.instances.model import (
     CreateInstance,
     InstanceFiles,
@@ -30,10 +32,10 @@ class ComputeInstance:
     """A Jupyter server on the workspace's machine. `ComputeInstance(workspace, name)` is one that
     there is; raises NotFound."""
 
-    def __init__(self, workspace: "Workspace", name: str) -> None:
+    def __init__(self, workspace: "Workspace", name: str, info: InstanceInfo | None = None) -> None:
         self.workspace = workspace
         self.name = name
-        self._info: InstanceInfo = workspace.connection.instances.get(name)
+        self._info: InstanceInfo = info or workspace.connection.instances.get(name)
 
     @classmethod
     def create(
@@ -73,7 +75,7 @@ class ComputeInstance:
     def all_of(cls, workspace: "Workspace") -> "dict[str, Self]":
         """All of the workspace's instances by name."""
         found = workspace.connection.instances.list().items
-        return {info.name: cls(workspace, info.name) for info in found}
+        return {info.name: cls(workspace, info.name, info) for info in found}
 
     def info(self) -> InstanceInfo:
         self._info = self.workspace.connection.instances.get(self.name)
@@ -160,13 +162,7 @@ class ComputeInstance:
 
     def get_logs(self) -> str:
         """All that its scripts and its server have printed."""
-        parts, offset = list[str](), 0
-        while True:
-            part = self.workspace.connection.instances.log(self.name, offset)
-            parts.append(part.text)
-            if part.next >= part.size or part.next == offset:
-                return "".join(parts)
-            offset = part.next
+        return "".join(log_parts(partial(self.workspace.connection.instances.log, self.name)))
 
     def _after(self, wait: bool) -> Self:
         if wait:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ml_workspace_lab.environments.model import PackageChange, ValueChange
 from ml_workspace_lab.jobs.diff_model import ParameterChange
 from ml_workspace_lab.jobs.diff_model import RunDiff as Found
 from ml_workspace_lab.snapshots.cells import CellChange
@@ -64,20 +65,11 @@ class RunDiff:
         return f"<div>{head}{''.join(parts) or '<div>Nothing differs.</div>'}</div>"
 
     def _tables(self) -> Iterator[tuple[str, list[Row]]]:
-        groups: list[tuple[str, list[Row]]] = [
-            (
-                "Settings",
-                [(one.name, _shown(one.before), _shown(one.after)) for one in self.settings],
-            ),
+        groups = [
+            ("Settings", [_value(one) for one in self.settings]),
             ("Parameters", [_parameter(one) for one in self.parameters]),
-            (
-                "Packages",
-                [(one.name, _shown(one.before), _shown(one.after)) for one in self.packages],
-            ),
-            (
-                "Environment",
-                [(one.name, _shown(one.before), _shown(one.after)) for one in self.environment],
-            ),
+            ("Packages", [_value(one) for one in self.packages]),
+            ("Environment", [_value(one) for one in self.environment]),
         ]
         return (group for group in groups if group[1])
 
@@ -96,8 +88,9 @@ def _parameter(one: ParameterChange) -> Row:
     )
 
 
-def _shown(value: str | None) -> str:
-    return "(none)" if value is None else value
+def _value(one: ValueChange | PackageChange) -> Row:
+    old, new = ("(none)" if value is None else value for value in (one.before, one.after))
+    return one.name, old, new
 
 
 def _table(title: str, rows: list[Row]) -> str:

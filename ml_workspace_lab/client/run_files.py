@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ml_workspace_lab.client.files import is_folder, save
+from ml_workspace_lab.client.log_parts import log_parts
 from ml_workspace_lab.client.run_record import RunRecord
 from ml_workspace_lab.client.watch import FIRST_PAUSE, LONGEST_PAUSE
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
@@ -112,13 +114,7 @@ class RunFiles(RunRecord):
             first = page.next
 
     def log_parts(self) -> Iterator[str]:
-        offset = 0
-        while True:
-            part = self.workspace.connection.artifacts.log(self.id, offset)
-            yield part.text
-            if part.next >= part.size or part.next == offset:
-                return
-            offset = part.next
+        return log_parts(partial(self.workspace.connection.artifacts.log, self.id))
 
     def _put(self, path: str, content: bytes) -> None:
         self.workspace.connection.artifacts.put(self.id, path, BytesIO(content))

@@ -19,7 +19,6 @@ from ml_workspace_lab.endpoints.scoring.scorer import Scorer, load
 from ml_workspace_lab.supervision import Presence
 
 TOUCH_SECONDS = 2.0
-TAKEN = 75
 
 
 def main(path: Path) -> int:
@@ -27,7 +26,7 @@ def main(path: Path) -> int:
     folder = GenerationFolder(path)
     presence = Presence.take(folder)
     if presence is None:
-        return TAKEN
+        return os.EX_TEMPFAIL
     deployment = msgspec.json.decode(folder.deployment.read_bytes(), type=Deployment)
     os.chdir(path)
     try:

@@ -27,14 +27,29 @@ for at in range(0, len(hog), 4096): hog[at] = 1
 time.sleep(60)
 """
 SHARING = """
-import os, time
+import os, sys
 whole = bytearray(70_000_000)
 for at in range(0, len(whole), 4096): whole[at] = 1
-for _ in range(3):
-    if not os.fork():
-        time.sleep(1.5)
-        os._exit(0)
-for _ in range(3): os.wait()
+children = [os.fork() for _ in range(3)]
+if 0 not in children: print("there", flush=True)
+sys.stdin.read()
+if 0 not in children:
+    for _ in children: os.wait()
+"""
+# Ends the program once it was looked at twice with all of its processes there.
+LOOKED = """
+import subprocess, sys, threading
+from ml_workspace_lab.jobs.runner.memory_watch import MemoryWatch
+
+looked, look = threading.Semaphore(0), MemoryWatch._look
+MemoryWatch._look = lambda watch: (look(watch), looked.release())
+pipe = subprocess.PIPE
+child = subprocess.Popen([sys.executable, "-c", sys.argv[2]], stdin=pipe, stdout=pipe)
+child.stdout.readline()
+watch = MemoryWatch(int(sys.argv[1]))
+looked.acquire(), looked.acquire()
+child.stdin.close()
+print(child.wait(), watch.use.kills, watch.use.peak, sep="|")
 """
 
 use = own_group().use()
@@ -44,9 +59,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def outcome_of(code: str) -> list[str]:
+def outcome_of(code: str, work: str = WORK) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", WORK, str(LIMIT), code],
+        [sys.executable, "-c", work, str(LIMIT), code],
         capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.PIPE,
     )  # fmt: skip
     return done.stdout.strip().split("|")
@@ -63,4 +78,6 @@ def test_what_goes_over_the_limit_is_ended_with_that_reason() -> None:
 
 
 def test_memory_that_processes_share_counts_once() -> None:
-    assert outcome_of(SHARING)[0] == "Completed"
+    code, kills, peak = map(int, outcome_of(SHARING, LOOKED))
+    assert (code, kills) == (0, 0)
+    assert 70_000_000 < peak <= LIMIT

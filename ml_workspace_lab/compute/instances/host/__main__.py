@@ -15,7 +15,6 @@ from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import Presence
 
-TAKEN = 75
 LOOK_SECONDS = 2.0
 
 
@@ -24,7 +23,7 @@ def main(path: Path) -> int:
     launch = LaunchFolder(path)
     presence = Presence.take(launch)
     if presence is None:
-        return TAKEN
+        return os.EX_TEMPFAIL
     threading.Thread(target=_leave_when_removed, args=(launch, presence), daemon=True).start()
     order = launch.read_order()
     try:
