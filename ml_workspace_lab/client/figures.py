@@ -12,18 +12,23 @@ _PLOTLY = (".plotly.json", ".json", ".html")
 
 
 def image(path: str | Path | None, plot: Any) -> bytes:
-    """PNG bytes of a file or of a matplotlib figure."""
+    """PNG bytes of a file, or of a matplotlib figure, a Pillow image or an array."""
     if (path is None) == (plot is None):
         raise InvalidInput("Give either path or plot.", field="path")
     if path is not None:
-        return _png_file(Path(path))
-    if not hasattr(plot, "savefig"):
-        raise InvalidInput(
-            f"plot: {type(plot).__name__} can't be saved as an image.",
-            field="plot",
-            hint="Give a matplotlib figure, or matplotlib.pyplot for the current one.",
-        )
-    return _drawn(plot, "png")
+        return _png_file(path)
+    if hasattr(plot, "savefig"):
+        return _drawn(plot, "png")
+    if hasattr(plot, "getbands"):
+        return _png(plot)
+    if hasattr(plot, "__array_interface__"):
+        return _pixels(plot)
+    raise InvalidInput(
+        f"plot: {type(plot).__name__} can't be saved as an image.",
+        field="plot",
+        hint="Give a matplotlib figure, matplotlib.pyplot for the current one, a Pillow image or"
+        " an array.",
+    )
 
 
 def figure_file(figure: Any, name: str) -> tuple[str, bytes]:
@@ -70,7 +75,57 @@ def _drawn(figure: Any, form: str) -> bytes:
     return buffer.getvalue()
 
 
-def _png_file(path: Path) -> bytes:
+def _pixels(array: Any) -> bytes:
+    """PNG bytes of rows x columns, or x 1, 3 (RGB) or 4 (RGBA): whole numbers of 0-255, or
+    fractions of 0-1."""
+    import numpy as np
+
+    pixels = np.asarray(array)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if 0 in pixels.shape or pixels.shape[2:] not in ((), (3,), (4,)) or pixels.ndim < 2:
+        raise InvalidInput(
+            f"plot: an array of shape {pixels.shape} is no image.",
+            field="plot",
+            hint="Give rows x columns, or rows x columns x 1, 3 (RGB) or 4 (RGBA).",
+        )
+    if pixels.dtype == bool:
+        pixels = pixels * np.uint8(255)
+    whole = pixels.dtype.kind in "iu"
+    most = 255 if whole else 1
+    if not (whole or pixels.dtype.kind == "f") or not ((pixels >= 0) & (pixels <= most)).all():
+        raise InvalidInput(
+            f"plot: an array of {pixels.dtype} has values that are no brightness.",
+            field="plot",
+            hint="Give whole numbers of 0 to 255, or fractions of 0 to 1.",
+        )
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InvalidInput(
+            "plot: an array is saved by Pillow, which is not installed.",
+            field="plot",
+            hint="pip install pillow",
+        ) from None
+    scaled = pixels if whole else np.round(pixels * 255)
+    return _png(Image.fromarray(scaled.astype(np.uint8)))
+
+
+def _png(image: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
+def _png_file(given: str | Path) -> bytes:
+    try:
+        path = Path(given)
+    except TypeError:
+        raise InvalidInput(
+            f"path: {type(given).__name__} is not the name of a file.",
+            field="path",
+            hint="Give a figure, an image or an array as plot=….",
+        ) from None
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -73,8 +73,10 @@ class RunLogging(RunLineage):
         return joined([json.loads(self.read_artifact(path))["columns"] for path in paths])
 
     def log_image(self, name: str, path: str | Path | None = None, plot: Any = None) -> None:
-        """Keep an image as the artifact `images/NAME.png`: a PNG file, or a matplotlib figure
-        (or `matplotlib.pyplot` for the current one)."""
+        """Keep an image as the artifact `images/NAME.png`: a PNG file, or as `plot` a matplotlib
+        figure (`matplotlib.pyplot` for the current one), a Pillow image, or an array of rows x
+        columns (x 3 or 4 colours) with whole numbers of 0-255 or fractions of 0-1. Raises
+        InvalidInput."""
         from ml_workspace_lab.client.figures import image
 
         self._put(f"images/{name}.png", image(path, plot))

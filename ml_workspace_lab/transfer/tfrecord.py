@@ -2,13 +2,13 @@
 
 import struct
 from collections.abc import Iterator
-from functools import cache
 from typing import BinaryIO
+
+import google_crc32c
 
 from ml_workspace_lab.errors import InvalidInput
 
 _LENGTH, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
-_POLYNOMIAL = 0x82F63B78
 LARGEST = 1 << 30
 
 
@@ -30,20 +30,5 @@ def records(stream: BinaryIO) -> Iterator[bytes]:
 
 def masked(content: bytes) -> int:
     """The CRC-32C of a content, turned around so that it can lie in a content of its own."""
-    table = _table()
-    crc = 0xFFFFFFFF
-    for byte in content:
-        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    crc ^= 0xFFFFFFFF
+    crc: int = google_crc32c.value(content)
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-@cache
-def _table() -> tuple[int, ...]:
-    found = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (_POLYNOMIAL if crc & 1 else 0)
-        found.append(crc)
-    return tuple(found)

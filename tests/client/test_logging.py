@@ -1,5 +1,6 @@
 """What a run logs as a file comes back the same through a folder and through a server."""
 
+import io
 import json
 import math
 import secrets
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ml_workspace_lab import Run, Workspace
 from ml_workspace_lab.client.growing_table import PART_ROWS
@@ -163,6 +165,49 @@ def test_figures_and_files_come_back(run: Run, tmp_path: Path) -> None:
     assert run.get_file_names() == ["a.txt", "all/a.txt", "images/loss.png", "plots/loss.svg"]
     with pytest.raises(InvalidInput, match="is not a folder"):
         run.log_artifacts(tmp_path / "none")
+
+
+GREY = np.array([[0, 128], [255, 64]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("plot", "shown"),
+    [
+        (GREY, GREY),
+        (GREY.astype(np.int64)[:, :, None], GREY),
+        (GREY / 255, GREY),
+        (GREY > 100, np.array([[0, 255], [255, 0]], np.uint8)),
+        (np.stack([GREY] * 3, axis=2), np.stack([GREY] * 3, axis=2)),
+        (Image.fromarray(GREY), GREY),
+    ],
+)
+def test_an_array_is_kept_as_the_picture_it_is(run: Run, plot: Any, shown: Any) -> None:
+    run.log_image("seen", plot=plot)
+    found = np.asarray(Image.open(io.BytesIO(run.read_artifact("images/seen.png"))))
+    assert found.tolist() == shown.tolist()
+
+
+@pytest.mark.parametrize(
+    ("plot", "reason"),
+    [
+        (np.zeros(3), "shape \\(3,\\)"),
+        (np.zeros((2, 2, 2)), "shape"),
+        (np.full((2, 2), 256), "no brightness"),
+        (np.full((2, 2), math.nan), "no brightness"),
+        (np.full((2, 2), "a"), "no brightness"),
+        ([[1]], "list can't be saved"),
+    ],
+)
+def test_what_is_no_picture_is_refused(run: Run, plot: Any, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=f"plot: .*{reason}"):
+        run.log_image("seen", plot=plot)
+    assert run.get_file_names() == []
+
+
+def test_an_array_in_the_place_of_a_path_is_told_where_it_belongs(run: Run) -> None:
+    with pytest.raises(InvalidInput, match="path: ndarray is not the name") as told:
+        run.log_image("seen", GREY)  # type: ignore[arg-type]
+    assert "plot=" in str(told.value)
 
 
 Log = Callable[[Run, str], Any]

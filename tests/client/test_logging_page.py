@@ -21,7 +21,10 @@ def test_the_page_runs_as_it_stands(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr
         assert ended.stdout.splitlines() == [
             "[0.5, 0.25]",
+            "[0 1 2] [0.1 0.4 0.2] 3",
+            "3",
             "[1.0, 0.5, 0.3333333333333333]",
+            "[('input', 'people.csv'), ('input', 'numbers'), ('output', 'scores')]",
             "['fold 1', 'retry']",
             "3",
             "system/cpu_percent",
