@@ -93,6 +93,40 @@ print("held")
 """
 )
 
+UPLOADS = (
+    BEGIN
+    + """
+import hashlib
+from io import BytesIO
+from ml_workspace_lab.experiments.uploads import PART, ArtifactUpload
+
+content = os.urandom(PART + 1_000_000)
+wanted = ArtifactUpload("model.bin", hashlib.sha256(content).hexdigest(), len(content))
+uploads = ws.connection.artifact_uploads
+assert uploads.begin(run.id, wanted).missing == [1, 2]
+
+def put(part):
+    body = BytesIO(content[(part - 1) * PART : part * PART])
+    uploads.put_part(run.id, wanted.digest, part, "model.bin", content=body)
+
+put(1)
+fill()
+refused(lambda: put(2))
+ballast.unlink()
+assert uploads.begin(run.id, wanted).missing == [2], "the first part is not sent again"
+put(2)
+fill()
+refused(lambda: uploads.end(run.id, wanted))
+assert run.get_file_names() == []
+ballast.unlink()
+assert uploads.begin(run.id, wanted).missing == [], "nothing is sent again"
+uploads.end(run.id, wanted)
+assert run.read_artifact("model.bin") == content
+run.complete()
+print("held")
+"""
+)
+
 
 def can_mount() -> bool:
     probe = ["unshare", "--mount", "--map-root-user", "true"]
@@ -102,7 +136,11 @@ def can_mount() -> bool:
 @pytest.mark.skipif(not can_mount(), reason="this machine lets nobody mount a small disk")
 @pytest.mark.parametrize(
     ("size", "code"),
-    [pytest.param("3m", HOLDS, id="what-holds"), pytest.param("48m", DELETES, id="what-deletes")],
+    [
+        pytest.param("3m", HOLDS, id="what-holds"),
+        pytest.param("48m", DELETES, id="what-deletes"),
+        pytest.param("48m", UPLOADS, id="what-came-in-parts"),
+    ],
 )
 def test_on_a_full_disk(tmp_path: Path, size: str, code: str) -> None:
     assert "'" not in code
