@@ -31,9 +31,10 @@ class FolderSource:
             folder.name: folder
             for parent in (root, root / TRASH)
             for folder in _folders(parent)
-            if folder.name != MODELS and (folder / META).is_file()
+            if folder.name not in (MODELS, TRASH)
+            and (_has_meta(folder) or any(map(_has_meta, _folders(folder))))
         }
-        if not self._folders:
+        if not any(map(_has_meta, self._folders.values())):
             raise InvalidInput(f"{shown(root)} is not a store of MLflow.", field="source")
         self._runs: dict[str, Path] = {}
         self._files = Files()
@@ -47,8 +48,7 @@ class FolderSource:
         folders = [
             folder
             for folder in _folders(self._folders[experiment])
-            if folder.name not in ("tags", "datasets", "traces", MODELS)
-            and (folder / META).is_file()
+            if folder.name not in ("tags", "datasets", "traces", MODELS) and _is_kept(folder)
         ]
         self._runs |= {folder.name: folder for folder in folders}
         return [run for _, run in sorted(self._files.readable("run", folders, _start))]
@@ -57,13 +57,11 @@ class FolderSource:
         return [self._run(self._runs[run]) for run in ids]
 
     def logged_models(self, experiment: str) -> list[SourceModel]:
-        folders = _folders(self._folders[experiment] / MODELS)
-        found = [folder for folder in folders if (folder / META).is_file()]
+        found = list(filter(_is_kept, _folders(self._folders[experiment] / MODELS)))
         return list(self._files.readable("logged model", found, self._logged_model))
 
     def registered_models(self) -> list[SourceRegistered]:
-        folders = _folders(self._root / MODELS)
-        found = [folder for folder in folders if (folder / META).is_file()]
+        found = list(filter(_is_kept, _folders(self._root / MODELS)))
         return list(self._files.readable("registered model", found, self._registered))
 
     def others(self) -> Iterator[tuple[str, int]]:
@@ -182,6 +180,16 @@ class FolderSource:
             run_link=str(found.get("run_link") or ""),
             tags=self._files.texts("tag", folder / "tags"),
         )
+
+
+def _has_meta(folder: Path) -> bool:
+    return (folder / META).is_file()
+
+
+def _is_kept(folder: Path) -> bool:
+    """Whether a folder is of a run or a model, also where its own record is lost."""
+    parts = ("params", "metrics", "tags", "artifacts", "version-1")
+    return _has_meta(folder) or any((folder / part).is_dir() for part in parts)
 
 
 def _outputs(run: Path) -> Iterator[SourceInput]:

@@ -44,9 +44,14 @@ DAMAGED = {
 }
 
 
-def test_a_damaged_file_is_named_and_the_rest_comes(ws: Workspace, mlruns: Path) -> None:
+@pytest.mark.parametrize("there", [True, False])
+def test_a_damaged_file_is_named_and_the_rest_comes(
+    ws: Workspace, mlruns: Path, there: bool
+) -> None:
     for path in DAMAGED.values():
         put(mlruns / path, "")
+        if not there:
+            (mlruns / path).unlink()
     put(mlruns / "12" / ("4" * 32) / "meta.yaml", "status: 3\nstart_time: 7\n")
     report = ws.import_mlflow(str(mlruns))
     assert (report.experiments, report.runs, report.model_versions) == (1, 1, 1)
