@@ -125,6 +125,14 @@ def _package(path: str) -> dict[str, Any] | None:
     return package
 
 
+def archive_hash(archive: dict[str, Any]) -> str | None:
+    """`sha256:…` of an archive as PEP 610 tells of it; pip before 23.1 knew one hash alone."""
+    if digest := (archive.get("hashes") or {}).get("sha256"):
+        return f"sha256:{digest}"
+    name, _, digest = archive.get("hash", "").partition("=")
+    return f"sha256:{digest}" if name == "sha256" else None
+
+
 def _origin(text: str) -> dict[str, Any]:
     """Where a package that no index gave came from (PEP 610), without user names and passwords."""
     try:
@@ -136,12 +144,8 @@ def _origin(text: str) -> dict[str, Any]:
         found["url"] = without_credentials(origin["url"])
     if origin.get("dir_info", {}).get("editable"):
         found["editable"] = True
-    archive = origin.get("archive_info", {})
-    hashes = archive.get("hashes") or {}
-    if hashes.get("sha256"):
-        found["hash"] = "sha256:" + hashes["sha256"]
-    elif archive.get("hash", "").startswith("sha256="):
-        found["hash"] = archive["hash"].replace("=", ":", 1)
+    if digest := archive_hash(origin.get("archive_info", {})):
+        found["hash"] = digest
     commit = origin.get("vcs_info", {}).get("commit_id")
     if commit:
         found["commit"] = commit

@@ -14,6 +14,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from ml_workspace_lab.environments import requirements, runtime, tools
+from ml_workspace_lab.environments.capture import archive_hash
 from ml_workspace_lab.environments.conda import as_pip
 from ml_workspace_lab.environments.model import (
     CondaSpecification,
@@ -194,13 +195,17 @@ def _from_report(report: dict[str, Any]) -> str:
     for item in report["install"]:
         name = canonicalize_name(item["metadata"]["name"])
         info = item["download_info"]
-        hashes = info.get("archive_info", {}).get("hashes", {})
-        if "sha256" not in hashes:
-            raise InvalidInput(f"{name} comes from where no hash is known.", field="requirements")
+        digest = archive_hash(info.get("archive_info", {}))
+        if digest is None:
+            raise InvalidInput(
+                f"{name} comes from where no hash is known.",
+                field="requirements",
+                hint="Install uv, which takes the hash of whatever it finds.",
+            )
         what = f"{name}=={item['metadata']['version']}"
         if item.get("is_direct"):
             what = f"{name} @ {info['url']}"
-        lines.append(f"{what} \\\n    --hash=sha256:{hashes['sha256']}")
+        lines.append(f"{what} \\\n    --hash={digest}")
     return "\n".join([*sorted(lines), ""])
 
 

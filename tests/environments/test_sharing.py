@@ -1,5 +1,6 @@
 """A build is one for all: whole or not there, made once, removed when nobody needs it."""
 
+import ensurepip
 import multiprocessing
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from packaging.version import Version
 
 from ml_workspace_lab import Environment, NotebookRunConfig, Workspace
 from ml_workspace_lab.environments import building, locking, runtime, tools
@@ -154,6 +156,10 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, lock: Loc
         building.build(Builds(open_to_all), lock)
 
 
+@pytest.mark.skipif(
+    Version(ensurepip.version()) < Version("23.1"),
+    reason="this Python brings a pip that tells no hash of what lies in a folder",
+)
 def test_without_uv_pip_does_its_work_and_says_so(
     small: None, builds: Builds, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -17,7 +17,8 @@ def old(tmp_path: Path) -> Path:
     """A workspace of the first release: a run of it was killed in the middle, the metrics of
     another were removed."""
     with tarfile.open(FIXTURE) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from 3.11.4 on
+        archive.extractall(tmp_path)
     return tmp_path / "schema1"
 
 

@@ -29,7 +29,8 @@ TABLES = [*ORDER.split(), "model", "model_version", "token", "event", "audit", "
 def old(tmp_path: Path, postgresql: Cluster) -> Any:
     """A workspace of schema 1 whose rows are in PostgreSQL: its folder and the URL."""
     with tarfile.open(FIXTURE) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from 3.11.4 on
+        archive.extractall(tmp_path)
     root = tmp_path / "schema1"
     with postgresql.schema() as url:
         with revisions.postgresql(url) as connection:
