@@ -89,8 +89,11 @@ class RunFiles(RunRecord):
             ended = not follow or self.info().state.is_terminal
             page = self.workspace.connection.logs.lines(self.id, first, LINES_AT_ONCE)
             first = max(page.total + first, 0) if first < 0 else first
-            # A line that is not ended yet may go on.
-            whole = [line for line in page.items if ended or line.number + 1 < page.total]
+            whole = [
+                line
+                for line in page.items
+                if ended or not page.unended or line.number + 1 < page.total
+            ]
             yield from whole
             first += len(whole)
             if whole:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ml_workspace_lab.api.types import Scalar, number_to_wire
+from ml_workspace_lab.api.types import Scalar, number_from_wire, number_to_wire
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import MetricSummary, RunDocument
 from ml_workspace_lab.experiments.points import Summary
@@ -133,6 +133,22 @@ def fill(queries: Queries, run: int, document: RunDocument) -> RunDocument:
 def set_summaries(document: RunDocument, summaries: Mapping[str, Summary]) -> None:
     for key, summary in summaries.items():
         document.metrics[key] = shown(summary)
+
+
+def summary(document: RunDocument, name: str) -> Summary | None:
+    """What is known of a metric. Columns of SQLite have no -0.0, documents have."""
+    if (known := document.metrics.get(name)) is None:
+        return None
+    return Summary(
+        known.count,
+        number_from_wire(known.last),
+        known.last_step,
+        known.last_time,
+        None if known.min is None else number_from_wire(known.min),
+        known.min_step,
+        None if known.max is None else number_from_wire(known.max),
+        known.max_step,
+    )
 
 
 def shown(summary: Summary) -> MetricSummary:

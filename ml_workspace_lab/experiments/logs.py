@@ -25,11 +25,13 @@ class LogLine(Struct, frozen=True):
 
 
 class LogLines(Struct, frozen=True):
-    """Some lines of a log of `total`; `complete` when no more will follow."""
+    """Some lines of a log of `total`; `complete` when no more will follow, `unended` while the
+    log's last line may go on."""
 
     items: list[LogLine]
     total: int
     complete: bool
+    unended: bool = False
 
 
 class LogMatches(Struct, frozen=True):
@@ -50,7 +52,12 @@ class Logs(Service):
         found = read_lines(self.storage.run(run_id).log, first, limit)
         items = [_shown(line) for line in found.items]
         last = items[-1].number + 1 if items else max(first, 0)
-        return LogLines(items, found.total, complete=ended and last >= found.total)
+        return LogLines(
+            items,
+            found.total,
+            complete=ended and last >= found.total,
+            unended=found.unended and not ended,
+        )
 
     @operation("GET", "/runs/{run_id}/log/search", action="experiments/runs/read")
     def search(

@@ -28,13 +28,12 @@ def extend(
         if new is not None:
             fresh[name] = new
     _add_chunks(transaction, run["id"], {keys[name]: found for name, found in fresh.items()})
-    known = _summaries(transaction, run["id"])
+    document = documents.read(run)
     summaries = {
-        name: points.merged(known.get(keys[name]), points.summary(found))
+        name: points.merged(documents.summary(document, name), points.summary(found))
         for name, found in fresh.items()
     }
     _set_summaries(transaction, run["id"], {keys[name]: one for name, one in summaries.items()})
-    document = documents.read(run)
     documents.set_summaries(document, summaries)
     if lost:
         total = lost + int(document.properties.get(LOST, "0"))
@@ -147,24 +146,6 @@ def compact(transaction: Transaction, run: int) -> None:
         )
         packed = points.as_columns(points.joined(found))
         _insert(transaction, list(_rows(run, row["key"], packed)))
-
-
-def _summaries(queries: Queries, run: int) -> dict[int, Summary]:
-    rows = queries.all("SELECT * FROM series WHERE run = :run", run=run)
-    return {row["key"]: _summary(row) for row in rows}
-
-
-def _summary(row: Row) -> Summary:
-    return Summary(
-        row["count"],
-        math.nan if row["last"] is None else row["last"],
-        row["last_step"],
-        row["last_time"],
-        row["low"],
-        row["low_step"],
-        row["high"],
-        row["high_step"],
-    )
 
 
 def _set_summaries(transaction: Transaction, run: int, found: Mapping[int, Summary]) -> None:

@@ -25,10 +25,11 @@ class Line(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Lines one after the other, and how many the log has."""
+    """Lines one after the other, how many the log has, and whether its last one may go on."""
 
     items: list[Line]
     total: int
+    unended: bool
 
 
 def read_lines(path: Path, first: int, limit: int) -> Lines:
@@ -37,14 +38,14 @@ def read_lines(path: Path, first: int, limit: int) -> Lines:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return Lines([], 0)
+        return Lines([], 0, unended=False)
     try:
         size = os.fstat(descriptor).st_size
         with LineIndex(path) as index:
             last = index.last()
             total = last.line + count_lines(descriptor, last.offset, size)
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                total += 1
+            unended = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            total += unended
             if first < 0:
                 first = max(total + first, 0)
             start = offset_of(descriptor, index.at_line(first), first, size)
@@ -57,7 +58,7 @@ def read_lines(path: Path, first: int, limit: int) -> Lines:
             number = first + len(items)
             items.append(line(number, offset, raw, records))
             taken += min(len(raw), LONGEST_LINE)
-        return Lines(items, total)
+        return Lines(items, total, unended)
     finally:
         os.close(descriptor)
 

@@ -3373,12 +3373,15 @@ export interface components {
     };
     /**
      * LogLines
-     * @description Some lines of a log of `total`; `complete` when no more will follow.
+     * @description Some lines of a log of `total`; `complete` when no more will follow, `unended` while the
+     *         log's last line may go on.
      */
     LogLines: {
       items: components['schemas']['LogLine'][];
       total: number;
       complete: boolean;
+      /** @default false */
+      unended: boolean;
     };
     /**
      * LogMatches

@@ -31,7 +31,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
     }
     pip = [folder / "env" / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, f"{wheel}[lab]"], env=variables, check=True)
+    # pip keeps the settings of whoever runs the tests, which may lie in their home.
+    subprocess.run([*pip, f"{wheel}[lab]"], env=kept, check=True)
     assert shutil.which("node", path=variables["PATH"]) is None
     return variables
 

@@ -41,8 +41,8 @@ def test_a_long_queue_keeps_its_order_over_a_restart_and_is_canceled_whole(
     eventually(lambda: not ws.runs(active=True), 60)
     done = [int(word) for word in lines.read_text().split()]
     assert done == list(range(len(done)))
-    states = {run.get_status() for run in runs}
-    assert states == {RunState.COMPLETED, RunState.CANCELED}
+    ends = {(run.get_status(), run.get_details()["reason"]) for run in runs}
+    assert {state for state, _ in ends} == {RunState.COMPLETED, RunState.CANCELED}, ends
 
 
 def test_a_new_background_process_adopts_the_living_and_finds_out_the_dead(

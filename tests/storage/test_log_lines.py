@@ -163,6 +163,6 @@ def test_a_log_goes_on_where_another_process_has_left_it(tmp_path: Path) -> None
 
 
 def test_where_nothing_was_printed_there_are_no_lines(tmp_path: Path) -> None:
-    assert read_lines(tmp_path / "log.txt", -10, 10) == ([], 0)
+    assert read_lines(tmp_path / "log.txt", -10, 10) == ([], 0, False)
     find = finder("a", regex=False, ignore_case=False)
     assert search_lines(tmp_path / "log.txt", find, 0, 10) == ([], None)
