@@ -11,7 +11,12 @@ from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.compute.model import Quotas, Resources, UpdateCompute
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.jobs import store
 from ml_workspace_lab.jobs.model import After, Retry
+from ml_workspace_lab.jobs.runner.direct import DirectLink
+from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.files import FileLock
+from ml_workspace_lab.workspace import folder
 from tests.conftest import eventually
 
 
@@ -138,3 +143,17 @@ def test_all_are_canceled_at_once(ws: Workspace, tmp_path: Path) -> None:
     assert ws.cancel_runs(experiment="e", compute_target="local") == 5
     assert {end_of(run).state for run in runs} == {RunState.CANCELED}
     assert ws.cancel_runs() == 0
+
+
+def test_a_cancel_between_two_steps_of_a_runner_is_no_failure(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    run = submit(ws, tmp_path, "sleep 60")
+    eventually(lambda: run.get_status() is RunState.RUNNING)
+    services = Services(folder.open_(Path(ws.location)))
+    job = store.find(services.storage.database, run.id)
+    assert job is not None
+    link = DirectLink(services, job, FileLock(tmp_path / "lock"), "", handed_over=False)
+    run.cancel()
+    link.move(RunState.FINALIZING)
+    assert end_of(run).state is RunState.CANCELED

@@ -103,7 +103,9 @@ class DirectLink:
                 self._services.environments.record(self.run_id, found)
 
     def move(self, state: RunState) -> None:
-        self._services.runs.move(self.run_id, state)
+        # Where the run was asked to end at this moment, the signal that ends it is under way.
+        with suppress(Conflict):
+            self._services.runs.move(self.run_id, state)
 
     def report_progress(self, progress: Progress) -> None:
         self._services.runs.report_progress(self.run_id, progress)
