@@ -1,15 +1,17 @@
 """A registered model as its users hold it."""
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file, is_folder, save
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
-from ml_workspace_lab.models.model import ModelFile, ModelVersion, RegisterModel
+from ml_workspace_lab.models.model import CreateModel, ModelFile, ModelVersion, RegisterModel
 from ml_workspace_lab.storage.paths import below
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ class Model:
         model_name: str,
         model_path: str | Path | None = None,
         *,
+        model: Any = None,
+        input_example: Any = None,
+        allow_pickle: bool = True,
         run: "Run | None" = None,
         artifact_path: str | None = None,
         tags: Mapping[str, str] | None = None,
@@ -60,12 +65,31 @@ class Model:
         model_framework: str = "",
     ) -> "Model":
         """A new version of the model `model_name`: the file or folder `model_path` of this
-        machine, or `artifact_path` among the artifacts of `run`."""
-        if (model_path is None) == (artifact_path is None):
-            raise InvalidInput("Give either model_path or artifact_path.", field="model_path")
+        machine, `artifact_path` among the artifacts of `run`, or the live object `model`.
+
+        A live model of a library (scikit-learn, XGBoost, LightGBM, CatBoost, statsmodels, ONNX,
+        Keras) or anything that predicts or can be called is written as a folder that MLflow loads,
+        in the library's own format where that executes no code, else as a pickle, which
+        `allow_pickle=False` refuses. With `input_example` (a data frame, or an array with a row
+        for each input) its signature is kept. Raises InvalidInput.
+        """
+        if sum(given is not None for given in (model_path, artifact_path, model)) != 1:
+            raise InvalidInput(
+                "Give one of model_path, artifact_path and model.", field="model_path"
+            )
         files: list[ModelFile] = []
         if model_path is not None:
             files = _put_files(workspace, Path(model_path))
+        if model is not None:
+            from ml_workspace_lab.models.flavors import folder as flavors
+
+            convert({"name": model_name}, CreateModel)  # before the work of writing it
+            with tempfile.TemporaryDirectory() as folder:
+                found = flavors.write(
+                    model, Path(folder), input_example=input_example, allow_pickle=allow_pickle
+                )
+                model_framework = model_framework or found
+                files = _put_files(workspace, Path(folder))
         info = workspace.connection.models.register(
             model_name,
             RegisterModel(
@@ -115,6 +139,14 @@ class Model:
     def delete(self) -> None:
         """Delete this version. Raises Conflict while an endpoint serves it."""
         self.workspace.connection.models.delete(self.name, self.version)
+
+    def preflight(self, scoring_script: str | Path | None = None, *, sample: Any = None) -> Any:
+        """Try what scores in a fresh process, before anything is deployed: `init()` and
+        `run(sample)` of a script, or the model's own predict. The answer; None without a sample.
+        Raises ScoringFailed with the traceback, InvalidInput where the sample is refused."""
+        from ml_workspace_lab.client.endpoint import preflight
+
+        return preflight(self, scoring_script, sample)
 
     def deploy(self, endpoint_name: str, **options: Any) -> "Endpoint":
         """Serve this version: see `Endpoint.deploy`."""

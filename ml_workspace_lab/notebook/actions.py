@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -84,10 +83,12 @@ class Session:
         if options.object is not None:
             if options.run is not None:
                 raise InvalidInput("Give either --object or --run.", field="object")
-            return register_object(
+            example = options.example and _variable(shell, options.example)
+            return Model.register(
                 self.workspace(),
                 options.model,
-                _variable(shell, options.object),
+                model=_variable(shell, options.object),
+                input_example=example,
                 tags=tags,
                 description=options.description,
             )
@@ -134,32 +135,6 @@ class Session:
                 "There are no cells to run.", field="notebook", hint="Name a file: %ws_run FILE."
             )
         return document
-
-
-def register_object(
-    workspace: Workspace,
-    name: str,
-    value: Any,
-    *,
-    tags: Mapping[str, str] | None = None,
-    description: str = "",
-) -> Model:
-    """Save a live object and register it. It is pickled: loading it executes code, and only a
-    scoring process ever does."""
-    import pickle
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.pkl"
-        try:
-            path.write_bytes(pickle.dumps(value))
-        except Exception as error:  # noqa: BLE001 - the object's own code is asked how to save it
-            raise InvalidInput(
-                f"The object can't be saved: {error}.",
-                field="object",
-                hint="Save it to a file yourself and register that.",
-            ) from None
-        return Model.register(workspace, name, path, tags=tags, description=description)
 
 
 def endpoint_name(model: str) -> str:

@@ -69,6 +69,7 @@ def register_parser() -> Parser:
     parser.add_argument("--run", help="run id; default: the last run of this notebook")
     parser.add_argument("--path", default="outputs", help="file or folder among its artifacts")
     parser.add_argument("--object", metavar="VARIABLE", help="a live object instead of a run")
+    parser.add_argument("--example", metavar="VARIABLE", help="an example of the object's input")
     parser.add_argument("-d", "--description", default="")
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
     return parser

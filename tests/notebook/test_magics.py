@@ -131,13 +131,13 @@ def test_models_come_from_the_last_run_and_from_live_objects(
     assert model.info().run_id == place.runs("models")[0].id
     kernel("%ws_register from-run --run {run.id} --path outputs")
     assert Model(place, "from-run").version == 2
-    kernel("thing = {'a': 1}")
+    kernel("thing = lambda rows: rows")
     kernel("%ws_register thing --object thing -d live -t k=v")
     info = Model(place, "thing").info()
     assert (info.description, info.tags, info.executes_code) == ("live", {"k": "v"}, True)
     assert "loading it executes code" in kernel("%ws_register thing --object thing").text
     kernel("odd = (x for x in [])")
-    assert "UsageError: The object can't be saved" in kernel("%ws_register x --object odd").text
+    assert "generator is no model" in kernel("%ws_register x --object odd").text
 
 
 def test_a_model_is_tried_then_deployed(kernel: Kernel, place: Workspace, folder: Path) -> None:

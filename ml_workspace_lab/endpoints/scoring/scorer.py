@@ -1,4 +1,4 @@
-"""The code that scores: a script with `init()` and `run(data)`, or a scikit-learn model as it is.
+"""The code that scores: a script with `init()` and `run(data)`, or a model that predicts.
 
 Loading a model may execute code, so this is imported by scoring processes alone.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.endpoints.scoring.payload import features
+from ml_workspace_lab.models.flavors import loading
+from ml_workspace_lab.models.flavors.loading import Loaded
 
 PICKLES = (".pkl", ".pickle", ".joblib")
 
@@ -32,7 +34,11 @@ def load(model: Path, script: Path | None) -> Scorer:
     os.environ["AZUREML_MODEL_DIR"] = str(model)
     if script is not None:
         return _script_scorer(script)
-    return _model_scorer(_load_sklearn(model))
+    if (folder := loading.find(model)) is not None:
+        return _model_scorer(loading.load(folder))
+    found = _load_sklearn(model)
+    names = [str(name) for name in getattr(found, "feature_names_in_", [])]
+    return _model_scorer(Loaded(found.predict, names, getattr(found, "n_features_in_", None)))
 
 
 def _script_scorer(script: Path) -> Scorer:
@@ -56,14 +62,12 @@ def _script_scorer(script: Path) -> Scorer:
     return score
 
 
-def _model_scorer(model: Any) -> Scorer:
+def _model_scorer(model: Loaded) -> Scorer:
     """`model.predict` on the rows of the body; the predictions as a list."""
-    names = [str(name) for name in getattr(model, "feature_names_in_", [])]
-    count = getattr(model, "n_features_in_", None)
 
     def score(body: bytes) -> Any:
         try:
-            rows = features(json.loads(body), names, count)
+            rows = features(json.loads(body), model.names, model.count)
         except ValueError as error:
             raise BadInput(str(error)) from None
         try:

@@ -1,0 +1,185 @@
+"""Reading a model's folder back, without MLflow. Loading may execute code: only a process that
+scores, or its user, does it."""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_workspace_lab.errors import InvalidInput
+
+MLMODEL = "MLmodel"
+
+
+@dataclass
+class Loaded:
+    """A model that answers rows (a data frame, or an array), the names of its columns (none where
+    it goes by their places) and how many they are (None where that is not known)."""
+
+    predict: Callable[[Any], Any]
+    names: list[str]
+    count: int | None
+
+
+def find(folder: Path) -> Path | None:
+    """The one folder at or below `folder` that has an MLmodel file; None where there is none, or
+    more than one."""
+    found = [path.parent for path in folder.rglob(MLMODEL) if path.is_file()]
+    return found[0] if len(found) == 1 else None
+
+
+def load(folder: Path) -> Loaded:
+    """The model of a folder with an MLmodel file. Raises InvalidInput where the file can't be read
+    or speaks of no flavor that is known here, ImportError where a library is missing."""
+    described = _described(folder)
+    flavors = described["flavors"]
+    for flavor, read in _READERS.items():
+        if isinstance(options := flavors.get(flavor), dict):
+            model = read(folder, options)
+            names, count = _inputs(described, model)
+            return Loaded(getattr(model, "predict", model), names, count)
+    known = ", ".join(sorted(_READERS))
+    told = ", ".join(sorted(flavors))
+    raise InvalidInput(
+        f"The model is of the flavors {told}; here {known} are known.",
+        hint="Give a scoring script with init() and run(data).",
+    )
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        found = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InvalidInput(f"MLmodel can't be read: {error}") from None
+    if not isinstance(found, dict) or not isinstance(found.get("flavors"), dict):
+        raise InvalidInput("MLmodel names no flavors.")
+    return found
+
+
+def _inputs(described: dict[str, Any], model: Any) -> tuple[list[str], int | None]:
+    """The columns of the input, as the model itself or its signature says."""
+    own = [str(name) for name in getattr(model, "feature_names_in_", [])]
+    count = getattr(model, "n_features_in_", None)
+    if own or count is not None:
+        return own, count
+    signature = described.get("signature") or {}
+    columns = json.loads(signature.get("inputs") or "[]")
+    names = [column["name"] for column in columns if "name" in column]
+    if names:
+        return names, len(names)
+    shapes = [column["tensor-spec"]["shape"] for column in columns if "tensor-spec" in column]
+    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][1] > 0:
+        return [], int(shapes[0][1])
+    return [], None
+
+
+def _file(folder: Path, name: Any) -> Path:
+    """A file of the folder, and of no other place."""
+    path = (folder / str(name)).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InvalidInput(f"MLmodel points to {str(name)!r}, which is outside of the model.")
+    return path
+
+
+def _pickled(path: Path, how: str) -> Any:
+    reader = importlib.import_module("cloudpickle" if how == "cloudpickle" else "pickle")
+    with path.open("rb") as file:
+        return reader.load(file)
+
+
+def _sklearn(folder: Path, options: dict[str, Any]) -> Any:
+    path = _file(folder, options["pickled_model"])
+    how = options.get("serialization_format", "pickle")
+    if how == "skops":
+        import skops.io
+
+        return skops.io.load(path, trusted=options.get("skops_trusted_types") or [])
+    return _pickled(path, how)
+
+
+def _xgboost(folder: Path, options: dict[str, Any]) -> Any:
+    import xgboost
+
+    kind = str(options.get("model_class", "xgboost.core.Booster")).rpartition(".")[2]
+    model = getattr(xgboost, kind)()
+    model.load_model(_file(folder, options["data"]))
+    if kind != "Booster":
+        return model
+    return lambda rows: model.predict(xgboost.DMatrix(rows))
+
+
+def _lightgbm(folder: Path, options: dict[str, Any]) -> Any:
+    path = _file(folder, options["data"])
+    if options.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster":
+        return _sklearn(folder, {**options, "pickled_model": options["data"]})
+    import lightgbm
+
+    return lightgbm.Booster(model_file=path)
+
+
+def _catboost(folder: Path, options: dict[str, Any]) -> Any:
+    import catboost
+
+    model = getattr(catboost, str(options["model_type"]))()
+    model.load_model(str(_file(folder, options["data"])), options.get("save_format", "cbm"))
+    return model
+
+
+def _statsmodels(folder: Path, options: dict[str, Any]) -> Any:
+    return _pickled(_file(folder, options["data"]), "pickle")
+
+
+def _onnx(folder: Path, options: dict[str, Any]) -> Any:
+    import os
+
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import numpy as np
+    import onnxruntime
+
+    path = _file(folder, options["data"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    [given] = session.get_inputs()
+    kinds = {"tensor(float)": "f4", "tensor(double)": "f8", "tensor(int64)": "i8"}
+    kind = kinds.get(given.type)
+    output = session.get_outputs()[0].name
+    return lambda rows: session.run([output], {given.name: np.asarray(rows, kind)})[0]
+
+
+def _keras(folder: Path, options: dict[str, Any]) -> Any:
+    import os
+
+    if backend := options.get("keras_backend"):
+        os.environ.setdefault("KERAS_BACKEND", str(backend))
+    import keras
+
+    path = _file(folder, options.get("data", "data"))
+    model = keras.saving.load_model(path / "model.keras" if path.is_dir() else path, safe_mode=True)
+    return lambda rows: model.predict(rows, verbose=0)
+
+
+def _function(folder: Path, options: dict[str, Any]) -> Any:
+    """What MLflow calls `python_function`: a module of the folder's own that loads the rest, or one
+    that is installed."""
+    module = str(options["loader_module"])
+    code = _file(folder, options["code"]) if options.get("code") else None
+    if code is not None:
+        sys.path.insert(0, str(code))
+    loader = importlib.import_module(module)
+    return loader._load_pyfunc(str(_file(folder, options.get("data", "."))))
+
+
+_READERS: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
+    "sklearn": _sklearn,
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+    "catboost": _catboost,
+    "statsmodels": _statsmodels,
+    "onnx": _onnx,
+    "keras": _keras,
+    "python_function": _function,
+}

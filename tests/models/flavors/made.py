@@ -1,0 +1,91 @@
+"""Makes one model of a library, writes it as a folder, and says what it answers to its example.
+
+`python made.py LIBRARY FOLDER`, in an environment that has the library and not this project's
+dependencies: what writes models needs none of them.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_workspace_lab.models.flavors import folder
+
+ROWS = np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [1.0, 1.0], [0.1, 0.9], [0.9, 0.2]])
+LABELS = np.array([0, 1, 0, 1, 0, 1])
+
+
+def sklearn() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(ROWS, LABELS)
+
+
+def forest() -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(5, random_state=1).fit(ROWS, LABELS)
+
+
+def xgboost() -> Any:
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(n_estimators=3).fit(ROWS, LABELS)
+
+
+def booster() -> Any:
+    import xgboost
+
+    return xgboost.train({}, xgboost.DMatrix(ROWS, LABELS), 2)
+
+
+def lightgbm() -> Any:
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(min_child_samples=1, n_estimators=3, verbose=-1).fit(ROWS, LABELS)
+
+
+def lightgbm_booster() -> Any:
+    return lightgbm().booster_
+
+
+def statsmodels() -> Any:
+    from statsmodels.api import OLS
+
+    return OLS(LABELS, ROWS).fit()
+
+
+def keras() -> Any:
+    import os
+
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras as library
+
+    model = library.Sequential([library.Input((2,)), library.layers.Dense(1)])
+    model.compile(loss="mse")
+    return model
+
+
+def function() -> Any:
+    return lambda rows: np.asarray(rows).sum(axis=1)
+
+
+def main(library: str, target: str) -> None:
+    model = globals()[library]()
+    framework = folder.write(model, Path(target), input_example=ROWS)
+    if library == "booster":
+        import xgboost as native
+
+        answer = model.predict(native.DMatrix(ROWS))
+    else:
+        answer = getattr(model, "predict", model)(ROWS)
+    found = {"framework": framework, "answer": np.asarray(answer, float).ravel().tolist()}
+    Path(target, "..", "answer.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
