@@ -60,7 +60,8 @@ class _Pickles:
     def __init__(self, allowed: bool) -> None:
         self._allowed = allowed
 
-    def write(self, model: Any, path: Path, why: str) -> None:
+    def write(self, model: Any, path: Path, why: str) -> str:
+        """The module that wrote it. Raises InvalidInput."""
         if not self._allowed:
             raise InvalidInput(
                 f"model: {type(model).__name__} can only be kept as a pickle: {why}",
@@ -76,6 +77,7 @@ class _Pickles:
             raise InvalidInput(
                 f"model: {type(model).__name__} can't be pickled: {error}", field="model"
             ) from error
+        return str(pickler.__name__)
 
 
 def _pickler() -> Any:
@@ -100,9 +102,9 @@ def _sklearn(model: Any, folder: Path, pickles: _Pickles) -> Written:
         }
         packages.append("skops")
     else:
-        pickles.write(model, folder / PICKLE_FILE, why)
-        options |= {"pickled_model": PICKLE_FILE, "serialization_format": "cloudpickle"}
-        packages.append("cloudpickle")
+        how = pickles.write(model, folder / PICKLE_FILE, why)
+        options |= {"pickled_model": PICKLE_FILE, "serialization_format": how}
+        packages.append(how)
     function = {
         "loader_module": "mlflow.sklearn",
         "model_path": options["pickled_model"],
@@ -147,9 +149,9 @@ def _lightgbm(model: Any, folder: Path, pickles: _Pickles) -> Written:
         options["data"] = "model.lgb"
         model.save_model(folder / "model.lgb")
     else:
-        options |= {"data": PICKLE_FILE, "serialization_format": "cloudpickle"}
         why = "LightGBM writes a Booster as text and no others; give model.booster_ for that."
-        pickles.write(model, folder / PICKLE_FILE, why)
+        how = pickles.write(model, folder / PICKLE_FILE, why)
+        options |= {"data": PICKLE_FILE, "serialization_format": how}
     options["code"] = None
     return Written("lightgbm", options, _loaded("mlflow.lightgbm", options["data"]), ["lightgbm"])
 
@@ -209,7 +211,7 @@ def _backend() -> str:
 
 LOADER = '''"""Loads a function or an object that predicts, for `mlflow.pyfunc`."""
 
-import cloudpickle
+import pickle
 
 
 class _Predicting:
@@ -222,17 +224,17 @@ class _Predicting:
 
 def _load_pyfunc(path):
     with open(path, "rb") as file:
-        return _Predicting(cloudpickle.load(file))
+        return _Predicting(pickle.load(file))
 '''
 
 
 def _function(model: Any, folder: Path, pickles: _Pickles) -> Written:
     what = "a function" if inspect.isroutine(model) else f"of the type {_class_name(model)}"
-    pickles.write(model, folder / PICKLE_FILE, f"it is {what}.")
+    how = pickles.write(model, folder / PICKLE_FILE, f"it is {what}.")
     (folder / "code").mkdir()
     (folder / "code" / "ml_workspace_function.py").write_text(LOADER, encoding="utf-8")
     function = _loaded("ml_workspace_function", PICKLE_FILE) | {"code": "code"}
-    return Written("", {}, function, ["cloudpickle"])
+    return Written("", {}, function, [how])
 
 
 _Writer = Callable[[Any, Path, _Pickles], Written]

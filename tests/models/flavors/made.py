@@ -1,6 +1,6 @@
-"""Makes one model of a library, writes it as a folder, and says what it answers to its example.
+"""Makes a model of each library, writes it as a folder, and says what it answers to its example.
 
-`python made.py LIBRARY FOLDER`, in an environment that has the library and not this project's
+`python made.py FOLDER LIBRARY…`, in an environment that has the library and not this project's
 dependencies: what writes models needs none of them.
 """
 
@@ -74,18 +74,20 @@ def function() -> Any:
     return lambda rows: np.asarray(rows).sum(axis=1)
 
 
-def main(library: str, target: str) -> None:
+def made(library: str, target: Path) -> Any:
     model = globals()[library]()
-    framework = folder.write(model, Path(target), input_example=ROWS)
+    target.mkdir()
+    framework = folder.write(model, target, input_example=ROWS)
+    rows: Any = ROWS
     if library == "booster":
         import xgboost as native
 
-        answer = model.predict(native.DMatrix(ROWS))
-    else:
-        answer = getattr(model, "predict", model)(ROWS)
-    found = {"framework": framework, "answer": np.asarray(answer, float).ravel().tolist()}
-    Path(target, "..", "answer.json").write_text(json.dumps(found))
+        rows = native.DMatrix(ROWS)
+    answer = getattr(model, "predict", model)(rows)
+    return {"framework": framework, "answer": np.asarray(answer, float).ravel().tolist()}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    root = Path(sys.argv[1])
+    found = {library: made(library, root / library) for library in sys.argv[2:]}
+    (root / "made.json").write_text(json.dumps(found))

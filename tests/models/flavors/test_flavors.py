@@ -48,23 +48,39 @@ def in_libraries(*words: str | Path) -> None:
     assert ended.returncode == 0, ended.stderr[-3000:]
 
 
-@pytest.mark.skipif(not PYTHON.exists(), reason="no libraries: scripts/install_autolog")
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of each library, and what was answered when it was made and read."""
+    if not PYTHON.exists():
+        pytest.skip("no libraries: scripts/install_autolog")
+    root = tmp_path_factory.mktemp("models")
+    for name in ("made.py", "load.py"):
+        in_libraries(Path(__file__).with_name(name), root, *FILES)
+    return root
+
+
 @pytest.mark.parametrize("library", FILES)
-def test_mlflow_and_our_scoring_load_what_was_written(tmp_path: Path, library: str) -> None:
-    target = tmp_path / "model"
-    target.mkdir()
-    in_libraries(Path(__file__).with_name("made.py"), library, target)
-    made = json.loads((tmp_path / "answer.json").read_text())
+def test_mlflow_and_our_scoring_load_what_was_written(written: Path, library: str) -> None:
+    made = json.loads((written / "made.json").read_text())[library]
     framework, file = FILES[library]
     assert made["framework"] == framework
-    assert (target / file).is_file()
-    in_libraries(Path(__file__).with_name("load.py"), target)
-    loaded = json.loads((tmp_path / "loaded.json").read_text())
+    assert (written / library / file).is_file()
+    loaded = json.loads((written / "loaded.json").read_text())[library]
     assert loaded["theirs"] == pytest.approx(made["answer"], abs=1e-5)
     assert loaded["ours"] == pytest.approx(made["answer"], abs=1e-5)
     assert loaded["example"] == [[0, 1], [1, 0], [0.5, 0.5], [1, 1], [0.1, 0.9]]
     assert loaded["columns"] == [[], 2]
     assert loaded["signature"] == "[Tensor('float64', (-1, 2))]"
+
+
+@pytest.mark.skipif(not PYTHON.exists(), reason="no libraries: scripts/install_autolog")
+def test_our_scoring_loads_what_mlflow_wrote(tmp_path: Path) -> None:
+    in_libraries(Path(__file__).with_name("theirs.py"), tmp_path)
+    found = json.loads((tmp_path / "found.json").read_text())
+    written = ["pickle", "cloudpickle", "skops", "xgboost", "lightgbm", "statsmodels", "python"]
+    assert list(found) == written
+    for ours, theirs in found.values():
+        assert ours == pytest.approx(theirs)
 
 
 def test_a_live_model_is_registered_as_data(ws: Workspace) -> None:
