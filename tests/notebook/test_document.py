@@ -201,7 +201,7 @@ except Exception as error:
     print(type(error).__name__, error)
 """
     done = subprocess.run(
-        [*IPYTHON, "-c", code], cwd=project, capture_output=True, text=True, timeout=60
+        [*IPYTHON, "-c", code], cwd=project, capture_output=True, text=True, timeout=240
     )
     assert "\nnamed\n" in done.stdout
     assert "\nRun\n" in done.stdout
