@@ -46,7 +46,7 @@ def agents(root: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter()
-        if _arguments(process)[1:4] == ["-m", "ml_workspace_lab.agent", str(root)]
+        if arguments_of(process)[1:4] == ["-m", "ml_workspace_lab.agent", str(root)]
     ]
 
 
@@ -55,12 +55,13 @@ def of_workspace(root: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter()
-        if any(str(root) in word for word in _arguments(process))
-        and "ml_workspace_lab.agent" not in _arguments(process)
+        if any(str(root) in word for word in arguments_of(process))
+        and "ml_workspace_lab.agent" not in arguments_of(process)
     ]
 
 
-def _arguments(process: psutil.Process) -> list[str]:
+def arguments_of(process: psutil.Process) -> list[str]:
+    """The words that a process was started with; none of one that has ended."""
     try:
         return process.cmdline()
     except psutil.Error:

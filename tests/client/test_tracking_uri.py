@@ -13,7 +13,7 @@ from ml_workspace_lab.client.local_server import LOCK
 from ml_workspace_lab.client.tracking_uri import MOUNT
 from ml_workspace_lab.errors import Denied, NotFound
 from ml_workspace_lab.storage.files import is_held
-from tests.conftest import eventually, of_workspace
+from tests.conftest import arguments_of, eventually, of_workspace
 
 ASK = """
 import json, os, sys
@@ -56,7 +56,9 @@ def test_processes_share_one_server_that_leaves_after_the_last(ws: Workspace) ->
 def test_a_server_that_was_killed_is_started_anew(ws: Workspace) -> None:
     root = Path(ws.location)
     first = Asker(ws.location)
-    servers = [p for p in of_workspace(root) if "ml_workspace_lab.server.background" in p.cmdline()]
+    servers = [
+        p for p in of_workspace(root) if "ml_workspace_lab.server.background" in arguments_of(p)
+    ]
     for server in servers:
         server.kill()
     eventually(lambda: not is_held(root / LOCK))

@@ -9,7 +9,7 @@ import psutil
 from ml_workspace_lab import Endpoint, Workspace
 from ml_workspace_lab.client.model import Model
 from tests import http
-from tests.conftest import eventually, of_workspace
+from tests.conftest import arguments_of, eventually, of_workspace
 from tests.http import Answer
 
 # With a `gate` it says that it has begun, then answers when that file is there.
@@ -81,4 +81,6 @@ def scale_endpoint(ws: Workspace, folder: Path, factor: float = 2, **options: An
 
 def scoring(root: Path) -> list[psutil.Process]:
     """The scoring processes of the workspace in `root`."""
-    return [p for p in of_workspace(root) if "ml_workspace_lab.endpoints.scoring" in p.cmdline()]
+    return [
+        p for p in of_workspace(root) if "ml_workspace_lab.endpoints.scoring" in arguments_of(p)
+    ]

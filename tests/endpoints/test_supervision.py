@@ -13,7 +13,7 @@ from ml_workspace_lab import Endpoint, Workspace
 from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
-from tests.conftest import agents, end_agents, eventually, of_workspace
+from tests.conftest import agents, arguments_of, end_agents, eventually, of_workspace
 from tests.endpoints.support import (
     SCALE,
     Gate,
@@ -120,7 +120,7 @@ def test_what_the_script_started_ends_with_it(ws: Workspace, root: Path, tmp_pat
     text += f"subprocess.Popen({words!r}, start_new_session=True)\n"
     model = scale_model(ws, tmp_path, 1)
     endpoint = Endpoint.deploy(ws, "parent", model, scoring_script=script(tmp_path, text))
-    eventually(lambda: any(p.cmdline() == words for p in of_workspace(root)))
+    eventually(lambda: any(arguments_of(p) == words for p in of_workspace(root)))
     endpoint.delete()
     eventually(lambda: not of_workspace(root), what="its child ends too")
 

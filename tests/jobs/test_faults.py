@@ -12,7 +12,15 @@ import pytest
 
 from ml_workspace_lab import CommandConfig, NotebookRunConfig, Run, Workspace
 from ml_workspace_lab.experiments.model import RunState
-from tests.conftest import agents, end_agents, end_server, eventually, of_workspace, start_server
+from tests.conftest import (
+    agents,
+    arguments_of,
+    end_agents,
+    end_server,
+    eventually,
+    of_workspace,
+    start_server,
+)
 from tests.notebooks import write_notebook
 
 # It goes on until the file "enough" is there. Each step is acknowledged by a file that is replaced
@@ -69,12 +77,12 @@ def run(ws: Workspace, tmp_path: Path, acknowledged: Acknowledged) -> Run:
 
 
 def runner_of(run: Run) -> psutil.Process:
-    return next(p for p in of_workspace(Path(run.workspace.location)) if run.id in p.cmdline())
+    return next(p for p in of_workspace(Path(run.workspace.location)) if run.id in arguments_of(p))
 
 
 def kernel_of(run: Run) -> psutil.Process:
     return next(
-        c for c in runner_of(run).children(recursive=True) if "ipykernel" in str(c.cmdline())
+        c for c in runner_of(run).children(recursive=True) if "ipykernel" in str(arguments_of(c))
     )
 
 

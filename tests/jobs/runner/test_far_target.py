@@ -10,7 +10,7 @@ from ml_workspace_lab.compute.model import AttachCompute
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunState
 from tests.compute.test_far import kind as kind  # processes that do not see the folder
-from tests.conftest import end_agents, eventually, of_workspace
+from tests.conftest import arguments_of, end_agents, eventually, of_workspace
 from tests.jobs.runner.test_remote import code
 
 TEXT = """
@@ -31,7 +31,7 @@ def far_ws(ws: Workspace, kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
     yield ws
     end_agents(Path(ws.location))
     for process in of_workspace(Path(ws.location)):
-        if "ml_workspace_lab.server.nodes" in process.cmdline():
+        if "ml_workspace_lab.server.nodes" in arguments_of(process):
             process.terminate()
 
 

@@ -17,7 +17,7 @@ from ml_workspace_lab.jobs.runner.kept_output import KeptOutput, reader, rescue
 from ml_workspace_lab.jobs.runner.log_file import LogFile
 from ml_workspace_lab.storage import log_writer
 from ml_workspace_lab.storage.storage import RunFolder
-from tests.conftest import end_agents, eventually, of_workspace
+from tests.conftest import arguments_of, end_agents, eventually, of_workspace
 
 COUNT = 20_000
 # Some of it is more than the reader has at once, and it may end before that has looked.
@@ -46,7 +46,7 @@ EXPECTED = "".join(f"line {number}\n" for number in range(COUNT))
 
 
 def runner_of(run: Run) -> psutil.Process:
-    return next(p for p in of_workspace(Path(run.workspace.location)) if run.id in p.cmdline())
+    return next(p for p in of_workspace(Path(run.workspace.location)) if run.id in arguments_of(p))
 
 
 @pytest.mark.parametrize("seconds", [600, 0], ids=["goes on", "ends"])
@@ -66,7 +66,7 @@ def test_a_killed_runner_loses_no_line(ws: Workspace, tmp_path: Path, seconds: i
 
 
 def _runners(run: Run) -> list[psutil.Process]:
-    return [p for p in of_workspace(Path(run.workspace.location)) if run.id in p.cmdline()]
+    return [p for p in of_workspace(Path(run.workspace.location)) if run.id in arguments_of(p)]
 
 
 def test_the_next_dispatcher_finds_what_a_program_printed(ws: Workspace, tmp_path: Path) -> None:
