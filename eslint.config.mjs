@@ -5,6 +5,7 @@ export default tseslint.config(
   {
     ignores: [
       '.venv/**',
+      'build/**',
       'lib/**',
       'node_modules/**',
       'ml_workspace_lab/labextension/**',
