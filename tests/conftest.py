@@ -4,10 +4,12 @@ import atexit
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,12 +148,19 @@ def start_server(folder: Path, workspace: Path | None, *options: str) -> Server:
 
 
 def server_info(process: "subprocess.Popen[bytes]", runtime: Path, log: Path) -> dict[str, Any]:
-    """What a Jupyter server writes down when it answers: its address, port and token."""
+    """What a Jupyter server writes down: its address, port and token. It does so before it listens,
+    so a connection is tried, too."""
     file = runtime / f"jpserver-{process.pid}.json"
 
     def read() -> Any:
         assert process.poll() is None, f"the server ended: {log.read_text()}"
-        return file.exists() and json.loads(file.read_text() or "null")
+        info = file.exists() and json.loads(file.read_text() or "null")
+        if not info:
+            return None
+        place = ("127.0.0.1", info["port"])
+        with suppress(ConnectionRefusedError), socket.create_connection(place):
+            return info
+        return None
 
     found: dict[str, Any] = eventually(read, 60, "the server answers")
     return found
