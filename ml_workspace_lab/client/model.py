@@ -77,6 +77,11 @@ class Model:
             raise InvalidInput(
                 "Give one of model_path, artifact_path and model.", field="model_path"
             )
+        if input_example is not None and model is None:
+            raise InvalidInput(
+                "input_example: is an example for a live model, and none is given.",
+                field="input_example",
+            )
         files: list[ModelFile] = []
         if model_path is not None:
             files = _put_files(workspace, Path(model_path))

@@ -24,14 +24,14 @@ HEAD = 64 * 1024
 
 
 def executes_code(path: str, content: BinaryIO) -> bool:
-    """Whether loading the file may run what it holds: a pickle, or an archive with one inside.
+    """Whether loading the file may run what it holds: a pickle, an archive with one inside, Python.
 
     A file that hides a pickle better than that is still not safe to load: this is a warning for
     people, and nothing in the server process loads any model whatever it says.
     """
     head = content.read(HEAD)
     content.seek(0)
-    if path.lower().endswith(PICKLE_NAMES) or _is_pickle(head):
+    if path.lower().endswith((*PICKLE_NAMES, ".py")) or _is_pickle(head):
         return True
     if head.startswith(_COMPRESSED):
         return True  # joblib compresses its pickles; what else it may be can't be told unopened

@@ -92,6 +92,8 @@ class Session:
                 tags=tags,
                 description=options.description,
             )
+        if options.example is not None:
+            raise InvalidInput("--example goes with --object.", field="example")
         run = self._run(options.run)
         run.wait_for_completion()
         return run.register_model(

@@ -3,7 +3,6 @@
 import secrets
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,8 @@ def _answer(model: Any, example: Any) -> Any:
 def _write_needs(folder: Path, packages: list[str]) -> None:
     import yaml
 
-    pinned = sorted(filter(None, map(_pinned, packages)))
+    found = filter(None, map(saving.installed, packages))
+    pinned = sorted(f"{name}=={number}" for name, number in found)
     (folder / "requirements.txt").write_text("".join(f"{one}\n" for one in pinned), "utf-8")
     python_env = {
         "python": _python(),
@@ -85,15 +85,6 @@ def _write_needs(folder: Path, packages: list[str]) -> None:
         "dependencies": [f"python={_python()}", "pip", {"pip": pinned}],
     }
     (folder / "conda.yaml").write_text(yaml.safe_dump(conda), encoding="utf-8")
-
-
-def _pinned(package: str) -> str | None:
-    for name in (package, f"{package}-cpu"):
-        try:
-            return f"{name}=={version(name)}"
-        except PackageNotFoundError:
-            continue
-    return None
 
 
 def _python() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models.flavors.saving import REVIEWED
 
 MLMODEL = "MLmodel"
 
@@ -78,11 +79,17 @@ def _inputs(described: dict[str, Any], model: Any) -> tuple[list[str], int | Non
     return [], None
 
 
-def _file(folder: Path, name: Any) -> Path:
+def _option(options: dict[str, Any], name: str) -> str:
+    if not isinstance(found := options.get(name), str):
+        raise InvalidInput(f"MLmodel says nothing of {name}, which its flavor needs.")
+    return found
+
+
+def _file(folder: Path, name: str) -> Path:
     """A file of the folder, and of no other place."""
-    path = (folder / str(name)).resolve()
+    path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise InvalidInput(f"MLmodel points to {str(name)!r}, which is outside of the model.")
+        raise InvalidInput(f"MLmodel points to {name!r}, which is outside of the model.")
     return path
 
 
@@ -93,12 +100,13 @@ def _pickled(path: Path, how: str) -> Any:
 
 
 def _sklearn(folder: Path, options: dict[str, Any]) -> Any:
-    path = _file(folder, options["pickled_model"])
+    path = _file(folder, _option(options, "pickled_model"))
     how = options.get("serialization_format", "pickle")
     if how == "skops":
         import skops.io
 
-        return skops.io.load(path, trusted=options.get("skops_trusted_types") or [])
+        # Its own list of what to trust is whatever its writer wished.
+        return skops.io.load(path, trusted=list(REVIEWED))
     return _pickled(path, how)
 
 
@@ -107,16 +115,16 @@ def _xgboost(folder: Path, options: dict[str, Any]) -> Any:
 
     kind = str(options.get("model_class", "xgboost.core.Booster")).rpartition(".")[2]
     model = getattr(xgboost, kind)()
-    model.load_model(_file(folder, options["data"]))
+    model.load_model(_file(folder, _option(options, "data")))
     if kind != "Booster":
         return model
     return lambda rows: model.predict(xgboost.DMatrix(rows))
 
 
 def _lightgbm(folder: Path, options: dict[str, Any]) -> Any:
-    path = _file(folder, options["data"])
+    path = _file(folder, _option(options, "data"))
     if options.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster":
-        return _sklearn(folder, {**options, "pickled_model": options["data"]})
+        return _sklearn(folder, {**options, "pickled_model": options.get("data")})
     import lightgbm
 
     return lightgbm.Booster(model_file=path)
@@ -125,13 +133,15 @@ def _lightgbm(folder: Path, options: dict[str, Any]) -> Any:
 def _catboost(folder: Path, options: dict[str, Any]) -> Any:
     import catboost
 
-    model = getattr(catboost, str(options["model_type"]))()
-    model.load_model(str(_file(folder, options["data"])), options.get("save_format", "cbm"))
+    model = getattr(catboost, _option(options, "model_type"))()
+    model.load_model(
+        str(_file(folder, _option(options, "data"))), options.get("save_format", "cbm")
+    )
     return model
 
 
 def _statsmodels(folder: Path, options: dict[str, Any]) -> Any:
-    return _pickled(_file(folder, options["data"]), "pickle")
+    return _pickled(_file(folder, _option(options, "data")), "pickle")
 
 
 def _onnx(folder: Path, options: dict[str, Any]) -> Any:
@@ -141,7 +151,7 @@ def _onnx(folder: Path, options: dict[str, Any]) -> Any:
     import numpy as np
     import onnxruntime
 
-    path = _file(folder, options["data"])
+    path = _file(folder, _option(options, "data"))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     [given] = session.get_inputs()
     kinds = {"tensor(float)": "f4", "tensor(double)": "f8", "tensor(int64)": "i8"}
@@ -165,8 +175,8 @@ def _keras(folder: Path, options: dict[str, Any]) -> Any:
 def _function(folder: Path, options: dict[str, Any]) -> Any:
     """What MLflow calls `python_function`: a module of the folder's own that loads the rest, or one
     that is installed."""
-    module = str(options["loader_module"])
-    code = _file(folder, options["code"]) if options.get("code") else None
+    module = _option(options, "loader_module")
+    code = _file(folder, _option(options, "code")) if options.get("code") else None
     if code is not None:
         sys.path.insert(0, str(code))
     loader = importlib.import_module(module)

@@ -9,29 +9,18 @@ from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
 
-REVIEWED = frozenset(
-    {
-        "sklearn.tree._tree.Tree",
-        "sklearn._loss.link.Interval",
-        "sklearn._loss.link.LogitLink",
-        "sklearn._loss.link.IdentityLink",
-        "sklearn._loss.loss.HalfBinomialLoss",
-        "sklearn._loss.loss.HalfMultinomialLoss",
-        "sklearn._loss.loss.HalfSquaredError",
-        "sklearn.linear_model._sgd_fast.EpsilonInsensitive",
-        "sklearn.linear_model._sgd_fast.Hinge",
-        "sklearn.linear_model._sgd_fast.Log",
-        "sklearn.linear_model._sgd_fast.ModifiedHuber",
-        "sklearn.linear_model._sgd_fast.SquaredHinge",
-        "sklearn.linear_model._sgd_fast.SquaredLoss",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.metrics._dist_metrics.ManhattanDistance64",
-    }
+REVIEWED = (
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRanker",
+    "lightgbm.sklearn.LGBMRegressor",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.tree._tree.Tree",
 )
-"""Types of scikit-learn that hold numbers alone. skops asks for a word on them, since a file that
-somebody made by hand may crash the process that loads it; what is written here, we wrote."""
+"""Types that hold numbers, or a LightGBM model as text, for which skops asks a word all the same.
+They are what is trusted when a file is read, too, whatever the file's own MLmodel says."""
 
 FUNCTION = "function"
 PICKLE_FILE = "model.pkl"
@@ -124,7 +113,7 @@ def _as_skops(model: Any, path: Path) -> tuple[list[str] | None, str]:
         asked = skops.io.get_untrusted_types(data=content)
     except Exception as error:  # noqa: BLE001 - whatever it says of a foreign type
         return None, f"skops can't write it: {error}"
-    if foreign := sorted(set(asked) - REVIEWED):
+    if foreign := sorted(set(asked).difference(REVIEWED)):
         return None, f"it has parts that run code of their own: {', '.join(foreign)}."
     path.write_bytes(content)
     return sorted(asked), ""
@@ -145,6 +134,7 @@ def _xgboost(model: Any, folder: Path, _: _Pickles) -> Written:
 def _lightgbm(model: Any, folder: Path, pickles: _Pickles) -> Written:
     kind = _class_name(model)
     options: dict[str, Any] = {"lgb_version": _version("lightgbm"), "model_class": kind}
+    packages = ["lightgbm"]
     if kind == "lightgbm.basic.Booster":
         options["data"] = "model.lgb"
         model.save_model(folder / "model.lgb")
@@ -152,8 +142,9 @@ def _lightgbm(model: Any, folder: Path, pickles: _Pickles) -> Written:
         why = "LightGBM writes a Booster as text and no others; give model.booster_ for that."
         how = pickles.write(model, folder / PICKLE_FILE, why)
         options |= {"data": PICKLE_FILE, "serialization_format": how}
+        packages += ["scikit-learn", how]
     options["code"] = None
-    return Written("lightgbm", options, _loaded("mlflow.lightgbm", options["data"]), ["lightgbm"])
+    return Written("lightgbm", options, _loaded("mlflow.lightgbm", options["data"]), packages)
 
 
 def _catboost(model: Any, folder: Path, _: _Pickles) -> Written:
@@ -259,8 +250,15 @@ def _class_name(model: Any) -> str:
 
 
 def _version(package: str) -> str:
-    """The version of a library that has several packages, such as xgboost and xgboost-cpu."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return str(getattr(__import__(package), "__version__", ""))
+    found = installed(package)
+    return found[1] if found else ""
+
+
+def installed(package: str) -> tuple[str, str] | None:
+    """The name and version of a package, or of its build for CPUs alone, such as xgboost-cpu."""
+    for name in (package, f"{package}-cpu"):
+        try:
+            return name, version(name)
+        except PackageNotFoundError:
+            continue
+    return None

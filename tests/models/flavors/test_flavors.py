@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 import yaml
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from ml_workspace_lab import Model, Workspace
 from ml_workspace_lab.errors import InvalidInput
@@ -160,6 +162,7 @@ def test_an_example_without_a_signature_is_refused(example: Any) -> None:
         ("[", "can't be read"),
         ("a: 1", "names no flavors"),
         ("flavors: {spacy: {}}", "flavors spacy"),
+        ("flavors: {sklearn: {}}", "nothing of pickled_model"),
         ("flavors: {sklearn: {pickled_model: ../x.pkl}}", "outside of the model"),
         ("flavors: {python_function: {loader_module: a, code: /etc}}", "outside of the model"),
     ],
@@ -168,3 +171,29 @@ def test_a_bad_mlmodel_is_told(tmp_path: Path, content: str, reason: str) -> Non
     (tmp_path / "MLmodel").write_text(content)
     with pytest.raises(InvalidInput, match=reason):
         loading.load(tmp_path)
+
+
+def test_a_models_own_list_of_what_to_trust_is_not_followed(ws: Workspace, tmp_path: Path) -> None:
+    odd = FunctionTransformer(os.getcwd)
+    (tmp_path / "model.skops").write_bytes(skops.io.dumps(odd))
+    options = {
+        "pickled_model": "model.skops",
+        "serialization_format": "skops",
+        "skops_trusted_types": skops.io.get_untrusted_types(file=tmp_path / "model.skops"),
+    }
+    assert options["skops_trusted_types"]
+    (tmp_path / "MLmodel").write_text(yaml.safe_dump({"flavors": {"sklearn": options}}))
+    with pytest.raises(UntrustedTypesFoundException):
+        loading.load(tmp_path)
+
+
+def test_a_folder_with_code_of_its_own_is_marked(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "loader.py").write_text("")
+    (tmp_path / "MLmodel").write_text("flavors: {python_function: {loader_module: loader}}")
+    assert Model.register(ws, "coded", tmp_path).info().executes_code
+
+
+def test_an_example_of_no_model_is_refused(ws: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="none is given"):
+        Model.register(ws, "m", tmp_path, input_example=ROWS)
