@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.jobs.service import Jobs
     from ml_workspace_lab.models.logged import LoggedModels
     from ml_workspace_lab.models.registry import Registry
+    from ml_workspace_lab.models.report import ModelReports
     from ml_workspace_lab.models.service import Models
     from ml_workspace_lab.snapshots.service import Snapshots
     from ml_workspace_lab.storage.storage import Storage
@@ -60,6 +61,7 @@ SERVICES = {
     "models": "models.service:Models",
     "logged_models": "models.logged:LoggedModels",
     "registry": "models.registry:Registry",
+    "model_reports": "models.report:ModelReports",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
     "webhooks": "webhooks.service:Webhooks",
@@ -105,6 +107,7 @@ class ByName(ABC):
     models: "Models"
     logged_models: "LoggedModels"
     registry: "Registry"
+    model_reports: "ModelReports"
     traces: "Traces"
     assessments: "Assessments"
     webhooks: "Webhooks"

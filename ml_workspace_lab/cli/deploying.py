@@ -25,13 +25,13 @@ def add_commands(nouns: dict[str, Any]) -> None:
     register.set_defaults(act=_register)
 
     download = nouns["model"].add_parser("download", help="copy a version's files here")
-    download.add_argument("model", help="NAME or NAME:VERSION")
+    download.add_argument("model", help="NAME, NAME:VERSION or NAME@ALIAS")
     download.add_argument("folder", nargs="?", default=".")
     download.set_defaults(act=_download)
 
     deploy = nouns["endpoint"].add_parser("deploy", help="serve a model")
     deploy.add_argument("name", help="the endpoint's name")
-    deploy.add_argument("model", help="NAME or NAME:VERSION")
+    deploy.add_argument("model", help="NAME, NAME:VERSION or NAME@ALIAS")
     deploy.add_argument("--script", help="scoring script with init() and run(data)")
     deploy.add_argument("--sample", help="JSON that run() is tried with first")
     deploy.add_argument("--port", type=int, default=0, help="default: a free one")

@@ -18,6 +18,7 @@ from ml_workspace_lab.cli import (
     instances,
     keeping,
     logs,
+    models,
     running,
     serving,
     snapshots,
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
     diffing.add_commands(nouns)
+    models.add_commands(nouns)
     logs.add_commands(nouns)
     snapshots.add_commands(nouns)
     attaching.add_commands(nouns)

@@ -1,49 +1,51 @@
 """A registered model as its users hold it."""
 
+import builtins
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file, is_folder, save
+from ml_workspace_lab.client.model_record import ModelRecord, named
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
-from ml_workspace_lab.models.model import CreateModel, ModelFile, ModelVersion, RegisterModel
+from ml_workspace_lab.models.model import (
+    CreateModel,
+    ModelFile,
+    ModelVersion,
+    RegisterModel,
+    Stage,
+)
 from ml_workspace_lab.storage.paths import below
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.endpoint import Endpoint
+    from ml_workspace_lab.client.model_views import ModelCard, ModelDiff
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.workspace import Workspace
 
 MAX_DIGITS = 10
 
 
-class Model:
+class Model(ModelRecord):
     """One version of a registered model; its files never change."""
 
     def __init__(self, workspace: "Workspace", name: str, version: int | None = None) -> None:
-        """The version of that number, or the newest. Raises NotFound."""
-        self.workspace = workspace
-        models = workspace.connection.models
-        if version is None:
-            version = models.get(name).latest_version
-            if not version:
-                raise NotFound(f"The model {name!r} has no versions.", field="model")
-        self._info = models.version(name, version)
+        """The version of that number, that of an alias (`NAME@ALIAS`), or the newest. Raises
+        NotFound."""
+        super().__init__(workspace, named(workspace.connection, name, version))
 
     @classmethod
     def parse(cls, workspace: "Workspace", text: str) -> "Model":
-        """The model that `NAME` or `NAME:VERSION` names."""
+        """The model that `NAME`, `NAME:VERSION` or `NAME@ALIAS` names."""
         name, colon, version = text.partition(":")
         if colon and not (version.isdecimal() and len(version) <= MAX_DIGITS):
             raise InvalidInput(
                 f"model: {shown(text)} does not name a version.",
                 field="model",
-                hint="Write NAME for the newest, or NAME:NUMBER.",
+                hint="Write NAME for the newest, NAME:NUMBER, or NAME@ALIAS.",
             )
         return cls(workspace, name, int(version) if colon else None)
 
@@ -82,7 +84,7 @@ class Model:
                 "input_example: is an example for a live model, and none is given.",
                 field="input_example",
             )
-        files: list[ModelFile] = []
+        files: builtins.list[ModelFile] = []
         if model_path is not None:
             files = _put_files(workspace, Path(model_path))
         if model is not None:
@@ -109,28 +111,55 @@ class Model:
         )
         return cls(workspace, info.name, info.version)
 
-    @property
-    def name(self) -> str:
-        return self._info.name
+    @classmethod
+    def list(
+        cls,
+        workspace: "Workspace",
+        name: str | None = None,
+        *,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        run_id: str | None = None,
+        framework: str | None = None,
+        stage: Stage | None = None,
+        latest: bool = False,
+    ) -> "builtins.list[Model]":
+        """The versions that all of this is true of, the one that was changed last first; with
+        `latest` only the newest of each model. Archived ones are left out unless `stage` asks."""
+        from ml_workspace_lab.client.model_search import listed
 
-    @property
-    def version(self) -> int:
-        return self._info.version
+        found = listed(
+            workspace.connection,
+            {"name": name, "run_id": run_id, "framework": framework, "stage": stage},
+            tags or {},
+            properties or {},
+            latest=latest,
+        )
+        return [cls._of(workspace, info) for info in found]
 
-    @property
-    def id(self) -> str:
-        return f"{self.name}:{self.version}"
+    @classmethod
+    def search(
+        cls,
+        workspace: "Workspace",
+        filter: str = "",  # noqa: A002 - as runs are searched
+        *,
+        order_by: str | Sequence[str] = (),
+        max_results: int | None = None,
+    ) -> "builtins.list[Model]":
+        """The versions that a filter matches, such as `name = 'wine' and tags.team = 'red'`: its
+        attributes are name, version, run_id, source, model_id, description, framework, stage,
+        user, created and updated. Raises InvalidInput with the place that can't be read."""
+        from ml_workspace_lab.client.model_search import searched
 
-    @property
-    def tags(self) -> dict[str, str]:
-        return self._info.tags
+        order = [order_by] if isinstance(order_by, str) else [*order_by]
+        found = searched(workspace.connection, filter, order, max_results)
+        return [cls._of(workspace, info) for info in found]
 
-    def info(self) -> ModelVersion:
-        return self._info
-
-    def get_details(self) -> dict[str, Any]:
-        details: dict[str, Any] = msgspec.to_builtins(self._info)
-        return details
+    @classmethod
+    def _of(cls, workspace: "Workspace", info: ModelVersion) -> "Model":
+        made = cls.__new__(cls)
+        ModelRecord.__init__(made, workspace, info)
+        return made
 
     def download(self, target_dir: str | Path = ".") -> Path:
         """Copy the files into a folder; where they lie now. Nothing is loaded."""
@@ -158,6 +187,25 @@ class Model:
         from ml_workspace_lab.client.endpoint import Endpoint
 
         return Endpoint.deploy(self.workspace, endpoint_name, self, **options)
+
+    def diff(self, other: "Model | int | str") -> "ModelDiff":
+        """What differs from this version to another one (a number: of this model; a text as in
+        `parse`): parameters, metrics, signature, files. A cell's result shows it."""
+        from ml_workspace_lab.client.model_views import ModelDiff
+
+        if isinstance(other, int):
+            other = Model(self.workspace, self.name, other)
+        elif isinstance(other, str):
+            other = Model.parse(self.workspace, other)
+        reports = self.workspace.connection.model_reports
+        return ModelDiff(reports.diff(self.name, self.version, other.version, other.name))
+
+    def card(self) -> "ModelCard":
+        """What is known of this version, with its run, datasets, signature and endpoints: `str()`
+        of it is text, a cell shows it as a page."""
+        from ml_workspace_lab.client.model_views import ModelCard
+
+        return ModelCard(self.workspace.connection.model_reports.card(self.name, self.version))
 
     def __repr__(self) -> str:
         return f"Model({self.id!r})"

@@ -56,7 +56,7 @@ class RunDiff:
         return f"RunDiff({self.found.before[:8]} -> {self.found.after[:8]}: {words})"
 
     def _repr_html_(self) -> str:
-        parts = [_table(title, rows) for title, rows in self._tables()]
+        parts = [table(title, rows) for title, rows in self._tables()]
         parts += [_file(file) for file in self.files.values()]
         parts += [f"<div><em>{escape(note)}</em></div>" for note in self.notes]
         head = (
@@ -93,7 +93,8 @@ def _value(one: ValueChange | PackageChange) -> Row:
     return one.name, old, new
 
 
-def _table(title: str, rows: list[Row]) -> str:
+def table(title: str, rows: list[Row]) -> str:
+    """HTML of what differs, each with its value before and after."""
     lines = "".join(
         f"<tr><th style='{_TABLE}'>{escape(name)}</th>"
         f"<td style='{_TABLE};background:{_COLORS['-']}'>{escape(old)}</td>"

@@ -48,10 +48,10 @@ class Endpoints(Service):
     def deploy(self, name: EndpointName, body: DeployEndpoint) -> DeployedEndpoint:
         """Serve a model version. Where the endpoint exists it keeps its address and keys, and the
         version that it has serves until the new one is ready."""
-        values = self._values(body)
-        present = store.find(self.storage.database, name)
         keys = None
         with self.storage.database.write() as transaction:
+            values = self._values(body)
+            present = store.find(self.storage.database, name)
             self._require_script(body.scoring_script)
             if present is not None:
                 if body.port not in (0, present.info.port):

@@ -60,9 +60,9 @@ class Registry(Service):
     @operation("DELETE", "/models/{name}", action="models/delete")
     def remove(self, name: ModelName) -> Nothing:
         """Delete a model with all its versions. Raises Conflict while an endpoint serves one."""
-        self.services.models.get(name)
-        self.services.models.check_not_served(name)
         with self.storage.database.write() as transaction:
+            store.model(transaction, name)
+            self.services.models.check_not_served(name)
             store.delete_model(transaction, name)
         return Nothing()
 

@@ -107,9 +107,9 @@ class Models(Service):
     @operation("DELETE", "/models/{name}/versions/{version}", action="models/delete")
     def delete(self, name: ModelName, version: Version) -> Nothing:
         """Delete a version. Raises Conflict while an endpoint serves it. Its number stays used."""
-        self.version(name, version)
-        self.check_not_served(name, version)
         with self.storage.database.write(frees=True) as transaction:
+            store.version(transaction, name, version)
+            self.check_not_served(name, version)  # and no endpoint comes to it meanwhile
             store.delete_version(transaction, name, version)
         return Nothing()
 

@@ -1868,6 +1868,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/models/{name}/versions/{version}/card': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A version with its run, parameters, metrics, datasets, signature and endpoints. */
+    get: operations['model_reports.card'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/models/{name}/versions/{version}/diff': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What differs from this version to the version `other`, of this model or of another. */
+    get: operations['model_reports.diff'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/experiments/{experiment}/traces': {
     parameters: {
       query?: never;
@@ -2457,6 +2491,15 @@ export interface components {
       before: number | null;
       after: number | null;
       text: string;
+    };
+    /**
+     * Change
+     * @description One thing that differs; None where one side has none.
+     */
+    Change: {
+      name: string;
+      before: string | null;
+      after: string | null;
     };
     /**
      * ChosenFiles
@@ -3517,6 +3560,45 @@ export interface components {
      */
     MissingBlobs: {
       digests: string[];
+    };
+    /**
+     * ModelCard
+     * @description A version with all that leads to it and from it: the run that made it, with its parameters,
+     *         the last values of its metrics and what it read; the signature as `name: type`; the endpoints
+     *         that serve it. `notes` tell what is not known, and why.
+     */
+    ModelCard: {
+      version: components['schemas']['ModelVersion'];
+      model_description: string;
+      run_number: number | null;
+      run_name: string | null;
+      params: {
+        [key: string]: boolean | number | string | null;
+      };
+      metrics: {
+        [key: string]: string;
+      };
+      datasets: components['schemas']['LineageEntry'][];
+      signature: {
+        [key: string]: string[];
+      };
+      endpoints: string[];
+      notes: string[];
+    };
+    /**
+     * ModelDiff
+     * @description What differs between two versions, both named as NAME:VERSION. `notes` tell what is not
+     *         known of either.
+     */
+    ModelDiff: {
+      before: string;
+      after: string;
+      facts: components['schemas']['Change'][];
+      params: components['schemas']['Change'][];
+      metrics: components['schemas']['Change'][];
+      signature: components['schemas']['Change'][];
+      files: components['schemas']['Change'][];
+      notes: string[];
     };
     /** ModelFile */
     ModelFile: {
@@ -4918,6 +5000,7 @@ export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
 export type Capacity = components['schemas']['Capacity'];
 export type CellChange = components['schemas']['CellChange'];
+export type Change = components['schemas']['Change'];
 export type ChosenFiles = components['schemas']['ChosenFiles'];
 export type Claim = components['schemas']['Claim'];
 export type ClaimAttempt = components['schemas']['ClaimAttempt'];
@@ -5004,6 +5087,8 @@ export type MetricSeries = components['schemas']['MetricSeries'];
 export type MetricSeriesList = components['schemas']['MetricSeriesList'];
 export type MetricSummary = components['schemas']['MetricSummary'];
 export type MissingBlobs = components['schemas']['MissingBlobs'];
+export type ModelCard = components['schemas']['ModelCard'];
+export type ModelDiff = components['schemas']['ModelDiff'];
 export type ModelFile = components['schemas']['ModelFile'];
 export type ModelInfo = components['schemas']['ModelInfo'];
 export type ModelInput = components['schemas']['ModelInput'];
@@ -9767,6 +9852,73 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ModelVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_reports.card': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelCard'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_reports.diff': {
+    parameters: {
+      query: {
+        other: number;
+        other_name?: string | null;
+      };
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ModelDiff'];
         };
       };
       /** @description Refused. */
