@@ -70,18 +70,29 @@ def _main() -> None:
 
 
 def _attempt(model: Path, script: Path | None, sample: str | None) -> dict[str, Any]:
+    from ml_workspace_lab.endpoints.scoring.call import BadInput, Call, Reply
     from ml_workspace_lab.endpoints.scoring.payload import encode
-    from ml_workspace_lab.endpoints.scoring.scorer import BadInput, load
+    from ml_workspace_lab.endpoints.scoring.scorer import load
 
     try:
-        score = load(model, script)
+        scorer = load(model, script)
         if sample is None:
             return {"answer": None}
-        return {"answer": json.loads(encode(score(sample.encode())))}
+        answer = scorer.answer(Call(sample.encode()))
+        if isinstance(answer, Reply):
+            return {"answer": _shown(answer.body)}
+        return {"answer": json.loads(encode(answer))}
     except BadInput as error:
         return {"refused": str(error)}
     except BaseException:  # noqa: BLE001 - whatever the user's code raises is the finding
         return {"traceback": traceback.format_exc()}
+
+
+def _shown(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("utf-8", "replace")
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Endpoints(Service):
                 f"The endpoint {name} does not answer: it is {info.state}. {info.reason}".rstrip(),
                 hint=f"`ml-workspace endpoint log {name}` shows its log.",
             ) from error
-        if status == http.client.OK:
+        if 200 <= status < 300:
             run_ms = headers.get("x-ms-run-fn-exec-ms")
             return ScoreResult(status, answer, float(run_ms) if run_ms else None)
         message = str(answer.get("message", answer) if isinstance(answer, dict) else answer)

@@ -10,7 +10,8 @@ from tornado.iostream import IOStream
 from tornado.netutil import add_accept_handler
 from tornado.web import Application
 
-from ml_workspace_lab.endpoints.scoring.handlers import MAX_BODY, Traffic
+from ml_workspace_lab.endpoints.scoring.score import MAX_BODY
+from ml_workspace_lab.endpoints.scoring.traffic import Traffic
 
 QUIET_SECONDS = 1.0
 """How long a kept connection may still ask when its process leaves: it is told to close then."""

@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any
 
+from ml_workspace_lab.endpoints.scoring.frames import unlike
+
 WRAPPERS = ("data", "input_data", "Inputs", "inputs")
 EXPECTED = (
     'Send {"data": [[…], …]}, {"data": [{"column": value, …}, …]} or'
@@ -57,9 +59,7 @@ def _checked_columns(columns: Any) -> list[str] | None:
 
 def _ordered(columns: list[str], rows: list[Any], names: list[str]) -> list[Any]:
     if set(columns) != set(names):
-        missing = ", ".join(sorted(set(names) - set(columns))) or "none"
-        unknown = ", ".join(sorted(map(str, set(columns) - set(names)))) or "none"
-        raise ValueError(f"Columns differ. Missing: {missing}. Unknown: {unknown}.")
+        raise ValueError(unlike(columns, names))
     places = [columns.index(name) for name in names]
     width = len(columns)
     bad = next((i for i, row in enumerate(rows) if len(row) != width), None)

@@ -6,16 +6,20 @@ import signal
 import socket
 import sys
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
-from ml_workspace_lab.endpoints.scoring.handlers import Gatekeeper, Traffic, application
+from ml_workspace_lab.endpoints.scoring.application import application
+from ml_workspace_lab.endpoints.scoring.handlers import Served
 from ml_workspace_lab.endpoints.scoring.handover import Handover, listen
+from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
 from ml_workspace_lab.endpoints.scoring.listener import Listener
 from ml_workspace_lab.endpoints.scoring.scorer import Scorer, load
+from ml_workspace_lab.endpoints.scoring.settings import Settings
+from ml_workspace_lab.endpoints.scoring.traffic import Traffic
+from ml_workspace_lab.endpoints.scoring.worker import Worker
 from ml_workspace_lab.supervision import Presence
 
 TOUCH_SECONDS = 2.0
@@ -35,12 +39,17 @@ def main(path: Path) -> int:
         why = os.strerror(error.errno or 0)
         return _fail(folder, f"Port {deployment.port} can't be used: {why}.")
     handover = Handover(listening)
+    os.environ["SERVICE_NAME"] = deployment.endpoint
+    script = folder.script if deployment.has_script else None
     try:
-        scorer = load(folder.model, folder.script if deployment.has_script else None)
+        settings = Settings.read(os.environ)
+        scorer = load(folder.model, script, deployment.model)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
-    finished = asyncio.run(_serve(folder, deployment, scorer, presence, listening, handover))
+    finished = asyncio.run(
+        _serve(folder, deployment, scorer, settings, presence, listening, handover)
+    )
     if not presence.is_in_place():
         folder.end()  # Nobody else is left to end what it started.
     if not finished:
@@ -58,17 +67,17 @@ async def _serve(
     folder: GenerationFolder,
     deployment: Deployment,
     scorer: Scorer,
+    settings: Settings,
     presence: Presence,
     listening: socket.socket,
     handover: Handover,
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
-    # One thread for the user's code, so that health answers while it works.
-    worker = ThreadPoolExecutor(1)
+    worker = Worker(settings.scoring_timeout_ms)
     traffic = Traffic()
     keys = Gatekeeper(folder.endpoint.keys)
-    app = application(deployment, scorer, worker, keys, traffic)
-    listener = Listener(app, listening, traffic)
+    served = Served(deployment, scorer, worker, keys, traffic, settings)
+    listener = Listener(application(served), listening, traffic)
     handover.open()
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,8 +91,8 @@ async def _serve(
     listener.stop()
     folder.ready.unlink(missing_ok=True)
     finished = await listener.finish(patient=leave.is_set())
-    worker.shutdown(wait=False, cancel_futures=True)
-    return finished
+    worker.shutdown()
+    return finished and not worker.left_behind
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
