@@ -35,6 +35,10 @@ def add_commands(nouns: dict[str, Any]) -> None:
     deploy.add_argument("--script", help="scoring script with init() and run(data)")
     deploy.add_argument("--sample", help="JSON that run() is tried with first")
     deploy.add_argument("--port", type=int, default=0, help="default: a free one")
+    deploy.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
+    deploy.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=NUMBER", help="a request setting"
+    )
     deploy.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     deploy.set_defaults(act=_deploy)
 
@@ -77,6 +81,10 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         model,
         scoring_script=options.script,
         port=options.port,
+        environment_variables=pairs(options.env, "env"),
+        request_settings={
+            name: _json(value, "limit") for name, value in pairs(options.limit, "limit").items()
+        },
     )
     return DeployedEndpoint(endpoint.info(), endpoint.keys)
 

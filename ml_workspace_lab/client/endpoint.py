@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file
 from ml_workspace_lab.client.log_parts import log_parts
@@ -19,6 +21,7 @@ from ml_workspace_lab.endpoints.model import (
     EndpointKeys,
     EndpointState,
     RegenerateKey,
+    RequestSettings,
     ScoreRequest,
 )
 from ml_workspace_lab.endpoints.preflight import try_scoring
@@ -53,12 +56,16 @@ class Endpoint:
         *,
         scoring_script: str | Path | None = None,
         port: int = 0,
+        environment_variables: Mapping[str, str] | None = None,
+        request_settings: Mapping[str, int] | None = None,
         wait: bool = True,
     ) -> "Endpoint":
         """Serve a model; an endpoint of that name gets the new version without a pause.
 
         `scoring_script` has `init()` and `run(data)`; without one a scikit-learn model is scored
-        as it is. Raises Unavailable with the reason where it does not come up.
+        as it is. The scoring process has `environment_variables` beside its usual ones;
+        `request_settings` are limits by name, see `RequestSettings`. Raises Unavailable with the
+        reason where it does not come up.
         """
         script = None
         if scoring_script is not None:
@@ -72,6 +79,8 @@ class Endpoint:
                 scoring_script=script,
                 port=port,
                 python=python,
+                environment_variables=dict(environment_variables or {}),
+                request_settings=convert(dict(request_settings or {}), RequestSettings),
             ),
         )
         endpoint = cls(workspace, name, deployed.keys)

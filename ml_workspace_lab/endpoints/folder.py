@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from ml_workspace_lab.endpoints.model import RequestSettings
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
 
@@ -32,6 +33,8 @@ class Deployment(msgspec.Struct, frozen=True):
     port: int
     has_script: bool
     python: str
+    variables: dict[str, str] = {}
+    request_settings: RequestSettings = RequestSettings()
 
 
 class EndpointFolder:

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Version, Word, text_like
+from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Variable, Version, Word, text_like
 from ml_workspace_lab.models.model import ModelName
+
+MAX_BODY = 64 * 1024 * 1024
 
 EndpointName = Annotated[
     str,
@@ -27,8 +29,20 @@ class EndpointState(StrEnum):
     FAILED = "Failed"
 
 
+class RequestSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What requests may take: `request_timeout_ms` is for one that is being scored (None: as the
+    variable SCORING_TIMEOUT_MS says, else an hour), `max_queued_requests` may wait for that, each
+    for `max_queue_wait_ms`; a body has `max_body_bytes`."""
+
+    request_timeout_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
+    max_queued_requests: Annotated[int, Meta(ge=0, le=10_000)] = 100
+    max_queue_wait_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 60_000
+    max_body_bytes: Annotated[int, Meta(ge=1, le=MAX_BODY)] = MAX_BODY
+
+
 class EndpointInfo(Struct, frozen=True):
-    """`scoring_uri` takes POST with `Authorization: Bearer KEY`."""
+    """`scoring_uri` takes POST with `Authorization: Bearer KEY`; `environment_variables` are the
+    names of those that the scoring process has beside the usual ones."""
 
     name: str
     model: str
@@ -44,6 +58,8 @@ class EndpointInfo(Struct, frozen=True):
     user: str
     restarts: int
     tags: dict[str, str]
+    environment_variables: list[str]
+    request_settings: RequestSettings
 
 
 class EndpointList(Struct, frozen=True):
@@ -60,6 +76,8 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     python: Word | None = None
     tags: dict[Key, Text] = field(default_factory=dict)
+    environment_variables: dict[Variable, Word] = field(default_factory=dict)
+    request_settings: RequestSettings = RequestSettings()
 
 
 class EndpointKeys(Struct, frozen=True):

@@ -8,6 +8,7 @@ import secrets
 import socket
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from ml_workspace_lab.access.caller import caller
@@ -16,6 +17,7 @@ from ml_workspace_lab.api.types import LogChunk, Nothing, Offset
 from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.endpoints.folder import EndpointFolder, Keys
 from ml_workspace_lab.endpoints.model import (
+    MAX_BODY,
     DeployedEndpoint,
     DeployEndpoint,
     EndpointInfo,
@@ -95,7 +97,7 @@ class Endpoints(Service):
         return EndpointKeys(**{"primary": None, "secondary": None, body.key: made})
 
     @operation(
-        "POST", "/endpoints/{name}/score", action="endpoints/score/action", body_limit=64 * 1024**2
+        "POST", "/endpoints/{name}/score", action="endpoints/score/action", body_limit=MAX_BODY
     )
     def score(self, name: EndpointName, body: ScoreRequest) -> ScoreResult:
         """The scoring process's answer to a body. Raises ScoringFailed with the traceback where
@@ -113,6 +115,8 @@ class Endpoints(Service):
         if 200 <= status < 300:
             run_ms = headers.get("x-ms-run-fn-exec-ms")
             return ScoreResult(status, answer, float(run_ms) if run_ms else None)
+        if status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in headers:
+            raise Unavailable(f"The endpoint {name} is busy.", hint="Ask again later.")
         message = str(answer.get("message", answer) if isinstance(answer, dict) else answer)
         if headers.get("x-ms-run-function-failed") == "True":
             raise ScoringFailed(message, field="body")
@@ -181,6 +185,8 @@ class Endpoints(Service):
             "scoring_script": body.scoring_script,
             "python": body.python,
             "tags_json": json.dumps(body.tags),
+            "variables_json": json.dumps(body.environment_variables),
+            "settings_json": msgspec.json.encode(body.request_settings).decode(),
         }
 
 

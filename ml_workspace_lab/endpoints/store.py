@@ -5,7 +5,9 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from ml_workspace_lab.endpoints.model import EndpointInfo, EndpointState
+import msgspec
+
+from ml_workspace_lab.endpoints.model import EndpointInfo, EndpointState, RequestSettings
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Database, Row, Transaction, now
 
@@ -18,6 +20,7 @@ class Wanted:
     info: EndpointInfo
     generation: int
     python: str | None
+    variables: dict[str, str]
     primary_hash: bytes
     secondary_hash: bytes
 
@@ -101,6 +104,7 @@ def delete(transaction: Transaction, name: str) -> None:
 
 
 def _wanted(row: Row) -> Wanted:
+    variables = json.loads(row["variables_json"])
     address = f"http://127.0.0.1:{row['port']}"
     info = EndpointInfo(
         name=row["name"],
@@ -117,7 +121,14 @@ def _wanted(row: Row) -> Wanted:
         user=row["user"],
         restarts=row["restarts"],
         tags=json.loads(row["tags_json"]),
+        environment_variables=sorted(variables),
+        request_settings=msgspec.json.decode(row["settings_json"], type=RequestSettings),
     )
     return Wanted(
-        info, row["generation"], row["python"], row["primary_hash"], row["secondary_hash"]
+        info,
+        row["generation"],
+        row["python"],
+        variables,
+        row["primary_hash"],
+        row["secondary_hash"],
     )

@@ -135,7 +135,8 @@ class Supervisor:
         deployment = msgspec.json.decode(generation.deployment.read_bytes(), type=Deployment)
         words = [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring"]
         log = generation.endpoint.log
-        seen.start(generation, [*words, str(generation.path)], clean_environment(), log)
+        environment = {**clean_environment(), **deployment.variables}
+        seen.start(generation, [*words, str(generation.path)], environment, log)
 
     def _lay_out(self, wanted: Wanted, generation: GenerationFolder) -> None:
         """Everything that the process needs, in its folder; a repeat changes nothing."""
@@ -161,6 +162,8 @@ class Supervisor:
             port=wanted.info.port,
             has_script=wanted.info.scoring_script is not None,
             python=wanted.python or sys.executable,
+            variables=wanted.variables,
+            request_settings=wanted.info.request_settings,
         )
         write_atomic(generation.deployment, msgspec.json.encode(deployment))
 

@@ -71,6 +71,8 @@ CREATE TABLE endpoint (
   "user" TEXT NOT NULL,
   created BIGINT NOT NULL,
   updated BIGINT NOT NULL,
+  variables_json TEXT DEFAULT '{}' NOT NULL,
+  settings_json TEXT DEFAULT '{}' NOT NULL,
   PRIMARY KEY (id),
   UNIQUE (name)
 );

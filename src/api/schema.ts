@@ -2883,6 +2883,19 @@ export interface components {
       tags: {
         [key: string]: string;
       };
+      /** @default {} */
+      environment_variables: {
+        [key: string]: string;
+      };
+      /**
+       * @default {
+       *       "request_timeout_ms": null,
+       *       "max_queued_requests": 100,
+       *       "max_queue_wait_ms": 60000,
+       *       "max_body_bytes": 67108864
+       *     }
+       */
+      request_settings: components['schemas']['RequestSettings'];
     };
     /**
      * DeployedEndpoint
@@ -2913,7 +2926,8 @@ export interface components {
     };
     /**
      * EndpointInfo
-     * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`.
+     * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`; `environment_variables` are the
+     *         names of those that the scoring process has beside the usual ones.
      */
     EndpointInfo: {
       name: string;
@@ -2932,6 +2946,8 @@ export interface components {
       tags: {
         [key: string]: string;
       };
+      environment_variables: string[];
+      request_settings: components['schemas']['RequestSettings'];
     };
     /**
      * EndpointKeys
@@ -3995,6 +4011,22 @@ export interface components {
       properties: {
         [key: string]: string;
       };
+    };
+    /**
+     * RequestSettings
+     * @description What requests may take: `request_timeout_ms` is for one that is being scored (None: as the
+     *         variable SCORING_TIMEOUT_MS says, else an hour), `max_queued_requests` may wait for that, each
+     *         for `max_queue_wait_ms`; a body has `max_body_bytes`.
+     */
+    RequestSettings: {
+      /** @default null */
+      request_timeout_ms: number | null;
+      /** @default 100 */
+      max_queued_requests: number;
+      /** @default 60000 */
+      max_queue_wait_ms: number;
+      /** @default 67108864 */
+      max_body_bytes: number;
     };
     /**
      * Resources
@@ -5121,6 +5153,7 @@ export type RecordRunEnvironment = components['schemas']['RecordRunEnvironment']
 export type RegenerateKey = components['schemas']['RegenerateKey'];
 export type RegisterEnvironment = components['schemas']['RegisterEnvironment'];
 export type RegisterModel = components['schemas']['RegisterModel'];
+export type RequestSettings = components['schemas']['RequestSettings'];
 export type Resources = components['schemas']['Resources'];
 export type Retry = components['schemas']['Retry'];
 export type RunComparison = components['schemas']['RunComparison'];

@@ -142,7 +142,12 @@ def test_an_endpoint_is_tried_deployed_asked_and_deleted(here: Cli) -> None:
     )  # fmt: skip
     assert tried.json["answer"]["y"] == 6, "what the script prints is not in the result"
     assert here("-o", "json", "endpoint", "list").json == {"items": []}
-    made = here("-o", "json", "endpoint", "deploy", "e-one", "scale:1", "--script", "score.py")
+    made = here(
+        "-o", "json", "endpoint", "deploy", "e-one", "scale:1", "--script", "score.py",
+        "--env", "A=b=c", "--limit", "max_body_bytes=1000",
+    )  # fmt: skip
+    assert made.json["endpoint"]["environment_variables"] == ["A"]
+    assert made.json["endpoint"]["request_settings"]["max_body_bytes"] == 1000
     assert made.json["endpoint"]["state"] == "Healthy"
     key, uri = made.json["keys"]["primary"], made.json["endpoint"]["scoring_uri"]
     assert request("POST", uri, '{"x": 1}', Authorization=f"Bearer {key}").json["y"] == 3

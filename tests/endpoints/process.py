@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Keys
+from ml_workspace_lab.endpoints.model import RequestSettings
 from tests import http
 from tests.http import Answer
 from tests.waiting import eventually
@@ -28,6 +29,7 @@ class Process:
     root: str
     model: Path
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     def ask(
         self,
@@ -53,6 +55,7 @@ def scoring(
     model: Mapping[str, bytes] | Path,
     script: str | None = None,
     name: str = "a model",
+    settings: RequestSettings | None = None,
     **variables: str,
 ) -> Iterator[Process]:
     """A process for a model (its files, or its folder) with a script or without."""
@@ -68,7 +71,10 @@ def scoring(
         generation.script.write_text(script, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    deployment = Deployment("an-endpoint", name, 3, port, script is not None, sys.executable)
+    deployment = Deployment(
+        "an-endpoint", name, 3, port, script is not None, sys.executable,
+        request_settings=settings or RequestSettings(),
+    )  # fmt: skip
     generation.deployment.write_bytes(msgspec.json.encode(deployment))
     hashed = [hashlib.sha256(key.encode()).hexdigest() for key in (KEY, "another", OWN_KEY)]
     generation.endpoint.write_keys(Keys(*hashed))
@@ -83,7 +89,7 @@ def scoring(
             lambda: generation.ready.exists() or process.poll() is not None, 60, "it is ready"
         )
         assert process.poll() is None, log.read_text()
-        yield Process(f"http://127.0.0.1:{port}", generation.model, log)
+        yield Process(f"http://127.0.0.1:{port}", generation.model, log, process)
     finally:
         process.kill()
         process.wait()

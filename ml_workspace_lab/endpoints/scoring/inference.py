@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from ml_workspace_lab._version import __version__
 from ml_workspace_lab.api import strict_json
@@ -29,7 +28,7 @@ class V2Handler(Handler):
     def is_served(self, name: str, version: str | None) -> bool:
         """Whether that is the model of this deployment; else it is refused."""
         deployment = self.served.deployment
-        if (unquote(name), version or str(deployment.version)) == (
+        if (name, version or str(deployment.version)) == (
             deployment.model,
             str(deployment.version),
         ):
@@ -96,7 +95,7 @@ class InferHandler(V2Handler, ScoringHandler):
 
 
 def _metadata(deployment: Deployment, scorer: Any) -> dict[str, Any]:
-    found = {
+    found: dict[str, Any] = {
         "name": deployment.model,
         "versions": [str(deployment.version)],
         "platform": "script" if deployment.has_script else "mlflow",
@@ -112,7 +111,8 @@ def _metadata(deployment: Deployment, scorer: Any) -> dict[str, Any]:
 
 def _refuse_binary(asked: InferenceRequest) -> None:
     parts: list[Mapping[str, Any]] = [asked.parameters]
-    parts += [part.parameters for part in [*asked.inputs, *(asked.outputs or [])]]
+    parts += [tensor.parameters for tensor in asked.inputs]
+    parts += [output.parameters for output in asked.outputs or []]
     if any(part.get(name) for part in parts for name in tensors.BINARY):
         raise BadInput("Binary tensors are neither taken nor given; leave out binary_data.")
 

@@ -10,7 +10,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import add_accept_handler
 from tornado.web import Application
 
-from ml_workspace_lab.endpoints.scoring.score import MAX_BODY
+from ml_workspace_lab.endpoints.model import MAX_BODY
 from ml_workspace_lab.endpoints.scoring.traffic import Traffic
 
 QUIET_SECONDS = 1.0

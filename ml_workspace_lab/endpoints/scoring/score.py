@@ -8,9 +8,8 @@ from tornado import web
 from ml_workspace_lab.endpoints.scoring.call import BadInput, Call, Reply
 from ml_workspace_lab.endpoints.scoring.handlers import Handler
 from ml_workspace_lab.endpoints.scoring.payload import encode
-from ml_workspace_lab.endpoints.scoring.worker import TimedOut
+from ml_workspace_lab.endpoints.scoring.worker import Busy, TimedOut
 
-MAX_BODY = 64 * 1024 * 1024
 SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 
 
@@ -35,8 +34,9 @@ class ScoringHandler(Handler):
         self._trusted = who == "workspace"
 
     def data_received(self, chunk: bytes) -> None:
-        if self._refusal is None and len(self._body) + len(chunk) > MAX_BODY:
-            self._refusal = 413, f"The body is over the limit of {MAX_BODY // 1024**2} MiB"
+        limit = self.served.settings.requests.max_body_bytes
+        if self._refusal is None and len(self._body) + len(chunk) > limit:
+            self._refusal = 413, f"The body is over the limit of {_size(limit)}"
         if self._refusal is None:
             self._body += chunk
 
@@ -59,6 +59,9 @@ class ScoringHandler(Handler):
             done = await self.served.worker.run(lambda: self.work(call))
         except BadInput as error:
             self.refuse(error.status, str(error))
+        except Busy as error:
+            self.set_header("Retry-After", str(error.seconds))
+            self.refuse(503, str(error))
         except TimedOut as error:
             self._failed(str(error))
         except Exception:  # noqa: BLE001 - the user's code may raise anything
@@ -74,12 +77,14 @@ class ScoringHandler(Handler):
 
     def _reply(self, reply: Reply, milliseconds: float) -> None:
         self.set_status(reply.status)
+        for name in {name for name, _ in reply.headers}:
+            self.clear_header(name)
         for name, value in reply.headers:
-            self.set_header(name, value)
+            self.add_header(name, value)
         if reply.status >= 500:
             self.set_header("x-ms-run-function-failed", "True")
         self.set_header("x-ms-run-fn-exec-ms", f"{milliseconds:.3f}")
-        self.finish(reply.body)
+        self.finish(reply.body or None)
 
 
 class ScoreHandler(ScoringHandler):
@@ -93,4 +98,10 @@ class ScoreHandler(ScoringHandler):
 
     def work(self, call: Call) -> Reply:
         answer: Any = self.served.scorer.answer(call)
-        return answer if isinstance(answer, Reply) else Reply(encode(answer))
+        if isinstance(answer, Reply):
+            return answer
+        return Reply(encode({} if answer is None else answer))
+
+
+def _size(count: int) -> str:
+    return f"{count // 1024**2} MiB" if count >= 1024**2 else f"{count} bytes"

@@ -124,7 +124,7 @@ def _replied(answer: Any) -> Any:
     """An answer as it is, or werkzeug's or Flask's response as a Reply."""
     wrappers = sys.modules.get("werkzeug.wrappers")
     if wrappers is None or not isinstance(answer, wrappers.Response):
-        return {} if answer is None else answer
+        return answer
     skipped = ("content-length", "connection", "transfer-encoding")
     headers = [(k, v) for k, v in answer.headers.items() if k.lower() not in skipped]
     return Reply(answer.get_data(), answer.status_code, headers)

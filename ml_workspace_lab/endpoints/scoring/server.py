@@ -42,7 +42,7 @@ def main(path: Path) -> int:
     os.environ["SERVICE_NAME"] = deployment.endpoint
     script = folder.script if deployment.has_script else None
     try:
-        settings = Settings.read(os.environ)
+        settings = Settings.read(os.environ, deployment.request_settings)
         scorer = load(folder.model, script, deployment.model)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
@@ -73,7 +73,7 @@ async def _serve(
     handover: Handover,
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
-    worker = Worker(settings.scoring_timeout_ms)
+    worker = Worker(settings)
     traffic = Traffic()
     keys = Gatekeeper(folder.endpoint.keys)
     served = Served(deployment, scorer, worker, keys, traffic, settings)

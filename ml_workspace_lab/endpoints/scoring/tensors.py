@@ -106,15 +106,14 @@ def array(tensor: Tensor) -> Any:
         raise BadInput(f"{name}: {len(values)} values do not fill the shape {tensor.shape}.")
     if not all(type(value) in _PYTHON[dtype.kind] for value in values):
         raise BadInput(f"{name}: not every value is {tensor.datatype}.")
-    try:
-        return numpy.array(values, dtype).reshape(tensor.shape)
-    except (OverflowError, ValueError) as error:
-        raise BadInput(f"{name}: {error}.") from None
+    if not _fit(values, dtype):
+        raise BadInput(f"{name}: not every value fits into {tensor.datatype}.")
+    return numpy.array(values, dtype).reshape(tensor.shape)
 
 
 def outputs(answer: Any) -> list[dict[str, Any]]:
-    """Predictions as tensors: one, or one a column of a data frame. Raises
-    ValueError where they are none."""
+    """Predictions as tensors: one, or one a column of a data frame. Raises ValueError where they
+    are none."""
     if hasattr(answer, "columns"):
         return [_output(str(name), answer[name].to_numpy()) for name in answer.columns]
     import numpy
@@ -136,6 +135,18 @@ def _output(name: str, found: Any) -> dict[str, Any]:
         "datatype": kinds[found.dtype.name],
         "data": found.reshape(-1).tolist(),
     }
+
+
+def _fit(values: list[Any], dtype: Any) -> bool:
+    """Whether numbers are within the limits of their type."""
+    import numpy
+
+    if dtype.kind not in "iuf":
+        return True
+    limits = numpy.finfo(dtype) if dtype.kind == "f" else numpy.iinfo(dtype)
+    number = float if dtype.kind == "f" else int
+    least, most = number(limits.min), number(limits.max)
+    return all(least <= value <= most for value in values)
 
 
 def _flat(values: list[Any]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -9,11 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ml_workspace_lab.endpoints.scoring.settings import Settings
+
 T = TypeVar("T")
 
 
 class TimedOut(Exception):
     """The code took longer than it may."""
+
+
+class Busy(Exception):
+    """Too many wait already, or this one has waited too long; `seconds` are a guess at when it
+    will be otherwise."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -25,27 +37,60 @@ class Timed(Generic[T]):
 
 
 class Worker:
-    """Does one piece of work at a time. `left_behind` says whether a thread was given up, which may
-    never come back and would keep the process from ending."""
+    """Does one piece of work at a time, the others wait. `left_behind` says whether a thread was
+    given up, which may never come back and would keep the process from ending."""
 
-    def __init__(self, limit_ms: int) -> None:
-        self.limit_ms = limit_ms
+    def __init__(self, settings: Settings) -> None:
         self.left_behind = False
+        self._settings = settings
+        self._waiting = 0
+        self._last_ms = 0.0
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1)
 
     async def run(self, work: Callable[[], T]) -> Timed[T]:
-        """What `work` gives, or raises. Raises TimedOut after the limit, which does not count the
-        time that it waited for its turn."""
-        async with self._turn:
-            piece = _Piece(work)
-            future = asyncio.get_running_loop().run_in_executor(self._thread, piece)
-            done, _ = await asyncio.wait([future], timeout=self.limit_ms / 1000)
-            if done:
-                return future.result()
-            future.add_done_callback(lambda f: f.cancelled() or f.exception())
-            self._give_up(piece)
-            raise TimedOut(f"Scoring timeout after {self.limit_ms} ms")
+        """What `work` gives, or raises. Raises Busy where it does not get its turn, TimedOut after
+        the limit, which does not count the time that it waited."""
+        await self._wait()
+        try:
+            return await self._work(work)
+        finally:
+            self._turn.release()
+
+    async def _wait(self) -> None:
+        """Take the turn; raises Busy."""
+        limits = self._settings.requests
+        if not self._turn.locked() and not self._waiting:
+            await self._turn.acquire()
+            return
+        if self._waiting >= limits.max_queued_requests:
+            raise Busy(f"{self._waiting} requests are waiting already", self._guess())
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(limits.max_queue_wait_ms / 1000):
+                await self._turn.acquire()
+        except TimeoutError:
+            waited = limits.max_queue_wait_ms
+            raise Busy(f"The request has waited for {waited} ms", self._guess()) from None
+        finally:
+            self._waiting -= 1
+
+    def _guess(self) -> int:
+        """The seconds until those who wait now are done, if each takes as long as the last one."""
+        return min(60, max(1, math.ceil(self._last_ms * (self._waiting + 1) / 1000)))
+
+    async def _work(self, work: Callable[[], T]) -> Timed[T]:
+        piece = _Piece(work)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, piece)
+        limit = self._settings.scoring_timeout_ms
+        done, _ = await asyncio.wait([future], timeout=limit / 1000)
+        if done:
+            timed = future.result()
+            self._last_ms = timed.milliseconds
+            return timed
+        future.add_done_callback(lambda f: f.cancelled() or f.exception())
+        self._give_up(piece)
+        raise TimedOut(f"Scoring timeout after {limit} ms")
 
     def shutdown(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -37,6 +37,8 @@ Table(
     text("user"),
     time_("created"),
     time_("updated"),
+    text("variables_json", "{}"),
+    text("settings_json", "{}"),
 )
 
 Table(
