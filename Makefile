@@ -31,6 +31,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_fault_tools
 	scripts/install_r
 	scripts/install_kubernetes_schemas
+	scripts/install_registry
 	jlpm test
 	pytest --numprocesses=3 --dist=loadfile --ignore=$(CLUSTERS)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.experiment import Experiment
     from ml_workspace_lab.client.instance import ComputeInstance
     from ml_workspace_lab.client.model import Model
+    from ml_workspace_lab.client.package import Package
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.workspace import Workspace
     from ml_workspace_lab.errors import WorkspaceError
@@ -28,6 +29,7 @@ __all__ = [
     "Experiment",
     "Model",
     "NotebookRunConfig",
+    "Package",
     "Run",
     "ScriptRunConfig",
     "Workspace",
@@ -43,6 +45,7 @@ _HOMES = {
     "Experiment": "client.experiment",
     "Model": "client.model",
     "NotebookRunConfig": "client.configs",
+    "Package": "client.package",
     "Run": "client.run",
     "ScriptRunConfig": "client.configs",
     "Workspace": "client.workspace",

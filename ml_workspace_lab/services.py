@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.jobs.diff import RunDiffs
     from ml_workspace_lab.jobs.service import Jobs
     from ml_workspace_lab.models.logged import LoggedModels
+    from ml_workspace_lab.models.packages.service import Packages
     from ml_workspace_lab.models.registry import Registry
     from ml_workspace_lab.models.report import ModelReports
     from ml_workspace_lab.models.service import Models
@@ -62,6 +63,7 @@ SERVICES = {
     "logged_models": "models.logged:LoggedModels",
     "registry": "models.registry:Registry",
     "model_reports": "models.report:ModelReports",
+    "packages": "models.packages.service:Packages",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
     "webhooks": "webhooks.service:Webhooks",
@@ -108,6 +110,7 @@ class ByName(ABC):
     logged_models: "LoggedModels"
     registry: "Registry"
     model_reports: "ModelReports"
+    packages: "Packages"
     traces: "Traces"
     assessments: "Assessments"
     webhooks: "Webhooks"

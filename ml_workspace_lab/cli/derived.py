@@ -74,6 +74,14 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "stage": ("registry", "move"),
         },
     ),
+    "package": (
+        "images of models",
+        {
+            "list": ("packages", "list"),
+            "show": ("packages", "get"),
+            "delete": ("packages", "delete"),
+        },
+    ),
     "trace": (
         "what calls of applications did, step by step",
         {

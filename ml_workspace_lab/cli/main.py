@@ -19,6 +19,7 @@ from ml_workspace_lab.cli import (
     keeping,
     logs,
     models,
+    packaging,
     running,
     serving,
     snapshots,
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     transfer.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
+    packaging.add_commands(nouns)
     diffing.add_commands(nouns)
     models.add_commands(nouns)
     logs.add_commands(nouns)

@@ -23,6 +23,7 @@ from ml_workspace_lab.storage.paths import below
 if TYPE_CHECKING:
     from ml_workspace_lab.client.endpoint import Endpoint
     from ml_workspace_lab.client.model_views import ModelCard, ModelDiff
+    from ml_workspace_lab.client.package import Package
     from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.workspace import Workspace
 
@@ -206,6 +207,14 @@ class Model(ModelRecord):
         from ml_workspace_lab.client.model_views import ModelCard
 
         return ModelCard(self.workspace.connection.model_reports.card(self.name, self.version))
+
+    def package(self, *, target: str = "oci", wait: bool = True, **options: Any) -> "Package":
+        """A container image that answers requests with this version: see `Package.create`. For the
+        target `edge` it is an `EdgeModule`. Raises InvalidInput, and PackageFailed with the reason
+        where it was waited for."""
+        from ml_workspace_lab.client.package import package
+
+        return package(self, target, wait=wait, **options)
 
     def __repr__(self) -> str:
         return f"Model({self.id!r})"

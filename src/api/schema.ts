@@ -1902,6 +1902,75 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/models/{name}/versions/{version}/packages': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Begin to make an image of a version. Raises InvalidInput where it is clear already that */
+    post: operations['packages.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/packages': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Every package, the newest first. */
+    get: operations['packages.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/packages/{package_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** How far a package is. */
+    get: operations['packages.get'];
+    put?: never;
+    post?: never;
+    /** Remove a package; one that is being made is made no further. What was pushed stays. */
+    delete: operations['packages.delete'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/packages/{package_id}/image': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The image: an archive of an OCI image layout. Raises Conflict while it is not ready. */
+    get: operations['packages.image'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/experiments/{experiment}/traces': {
     parameters: {
       query?: never;
@@ -3675,6 +3744,11 @@ export interface components {
       /** @default  */
       dataset_digest: string;
     };
+    /** ModelReference */
+    ModelReference: {
+      name: string;
+      version: number;
+    };
     /**
      * ModelVersion
      * @description One version of a model: its files never change. `executes_code` marks pickles: loading one
@@ -3813,6 +3887,55 @@ export interface components {
       after: string | null;
     };
     /**
+     * PackageInfo
+     * @description A package. `progress` says what goes on, `reason` why it failed; `digest` is that of the
+     *         image's manifest, `size` the bytes of the archive that holds it, both once it is `ready`.
+     */
+    PackageInfo: {
+      package_id: string;
+      /** @enum {unknown} */
+      state: 'building' | 'failed' | 'ready';
+      models: string[];
+      environment: string | null;
+      has_script: boolean;
+      for_base: boolean;
+      created: number;
+      user: string;
+      /** @default  */
+      progress: string;
+      /** @default  */
+      reason: string;
+      /** @default null */
+      digest: string | null;
+      /** @default null */
+      size: number | null;
+      /** @default [] */
+      layers: components['schemas']['PackagedLayer'][];
+    };
+    /** PackageList */
+    PackageList: {
+      items: components['schemas']['PackageInfo'][];
+    };
+    /**
+     * PackageModel
+     * @description An image of a version: with the packages of `environment` (NAME or NAME:VERSION), else with
+     *         those that the model's own `requirements.txt` names, as the workspace has them.
+     *
+     *         `scoring_script` is the digest of a script with `init()` and `run(data)`, which must be there
+     *         where `models` has others that go into the same image. `for_base` leaves the interpreter out:
+     *         the image is to lie on another one that has it.
+     */
+    PackageModel: {
+      /** @default null */
+      environment: string | null;
+      /** @default null */
+      scoring_script: string | null;
+      /** @default [] */
+      models: components['schemas']['ModelReference'][];
+      /** @default false */
+      for_base: boolean;
+    };
+    /**
      * PackageRecord
      * @description An installed package. `url`, `commit` and `hash` tell where one came from that no index
      *         gave.
@@ -3828,6 +3951,15 @@ export interface components {
       commit: string | null;
       /** @default null */
       hash: string | null;
+    };
+    /**
+     * PackagedLayer
+     * @description A layer of the image: what it is made of, and its compressed size in bytes.
+     */
+    PackagedLayer: {
+      made_of: string;
+      digest: string;
+      size: number;
     };
     /**
      * ParameterChange
@@ -5126,6 +5258,7 @@ export type ModelInfo = components['schemas']['ModelInfo'];
 export type ModelInput = components['schemas']['ModelInput'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelMetric = components['schemas']['ModelMetric'];
+export type ModelReference = components['schemas']['ModelReference'];
 export type ModelVersion = components['schemas']['ModelVersion'];
 export type ModelVersionList = components['schemas']['ModelVersionList'];
 export type Node = components['schemas']['Node'];
@@ -5138,7 +5271,11 @@ export type OperationName = components['schemas']['OperationName'];
 export type Order = components['schemas']['Order'];
 export type Output = components['schemas']['Output'];
 export type PackageChange = components['schemas']['PackageChange'];
+export type PackageInfo = components['schemas']['PackageInfo'];
+export type PackageList = components['schemas']['PackageList'];
+export type PackageModel = components['schemas']['PackageModel'];
 export type PackageRecord = components['schemas']['PackageRecord'];
+export type PackagedLayer = components['schemas']['PackagedLayer'];
 export type ParameterChange = components['schemas']['ParameterChange'];
 export type PathInput = components['schemas']['PathInput'];
 export type PipRequirements = components['schemas']['PipRequirements'];
@@ -9952,6 +10089,164 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['ModelDiff'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'packages.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PackageModel'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PackageInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'packages.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PackageList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'packages.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        package_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PackageInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'packages.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        package_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'packages.image': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        package_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/octet-stream': string;
         };
       };
       /** @description Refused. */

@@ -1,0 +1,131 @@
+"""The process in a container: loads the model, answers whoever has a key, ends on SIGTERM.
+
+`python3 -m ml_workspace_lab.models.packages.contained`; all lies beside this package, and nothing
+is written.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml_workspace_lab.models.packages.places import (
+    KEY_VARIABLE,
+    KEYS_FILE_VARIABLE,
+    PORT,
+    PORT_VARIABLE,
+    TOLD,
+    Contained,
+)
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.endpoints.scoring.scorer import Scorer
+    from ml_workspace_lab.endpoints.scoring.settings import Settings
+
+BACKLOG = 128
+
+
+class NotStarted(Exception):
+    """The container can't answer; the message says what to do."""
+
+
+def main() -> int:
+    """Answer until SIGTERM; the exit code."""
+    home = Path(__file__).parents[4]
+    told = Contained(**json.loads((home / TOLD).read_bytes()))
+    try:
+        _check_python(told.python)
+        keys = read_keys(os.environ)
+        port = _port(os.environ.get(PORT_VARIABLE, ""))
+    except NotStarted as error:
+        print(f"Not started: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return os.EX_CONFIG
+    # Only now, so that the right words come where the interpreter is the wrong one.
+    from ml_workspace_lab.endpoints.model import RequestSettings
+    from ml_workspace_lab.endpoints.scoring.scorer import load
+    from ml_workspace_lab.endpoints.scoring.settings import Settings
+
+    script = home / "score.py" if told.has_script else None
+    try:
+        settings = Settings.read(os.environ, RequestSettings())
+        scorer = load(home / "model", script, told.models[0].rpartition(":")[0])
+    except BaseException:  # noqa: BLE001 - a script may raise anything, sys.exit() too
+        traceback.print_exc()
+        return 1
+    finished = asyncio.run(_serve(told, scorer, keys, settings, port))
+    if not finished:
+        sys.stdout.flush()
+        os._exit(0)  # A thread that doesn't come back from the user's code would keep the process.
+    return 0
+
+
+def read_keys(environment: Mapping[str, str]) -> list[str]:
+    """The keys that callers may send: of the variable, and each line of the file. Raises NotStarted
+    where there is none."""
+    keys = [environment.get(KEY_VARIABLE, "")]
+    if path := environment.get(KEYS_FILE_VARIABLE):
+        try:
+            keys += Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise NotStarted(f"{KEYS_FILE_VARIABLE}: {error}") from None
+    if found := [key.strip() for key in keys if key.strip()]:
+        return found
+    raise NotStarted(
+        f"set {KEY_VARIABLE} to the key that callers send, or {KEYS_FILE_VARIABLE} to a file with"
+        " one on each line."
+    )
+
+
+def _check_python(wanted: str) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if here != wanted:
+        raise NotStarted(f"this is Python {here}, and the packages of the image are for {wanted}.")
+
+
+def _port(text: str) -> int:
+    if not text:
+        return PORT
+    if text.isascii() and text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise NotStarted(f"{PORT_VARIABLE} is no port.")
+
+
+async def _serve(
+    told: Contained, scorer: "Scorer", keys: Sequence[str], settings: "Settings", port: int
+) -> bool:
+    """Answer until it is time to leave; whether nothing was left undone."""
+    from ml_workspace_lab.endpoints.folder import Deployment
+    from ml_workspace_lab.endpoints.scoring.application import application
+    from ml_workspace_lab.endpoints.scoring.handlers import Served
+    from ml_workspace_lab.endpoints.scoring.listener import Listener
+    from ml_workspace_lab.endpoints.scoring.traffic import Traffic
+    from ml_workspace_lab.endpoints.scoring.worker import Worker
+    from ml_workspace_lab.models.packages.keys import FixedKeys
+
+    name, _, version = told.models[0].rpartition(":")
+    deployment = Deployment(name, name, int(version), port, told.has_script, sys.executable)
+    worker = Worker(settings)
+    traffic = Traffic()
+    listening = socket.create_server(("", port), backlog=BACKLOG)
+    listening.setblocking(False)
+    served = Served(deployment, scorer, worker, FixedKeys(keys), traffic, settings)
+    listener = Listener(application(served), listening, traffic)
+    leave = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leave.set)
+    print(f"Serving {', '.join(told.models)} on port {port}.", flush=True)  # noqa: T201
+    await leave.wait()
+    listener.stop()
+    finished = await listener.finish(patient=True)
+    worker.shutdown()
+    return finished and not worker.left_behind
+
+
+if __name__ == "__main__":
+    sys.exit(main())

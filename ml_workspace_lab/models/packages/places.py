@@ -1,0 +1,22 @@
+"""Where things lie in an image, and what its process is told there.
+
+Only the standard library is used: the process looks at what it is told before anything else.
+"""
+
+from dataclasses import dataclass
+
+HOME = "/opt/ml-workspace"
+PORT = 5001
+TOLD = "contained.json"
+PORT_VARIABLE = "ML_WORKSPACE_SCORING_PORT"
+KEY_VARIABLE = "ML_WORKSPACE_SCORING_KEY"
+KEYS_FILE_VARIABLE = "ML_WORKSPACE_SCORING_KEYS_FILE"
+
+
+@dataclass(frozen=True)
+class Contained:
+    """The models, as NAME:VERSION, whether there is a script, and the Python that it is all for."""
+
+    models: list[str]
+    has_script: bool
+    python: str
