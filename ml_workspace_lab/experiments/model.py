@@ -77,7 +77,7 @@ class UpdateExperiment(Struct, frozen=True, forbid_unknown_fields=True):
     remove_tags: list[Key] = field(default_factory=list)
 
 
-class MetricSummary(Struct, frozen=True):
+class MetricSummary(Struct, frozen=True, gc=False):
     """A metric at a glance. `last` is the value of the greatest step, then time; `min` and `max`
     leave NaN out and are None where nothing else came. Times are milliseconds."""
 

@@ -7,12 +7,13 @@ from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.experiments.model import ExperimentInfo, View
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 
-# A `+` keeps a column's index out of the plan: few runs are active, and many are in an experiment.
+# A `+` and `coalesce` keep the columns' indexes out of the plan: few runs are active, and many are
+# in an experiment or outside the trash.
 _EXPERIMENTS = """
 SELECT e.*,
     (SELECT max(created) FROM run WHERE experiment = e.id AND deleted IS NULL) AS last_run,
-    (SELECT count(*) FROM run WHERE ended IS NULL AND deleted IS NULL AND +experiment = e.id)
-        AS active_runs
+    (SELECT count(*) FROM run
+        WHERE ended IS NULL AND coalesce(deleted, 0) = 0 AND +experiment = e.id) AS active_runs
 FROM experiment e
 """
 

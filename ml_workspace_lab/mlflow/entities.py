@@ -37,7 +37,7 @@ NAME, USER, PARENT, NOTE = (
 SOURCE_NAME, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
 
 
-class Pair(Struct, frozen=True):
+class Pair(Struct, frozen=True, gc=False):
     key: str
     value: str = ""
 
@@ -58,7 +58,7 @@ class RunData(Struct, frozen=True):
     tags: list[Pair] = field(default_factory=list)
 
 
-class Metric(Struct, frozen=True, omit_defaults=True):
+class Metric(Struct, frozen=True, omit_defaults=True, gc=False):
     key: str
     value: Shown
     timestamp: int
@@ -151,9 +151,21 @@ def run_info(run: RunInfo, number: int) -> Info:
 
 
 def run_data(run: RunInfo) -> RunData:
+    # A page of runs has thousands of them: a call for each would be a third of its time.
     return RunData(
-        metrics=[metric(key, summary) for key, summary in run.metrics.items()],
-        params=[Pair(key, param(value)) for key, value in run.params.items()],
+        metrics=[
+            Metric(
+                key,
+                last if type(last := one.last) is float and abs(last) <= LARGEST else shown(last),
+                one.last_time,
+                one.last_step,
+            )
+            for key, one in run.metrics.items()
+        ],
+        params=[
+            Pair(key, value if type(value) is str else param(value))
+            for key, value in run.params.items()
+        ],
         tags=pairs(tags(run)),
     )
 

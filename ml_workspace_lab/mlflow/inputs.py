@@ -99,10 +99,11 @@ def search_datasets(request: Request) -> Response:
 
 def of_runs(connection: LocalConnection, run_ids: Sequence[str]) -> list[tuple[Inputs, Outputs]]:
     """What each of the runs read and made."""
-    entries: dict[str, list[LineageEntry]] = {run_id: [] for run_id in run_ids}
+    entries: dict[str, list[LineageEntry]] = {}
     for one in connection.lineage.of_runs(RunIds(list(run_ids))).items:
-        entries[one.run_id].append(one)
-    return [_links(entries[run_id]) for run_id in run_ids]
+        entries.setdefault(one.run_id, []).append(one)
+    nothing = _links([])  # as most runs have, on pages of hundreds
+    return [_links(entries[one]) if one in entries else nothing for one in run_ids]
 
 
 def _links(entries: Sequence[LineageEntry]) -> tuple[Inputs, Outputs]:

@@ -23,7 +23,7 @@ HISTORY = "mlflow.log-model.history"
 MODEL_FIELDS = frozenset({"artifact_path", "flavors", "utc_time_created", "run_id"})
 
 
-class LogMetric(Struct):
+class LogMetric(Struct, gc=False):
     run_id: str
     key: str
     value: float
@@ -34,7 +34,7 @@ class LogMetric(Struct):
     dataset_digest: str = ""
 
 
-class BatchMetric(Struct):
+class BatchMetric(Struct, gc=False):
     key: str
     value: float
     timestamp: Int64

@@ -5,6 +5,7 @@ field without a default is required: absent, null and empty are the same, as in 
 """
 
 import re
+from functools import cache
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -97,13 +98,18 @@ def _typed(given: dict[str, Any], kind: type[T]) -> T:
     given = {name: value for name, value in given.items() if value is not None}
     if "run_uuid" in given:
         given.setdefault("run_id", given["run_uuid"])
-    for field in msgspec.structs.fields(kind):
-        if field.required and given.get(field.name) in _ABSENT:
-            raise missing(field.name)
+    for name in _required(kind):
+        if given.get(name) in _ABSENT:
+            raise missing(name)
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _explained(str(error), given) from None
+
+
+@cache
+def _required(kind: type[msgspec.Struct]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind) if field.required]
 
 
 def _explained(what: str, given: dict[str, Any]) -> InvalidInput:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -106,6 +107,7 @@ async def serve(
     made = None if rules.token or rules.is_open else _make_token(host)
     try:
         server.add_sockets(sockets)
+        gc.freeze()  # What has been loaded stays: no collection during a request goes through it.
         announce(Ready(_url(address, sockets), made.token if made else rules.token, os.getpid()))
         watch = asyncio.create_task(keep_awake(host))
         await ending.wait()

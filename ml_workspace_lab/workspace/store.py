@@ -40,5 +40,8 @@ def events(storage: Storage, after: int, limit: int) -> list[Event]:
 
 
 def active_runs(storage: Storage) -> list[str]:
-    rows = storage.database.all("SELECT uid FROM run WHERE ended IS NULL AND deleted IS NULL")
+    # `coalesce` keeps the index of all runs outside the trash out of the plan.
+    rows = storage.database.all(
+        "SELECT uid FROM run WHERE ended IS NULL AND coalesce(deleted, 0) = 0"
+    )
     return [row["uid"] for row in rows]
