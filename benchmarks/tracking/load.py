@@ -19,6 +19,7 @@ from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import MetricSummary, RunDocument
 from ml_workspace_lab.storage.database import Database, Transaction
 from ml_workspace_lab.storage.sqlite import SqliteDatabase
+from ml_workspace_lab.storage.sqlite_connections import SqliteTransaction
 
 AT_ONCE = 20_000
 """Runs in a transaction: each of them touches most pages of the indexes."""
@@ -144,8 +145,17 @@ def _series(run: int, row: Row, keys: dict[str, int]) -> Iterator[dict[str, Any]
 def _insert(transaction: Transaction, tables: Table) -> None:
     for table, lines in tables.items():
         names = ", ".join(f'"{name}"' for name in lines[0])
+        if not isinstance(transaction, SqliteTransaction):
+            _copy(transaction, f"COPY {table} ({names}) FROM STDIN", lines)
+            continue
         marks = ", ".join(f":{name}" for name in lines[0])
         transaction.many(f"INSERT INTO {table} ({names}) VALUES ({marks})", lines)
+
+
+def _copy(transaction: Any, sql: str, lines: list[dict[str, Any]]) -> None:
+    with transaction._connection.cursor() as cursor, cursor.copy(sql) as copy:
+        for line in lines:
+            copy.write_row(tuple(line.values()))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.strict_json import convert
@@ -19,6 +20,17 @@ from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.storage.journal import HELD_RECORDS, StepUnknown, following
 
 Append = Callable[[str, float, int | None, int | None], None]
+_logs: "WeakValueDictionary[tuple[Connection, str], MetricLog]" = WeakValueDictionary()
+_finding = threading.Lock()
+
+
+def metric_log(connection: Connection, run_id: str) -> "MetricLog":
+    """The one of a run: all objects that stand for it count a metric's steps together."""
+    with _finding:
+        found = _logs.get((connection, run_id))
+        if found is None:
+            found = _logs[connection, run_id] = MetricLog(connection, run_id)
+        return found
 
 
 class MetricLog:
@@ -70,6 +82,9 @@ class MetricLog:
 
     def close(self) -> None:
         """Take no more. What was logged is in the journal, and taken by the end of the run."""
+        with _finding:  # a run that is taken up again gets another
+            if _logs.get((self._connection, self._run_id)) is self:
+                del _logs[self._connection, self._run_id]
         self._write_held()
         self._append = self._refuse
         if self._shipment is not None:

@@ -8,7 +8,7 @@ import msgspec
 
 from ml_workspace_lab.api.connection import Ownership
 from ml_workspace_lab.client import open_runs
-from ml_workspace_lab.client.metric_log import MetricLog, metric_values
+from ml_workspace_lab.client.metric_log import metric_log, metric_values
 from ml_workspace_lab.client.run_family import RunFamily
 from ml_workspace_lab.client.shipping import SHIPPER
 from ml_workspace_lab.client.values import metric_numbers, numbers
@@ -42,7 +42,7 @@ class Run(RunFamily):
     ) -> None:
         super().__init__(workspace, info)
         self._ownership = ownership
-        self._metrics = MetricLog(workspace.connection, info.run_id)
+        self._metrics = metric_log(workspace.connection, info.run_id)
         self._system_metrics: SystemMetrics | None = None
 
     @classmethod

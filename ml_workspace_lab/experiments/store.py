@@ -9,7 +9,7 @@ from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 
 # A `+` and `coalesce` keep the columns' indexes out of the plan: few runs are active, and many are
 # in an experiment or outside the trash.
-_EXPERIMENTS = """
+EXPERIMENTS = """
 SELECT e.*,
     (SELECT max(created) FROM run WHERE experiment = e.id AND deleted IS NULL) AS last_run,
     (SELECT count(*) FROM run
@@ -28,7 +28,7 @@ _VIEWS: dict[View, str] = {
 def experiments(queries: Queries, view: View, number: int | None) -> list[ExperimentInfo]:
     """Experiments, the one with the newest run first."""
     which = "" if number is None else "AND e.id = :number"
-    rows = queries.all(f"{_EXPERIMENTS} WHERE {_VIEWS[view]} {which}", number=number)
+    rows = queries.all(f"{EXPERIMENTS} WHERE {_VIEWS[view]} {which}", number=number)
     found = [_experiment(row) for row in rows]
     return sorted(found, key=lambda one: (one.last_run or one.created, one.number), reverse=True)
 
@@ -38,14 +38,14 @@ def matching(
 ) -> list[ExperimentInfo]:
     """Experiments that a condition holds for, in an order; both are SQL of the search's making."""
     rows = queries.all(
-        f"{_EXPERIMENTS} WHERE {_VIEWS[view]} AND {condition} ORDER BY {order} LIMIT {limit:d}",
+        f"{EXPERIMENTS} WHERE {_VIEWS[view]} AND {condition} ORDER BY {order} LIMIT {limit:d}",
         **values,
     )
     return [_experiment(row) for row in rows]
 
 
 def experiment(queries: Queries, name: str) -> ExperimentInfo:
-    row = queries.one(f"{_EXPERIMENTS} WHERE e.name = :name", name=name)
+    row = queries.one(f"{EXPERIMENTS} WHERE e.name = :name", name=name)
     if row is None:
         raise NotFound(
             f"There is no experiment {name!r}.",

@@ -59,7 +59,8 @@ class PostgresTransaction(Transaction):
         self._connection = connection
 
     def run(self, sql: str, parameters: Mapping[str, Any]) -> Cursor:
-        return cast("Cursor", self._connection.execute(_spelled(sql), parameters))
+        # Binary: as text each byte of a document would be two, written and read again.
+        return cast("Cursor", self._connection.execute(_spelled(sql), parameters, binary=True))
 
     def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
         with self._connection.cursor() as cursor:

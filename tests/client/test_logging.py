@@ -325,6 +325,16 @@ def test_steps_go_on_from_what_was_logged_by_other_ways(run: Run) -> None:
         assert by_step == dict(enumerate(values))
 
 
+def test_two_objects_of_a_run_count_its_steps_together(either: Workspace, run: Run) -> None:
+    other = either.run(run.id)
+    for value in range(6):
+        (run if value % 2 else other).log("turns", value)
+    assert run.get_metric_history("turns").steps.tolist() == [0, 1, 2, 3, 4, 5]
+    run.complete()
+    with pytest.raises(Conflict, match="has ended"):
+        other.log("turns", 6)
+
+
 def test_steps_of_a_forked_process_go_on(ws: Workspace) -> None:
     code = f"""
 import os

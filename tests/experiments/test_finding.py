@@ -6,8 +6,10 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.experiments import store
 from ml_workspace_lab.experiments.finding import SearchExperiments
 from ml_workspace_lab.experiments.model import CreateExperiment
+from ml_workspace_lab.storage.sqlite import SqliteDatabase
 
 
 @pytest.fixture
@@ -63,3 +65,16 @@ def test_pages_go_on_where_the_one_before_ended(shelf: Any, ws: Workspace) -> No
     assert second.next is None
     with pytest.raises(InvalidInput, match="not the token"):
         shelf.find(SearchExperiments("name = 'a'", **asked, after=first.next))
+
+
+def test_listing_goes_through_active_runs_alone(ws: Workspace) -> None:
+    """Not through all runs: there may be a million of them."""
+    database = ws.connection.storage.database
+    if not isinstance(database, SqliteDatabase):
+        pytest.skip("PostgreSQL plans by what is in its tables")
+    plan = database.all(f"EXPLAIN QUERY PLAN {store.EXPERIMENTS}")
+    steps = [row["detail"] for row in plan]
+    assert [step for step in steps if step.startswith("SCAN")] == [
+        "SCAN e",
+        "SCAN run USING INDEX run_active",
+    ]
