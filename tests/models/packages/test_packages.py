@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_workspace_lab import Model, Package, Workspace
+from ml_workspace_lab import Model, Package
 from ml_workspace_lab.cli.main import run as command
 from ml_workspace_lab.client.package import PackageFailed
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, NotFound
@@ -19,7 +19,7 @@ from tests.models.packages import containers
 from tests.models.packages.conftest import Scales
 
 
-def test_an_image_answers_as_its_model_does_without_anything_of_this_machine(
+def test_an_image_answers_who_has_a_key_and_needs_nothing_of_this_machine(
     layout: Path, tmp_path: Path
 ) -> None:
     config = containers.unpack(layout, tmp_path / "root")
@@ -30,20 +30,16 @@ def test_an_image_answers_as_its_model_does_without_anything_of_this_machine(
         assert containers.score(address, {"x": 21}).json == {"y": 42.0}
         assert containers.score(address, {"x": 21}, key="another").status == 401
     assert "Serving scale:1" in log.read_text()
-
-
-def test_it_does_not_start_without_a_key(layout: Path, tmp_path: Path) -> None:
-    config = containers.unpack(layout, tmp_path / "root")
     environment = dict(line.split("=", 1) for line in config["config"]["Env"])
-    ended = subprocess.run(
+    without_a_key = subprocess.run(
         [*containers.chroot(), tmp_path / "root", *config["config"]["Entrypoint"]],
         env={"PATH": os.environ["PATH"]} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (os.EX_CONFIG, "")
-    assert ended.stderr.startswith("Not started: set ML_WORKSPACE_SCORING_KEY to the key")
+    assert (without_a_key.returncode, without_a_key.stdout) == (os.EX_CONFIG, "")
+    assert without_a_key.stderr.startswith("Not started: set ML_WORKSPACE_SCORING_KEY to the key")
 
 
 def test_the_same_is_the_same_image_to_the_last_byte(whole: Package, scales: Scales) -> None:
@@ -140,9 +136,10 @@ def test_a_package_whose_process_was_ended_says_so(scales: Scales) -> None:
     made.delete()
 
 
-def test_only_who_may_package_can(server: Server, either: Workspace, tmp_path: Path) -> None:
+def test_only_who_may_package_can(server: Server, tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("")
-    model = Model.register(either, "rights", tmp_path)
+    owner = server.connect()
+    model = Model.register(owner, "rights", tmp_path)
     made = model.package(base="nowhere")
     assert made.info().state == "ready"
     reader = server.connect(("workspaces/read", "models/read"))
@@ -151,6 +148,8 @@ def test_only_who_may_package_can(server: Server, either: Workspace, tmp_path: P
         Model(reader, "rights").package(base="nowhere")
     with pytest.raises(Denied):
         Package(reader, made.id).delete()
+    for one in (owner, reader):
+        one.close()
 
 
 def test_the_command_saves_an_image(
