@@ -30,8 +30,12 @@ def read(row: Row) -> RunDocument:
 
 
 def write(transaction: Transaction, run: int, document: RunDocument) -> None:
+    """Keep it, and mark the run as changed at the newest event: not every change has its own."""
     transaction.execute(
-        "UPDATE run SET doc = :doc WHERE id = :run", doc=_encoder.encode(document), run=run
+        "UPDATE run SET doc = :doc, changed = (SELECT coalesce(max(id), 0) FROM event)"
+        " WHERE id = :run",
+        doc=_encoder.encode(document),
+        run=run,
     )
 
 

@@ -34,7 +34,12 @@ from ml_workspace_lab.experiments.model import (
 from ml_workspace_lab.storage import journal_reader
 from ml_workspace_lab.storage.chunks import Columns, encode
 from ml_workspace_lab.storage.database import now
-from ml_workspace_lab.storage.journal import RECORD, JournalWriter, following
+from ml_workspace_lab.storage.journal import (
+    RECORD,
+    JournalWriter,
+    folders_written_to,
+    following,
+)
 from ml_workspace_lab.storage.journal_reader import Batch
 
 MIB = 1024 * 1024
@@ -208,12 +213,17 @@ class Metrics(Service):
         return folding.fold(self.storage.database, run_id, self.storage.run(run_id).metrics)
 
     def fold_active(self) -> None:
-        """Take what runs that go on have logged into the store, so that a search sees it."""
-        for run_id in run_store.active(self.storage.database):
+        """Take what runs log now into the store, so that a search sees it: those that go on, and
+        ended ones of clients that log to them through this process."""
+        here = {folder.parent for folder in folders_written_to()}
+        late = {folder.name for folder in here if folder == self.storage.run(folder.name).path}
+        for run_id in {*run_store.active(self.storage.database), *late}:
             self.fold_grown(run_id)
 
     def fold_grown(self, run_id: str) -> bool:
         """Fold where there is news since this was last asked; whether there was."""
+        if not self.storage.has_metrics(run_id):
+            return False
         folder = self.storage.run(run_id).metrics
         if not journal_reader.has_grown(folder, self._folded.get(run_id, {})):
             return False

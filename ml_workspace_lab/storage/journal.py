@@ -138,6 +138,10 @@ class JournalWriter:
         return self._begin + self._position // RECORD.size
 
     @property
+    def is_open(self) -> bool:
+        return not self._closed
+
+    @property
     def has_full_segment(self) -> bool:
         """Whether there is a segment that can be released once it is kept elsewhere."""
         return len(self._segments) > 1
@@ -246,6 +250,11 @@ class JournalWriter:
 
 
 _writers: "WeakSet[JournalWriter]" = WeakSet()
+
+
+def folders_written_to() -> set[Path]:
+    """The folders that this process has open journals in."""
+    return {writer.folder for writer in list(_writers) if writer.is_open}
 
 
 def _after_fork() -> None:

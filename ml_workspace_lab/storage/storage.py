@@ -1,5 +1,6 @@
 """Where a workspace keeps everything: one folder with a database, contents and running work."""
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,10 @@ class Storage:
 
     def run(self, run_id: str) -> "RunFolder":
         return RunFolder(self.root / "runs" / run_id)
+
+    def has_metrics(self, run_id: str) -> bool:
+        """Whether there may be journals of the run: quickly, since it is asked of whole pages."""
+        return os.path.isdir(f"{self.root}/runs/{run_id}/metrics")  # noqa: PTH112
 
     @property
     def uploads(self) -> "Uploads":

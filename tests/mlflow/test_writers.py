@@ -8,7 +8,8 @@ import pytest
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.errors import Unavailable
-from ml_workspace_lab.experiments.model import StartRun
+from ml_workspace_lab.experiments.model import EndRun, StartRun
+from ml_workspace_lab.experiments.search.model import SearchRuns
 from ml_workspace_lab.mlflow import writers
 from ml_workspace_lab.mlflow.writers import Writers
 
@@ -34,6 +35,16 @@ def start(connection: LocalConnection) -> str:
 def test_a_journal_is_kept_open(connection: LocalConnection, kept: Writers) -> None:
     run_id = start(connection)
     assert kept.of(connection, run_id) is kept.of(connection, run_id)
+
+
+def test_what_is_logged_to_an_ended_run_is_found_at_once(
+    connection: LocalConnection, kept: Writers
+) -> None:
+    run_id = start(connection)
+    connection.runs.end(run_id, EndRun())
+    kept.of(connection, run_id).append("late", 5.0, 0, 0)
+    found = connection.search.search(SearchRuns("metrics.late = 5")).items
+    assert [one.run_id for one in found] == [run_id]
 
 
 def test_only_so_many_are_open_and_none_loses_a_point(

@@ -99,13 +99,11 @@ class Answers:
         with self._lock:
             known = self._kept.pop(name, None)
         if known is not None and known.mark <= present.mark:
-            bits = known.bits
-            if known.mark < present.mark or len(bits) != present.size:
-                bits = np.zeros(present.size, np.bool_)
-                both = min(present.size, len(known.bits))
-                bits[:both] = known.bits[:both]
-                bits[present.ids(TRUE, known.mark)] = False
-                bits[present.ids(asked, known.mark)] = True
+            bits = np.zeros(present.size, np.bool_)
+            both = min(present.size, len(known.bits))
+            bits[:both] = known.bits[:both]
+            bits[present.ids(TRUE, known.mark)] = False
+            bits[present.ids(asked, known.mark)] = True
         else:
             bits = np.zeros(present.size, np.bool_)
             bits[present.ids(asked, None)] = True
@@ -125,11 +123,12 @@ class _Present(Struct):
     mark: int
 
     def ids(self, asked: Comparison | str, since: int | None) -> "NDArray[np.int64]":
-        """The row ids of runs that match; `since` leaves out those that have not changed."""
+        """The row ids of runs that match; `since` leaves out those that have not
+        changed with that event or later."""
         import numpy as np
 
         scope = self.query.scope()
-        changed = "" if since is None else f" AND r.changed > {since:d}"
+        changed = "" if since is None else f" AND r.changed >= {since:d}"
         if isinstance(asked, str):
             inner = f"SELECT r.id AS id FROM run r WHERE {asked}{changed}"
         elif since is None and (found := self.query.sources([asked], self.queries)):

@@ -58,8 +58,9 @@ _decoder = msgspec.json.Decoder(_Document)
 
 
 def changed_since(queries: Queries, mark: int) -> Columns:
-    """The columns of all runs whose last change came after the event `mark`."""
-    rows = queries.all("SELECT id FROM run WHERE changed > :mark", mark=mark)
+    """The columns of all runs whose last change came with the event `mark` or later: several may
+    share it."""
+    rows = queries.all("SELECT id FROM run WHERE changed >= :mark", mark=mark)
     return of_runs(queries, sorted(row["id"] for row in rows))
 
 

@@ -108,8 +108,6 @@ def refreshed(snapshot: Snapshot, queries: Queries) -> tuple[Snapshot, Columns]:
     mark = present_mark(queries)
     if not is_past(snapshot.mark, queries):
         snapshot = Snapshot()
-    if mark == snapshot.mark:
-        return snapshot, {}
     added = changed_since(queries, snapshot.mark.event)
     ids = added.get(("run", "uid"))
     if ids is None or len(ids.runs) <= FEW:

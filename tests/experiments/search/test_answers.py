@@ -66,6 +66,12 @@ class Changes(RuleBasedStateMachine):
         if run := self._one(data):
             self.connection.metrics.log(run, LogMetrics([MetricPoint("m", float(value))]))
 
+    @rule(data=st.data(), value=st.integers(0, 3))
+    def log_as_it_goes(self, data: st.DataObject, value: int) -> None:
+        """Through a journal, without an event."""
+        if run := self._one(data):
+            self.workspace.run(run).log("m", float(value))
+
     @rule(data=st.data(), tag=st.sampled_from(["a", "b", "ba", None]))
     def tag(self, data: st.DataObject, tag: str | None) -> None:
         if run := self._one(data):

@@ -108,6 +108,16 @@ def test_a_snapshot_is_followed_by_what_changes(ws: Workspace) -> None:
     assert fresh(ws).search_runs().set_index("run_id").loc[runs[0], "params.n"] == "other"
 
 
+def test_a_snapshot_is_followed_by_what_runs_log(ws: Workspace) -> None:
+    fill(ws)
+    with ws.experiment("live").start_logging() as run:
+        for value in (1.0, 0.5, 0.1):
+            run.log("loss", value)
+            for workspace in (ws, fresh(ws)):
+                frame = workspace.search_runs().set_index("run_id")
+                assert frame.loc[run.id, "metrics.loss"] == value
+
+
 def test_a_purged_run_leaves_the_snapshot(ws: Workspace) -> None:
     runs = fill(ws)
     ws.search_runs()
