@@ -109,8 +109,8 @@ def test_a_snapshot_is_followed_by_what_changes(ws: Workspace) -> None:
 
 
 def test_a_snapshot_is_followed_by_what_runs_log(ws: Workspace) -> None:
-    fill(ws)
     with ws.experiment("live").start_logging() as run:
+        fill(ws)  # events that come after the run's own
         for value in (1.0, 0.5, 0.1):
             run.log("loss", value)
             for workspace in (ws, fresh(ws)):
