@@ -2,13 +2,14 @@
 
 import math
 import operator
+import os
 import struct
 import threading
 import warnings
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.api.strict_json import convert
@@ -21,7 +22,9 @@ from ml_workspace_lab.storage.journal import HELD_RECORDS, StepUnknown, followin
 
 Append = Callable[[str, float, int | None, int | None], None]
 _logs: "WeakValueDictionary[tuple[Connection, str], MetricLog]" = WeakValueDictionary()
-_finding = threading.Lock()
+_all: "WeakSet[MetricLog]" = WeakSet()
+_finding = threading.RLock()
+"""This lock and the others here may be asked for by a signal's handler while its thread has it."""
 
 
 def metric_log(connection: Connection, run_id: str) -> "MetricLog":
@@ -29,7 +32,7 @@ def metric_log(connection: Connection, run_id: str) -> "MetricLog":
     with _finding:
         found = _logs.get((connection, run_id))
         if found is None:
-            found = _logs[connection, run_id] = MetricLog(connection, run_id)
+            found = _logs.setdefault((connection, run_id), MetricLog(connection, run_id))
         return found
 
 
@@ -44,13 +47,19 @@ class MetricLog:
     def __init__(self, connection: Connection, run_id: str) -> None:
         self._connection = connection
         self._run_id = run_id
-        self._opening = threading.Lock()
-        self._writing_held = threading.Lock()
+        self._opening = threading.RLock()
+        self._writing_held = threading.RLock()
         self._shipment: Shipment | None = None
         self._held: deque[tuple[str, float, int, int]] = deque()
         self._held_steps: dict[str, int] = {}
         self._asks = True
         self._append: Append = self._open_and_append
+        _all.add(self)
+
+    def forget_parents(self) -> None:
+        """In the child of a fork: threads that had a lock did not come along."""
+        self._opening = threading.RLock()
+        self._writing_held = threading.RLock()
 
     def log(
         self, name: str, value: float, step: int | None = None, time: int | None = None
@@ -107,9 +116,13 @@ class MetricLog:
                 writer = self._connection.metric_writer(self._run_id)
                 writer.check_key = _check_name
                 writer.begins_series = False
-                self._shipment = Shipment(self._connection, self._run_id, writer, self._write_held)
-                SHIPPER.add(self._shipment)
-                self._append = self._hold if self._held else writer.append
+                shipment = Shipment(self._connection, self._run_id, writer, self._write_held)
+                if self._shipment is None:
+                    self._shipment = shipment
+                    SHIPPER.add(shipment)
+                else:  # a signal's handler was first
+                    writer.remove()
+                self._append = self._hold if self._held else self._shipment.writer.append
             return self._shipment
 
     def _hold(self, name: str, value: float, step: int | None, time: int | None) -> None:
@@ -184,6 +197,16 @@ def _check_name(name: str) -> None:
         convert(name, Key)
     except InvalidInput as error:
         raise InvalidInput(f"name: {error.message}", field="name") from None
+
+
+def _after_fork() -> None:
+    global _finding
+    _finding = threading.RLock()
+    for log in list(_all):
+        log.forget_parents()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _explained(name: Any, value: Any, step: Any, time: Any) -> InvalidInput | None:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.storage.journal import JournalWriter
@@ -34,12 +36,13 @@ class Shipment:
         self.writer = writer
         self._connection = connection
         self._before = before
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept = 0
         self._seen = 0
         self._moved = time.monotonic()
         writer.on_full = SHIPPER.wake
         writer.on_begin = self._begin_anew
+        _shipments.add(self)
 
     def ship(self) -> None:
         """Bring all that was logged so far into the store."""
@@ -69,10 +72,12 @@ class Shipment:
         SHIPPER.discard(self)
         self._connection.forget(self.writer)
 
-    def _begin_anew(self) -> None:
+    def forget_parents(self) -> None:
         """In the child of a fork, where the journal is another one."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept = self._seen = 0
+
+    def _begin_anew(self) -> None:
         SHIPPER.add(self)
 
     def _is_due(self) -> bool:
@@ -89,10 +94,12 @@ class Shipper:
     """The one thread of this process that steps all shipments."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._shipments: set[Shipment] = set()
-        self._news = threading.Event()
+        self._news: SimpleQueue[None] = SimpleQueue()  # a signal's handler may log, and wake
         self._process = 0
-        self.wake = self._news.set
 
     def add(self, shipment: Shipment) -> None:
         self._shipments.add(shipment)
@@ -121,20 +128,23 @@ class Shipper:
 
     def forget_parents(self) -> None:
         """In the child of a fork: threads did not come along, and nothing is logged yet."""
-        self._shipments = set()
-        self._news = threading.Event()
-        self.wake = self._news.set
-        self._process = 0
+        self._begin()
+        for shipment in list(_shipments):
+            shipment.forget_parents()
+
+    def wake(self) -> None:
+        self._news.put(None)
 
     def _run(self) -> None:
         while True:
-            self._news.wait(LOOK_SECONDS)
-            self._news.clear()
+            with suppress(Empty):
+                self._news.get(timeout=LOOK_SECONDS)
             for shipment in list(self._shipments):
                 with kept_apart(f"the metrics of run {shipment.run_id}"):
                     shipment.step()
 
 
+_shipments: "WeakSet[Shipment]" = WeakSet()
 SHIPPER = Shipper()
 os.register_at_fork(after_in_child=SHIPPER.forget_parents)
 atexit.register(SHIPPER.drain)

@@ -34,6 +34,7 @@ HELD_RECORDS = 1_000_000
 
 LAST_STEP = 2**63 - 1
 _POPULATE_WRITE = 23
+_DOUBLE = struct.Struct("<d")
 _pack_into = RECORD.pack_into
 _time_ns = time.time_ns
 
@@ -70,7 +71,10 @@ class JournalWriter:
     def __init__(self, folder: Path, *, unique: bool = False) -> None:
         self.folder = folder
         self._kind = "u" if unique else "w"
-        self._lock = threading.Lock()
+        # A signal's handler may log while this very thread does.
+        self._lock = threading.RLock()
+        self._appending = False
+        self._naming: tuple[str, bytes, int, int] | None = None
         self._segment: Any = b""
         self._segments: list[tuple[Path, int]] = []  # and the number after their last record
         self._begin = self._position = self._end = 0
@@ -96,28 +100,54 @@ class JournalWriter:
         no more can be held, Unavailable where the journal is closed; nothing is logged then.
         """
         with self._lock:
-            position = self._position
-            if position == self._end:
-                self._roll()
-                position = 0
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._add_key(key)
-            if step is None:
-                last = self._last_step[number]
-                if last is None:
-                    raise StepUnknown
-                step = following(last)
-            if time is None:
-                # A clock that is put back must not change the order of what is logged.
-                time = _time_ns() // 1_000_000
-                if time < self._last_time:
-                    time = self._last_time
-                else:
-                    self._last_time = time
-            _pack_into(self._segment, position, step, time, value, number, MARK)
-            self._last_step[number] = step
-            self._position = position + 32
+            while True:
+                if self._appending:
+                    self._step_over()
+                self._appending = True
+                position = self._position
+                if position == self._end:
+                    self._roll()
+                    position = self._position
+                number = self._numbers.get(key)
+                if number is None:
+                    number = self._add_key(key)
+                at = step
+                if at is None:
+                    last = self._last_step[number]
+                    if last.__class__ is int and last < LAST_STEP:
+                        at = last + 1  # without the cost of a call
+                    elif last is None:
+                        raise StepUnknown
+                    else:
+                        at = following(last)
+                moment = time
+                if moment is None:
+                    # A clock that is put back must not change the order of what is logged.
+                    moment = _time_ns() // 1_000_000
+                    if moment < self._last_time:
+                        moment = self._last_time
+                    else:
+                        self._last_time = moment
+                if value.__class__ is not float and not isinstance(value, float):
+                    value = _double(value)
+                if not self._appending:
+                    continue  # A signal's handler has logged in between: at this place.
+                _pack_into(self._segment, position, at, moment, value, number, MARK)
+                if self._appending:  # Else such a one has stepped over this record.
+                    self._last_step[number] = at
+                    self._position = position + 32
+                    self._appending = False
+                return
+
+    def _step_over(self) -> None:
+        """Count the record that an interrupted `append` of this thread has written, but not counted
+        yet. Where one failed there is none."""
+        position = self._position
+        if position < self._end:
+            step, _, _, number, mark = RECORD.unpack_from(self._segment, position)
+            if mark == MARK and self._appending:
+                self._last_step[number] = step
+                self._position = position + 32
 
     def last_step(self, key: str) -> int | None:
         """The step of the last point with that key as far as this journal knows."""
@@ -179,28 +209,41 @@ class JournalWriter:
     def forget_parents(self) -> None:
         """In the child of a fork: two processes must not append to one journal. The child's own is
         begun by its first point."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._appending = False
         if not self._closed:
-            os.close(self._names)
-            self._names = -1
-            self._segments = []
+            names, self._names = self._names, -1
+            self._segment, self._segments = b"", []
             self._begin = self._position = self._end = 0
+            if names >= 0:  # a child that has logged nothing may fork, too
+                os.close(names)
+
+    # A signal's handler that logs may interrupt each of these three, and do the same: what it has
+    # done is taken over. Python runs handlers after calls, not between plain assignments.
 
     def _open(self) -> None:
-        self.name = f"{self._kind}{os.getpid()}-{os.urandom(4).hex()}"
-        self._names_path = self.folder / f"{self.name}.keys"
+        name = f"{self._kind}{os.getpid()}-{os.urandom(4).hex()}"
+        path = self.folder / f"{name}.keys"
+        with disk_errors():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            names = os.open(path, flags, 0o600)
+        # Held for as long as the process lives: who reads knows whether more may come.
+        fcntl.flock(names, fcntl.LOCK_EX)
+        if self._names >= 0:
+            os.close(names)
+            path.unlink()
+            return
+        self.name, self._names_path = name, path
         self._numbers: dict[str, int] = {}
         self._last_step: list[int | None] = []
+        self._naming = None
+        self._named = self._names_size = 0
         self._segments = []
         self._index = -1
         self._begin = self._position = self._end = 0
         self._closed = False
-        with disk_errors():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            self._names = os.open(self._names_path, flags, 0o600)
-        # Held for as long as the process lives: who reads knows whether more may come.
-        fcntl.flock(self._names, fcntl.LOCK_EX)
+        self._names = names
 
     def _roll(self) -> None:
         """Begin the next segment."""
@@ -211,42 +254,67 @@ class JournalWriter:
             self.on_begin()
         if self.is_removed():
             raise Unavailable("The run's folder was removed: nothing can be logged to it.")
+        if self._position < self._end:
+            return
         index = self._index + 1
         path = self.folder / f"{self.name}.{index}"
-        size = segment_records(index) * RECORD.size
+        records = segment_records(index)
+        size = records * RECORD.size
         with disk_errors():
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, size)
                 segment = mmap.mmap(descriptor, size)
                 # All of its pages at once: one by one, each would be waited for in the loop.
                 with suppress(OSError, ValueError):  # Linux from 5.14 on knows it
                     segment.madvise(_POPULATE_WRITE)
+                if not os.fstat(descriptor).st_nlink:
+                    raise StorageFull("No room for the journal.")
             except BaseException:
-                path.unlink()
+                if self._index < index:
+                    path.unlink(missing_ok=True)
                 raise
             finally:
                 os.close(descriptor)
-        self._begin += self._position // RECORD.size
-        self._segment, self._index = segment, index
-        self._position, self._end = 0, size
-        self._segments.append((path, self._begin + segment_records(index)))
-        if index:
-            self.on_full()
+        if self._index < index:
+            self._begin += self._position // RECORD.size
+            self._segment, self._index = segment, index
+            self._position, self._end = 0, size
+            self._segments.append((path, self._begin + records))
+            if index:
+                self.on_full()
 
     def _add_key(self, key: str) -> int:
         if self.check_key is not None:
             self.check_key(key)
-        number = len(self._numbers)
         line = json.dumps(key).encode() + b"\n"
+        while key not in self._numbers:
+            if self._naming is None:
+                self._naming = key, line, self._names_size, self._named
+            self._write_name(self._naming)
+        return self._numbers[key]
+
+    def _write_name(self, naming: tuple[str, bytes, int, int]) -> None:
+        """Write a name at its place, which no other gets before. A second time changes nothing."""
+        key, line, place, number = naming
+        end = place + len(line)
         with disk_errors():
-            written = os.write(self._names, line)
-            if written < len(line):
-                os.ftruncate(self._names, os.fstat(self._names).st_size - written)
+            if place + os.pwrite(self._names, line, place) < end:
+                os.ftruncate(self._names, place)
                 raise StorageFull("No room for the metric's name.")
-        self._numbers[key] = number
-        self._last_step.append(-1 if self.begins_series else None)
-        return number
+        if self._naming is naming:
+            self._numbers[key] = number
+            self._named, self._names_size = number + 1, end
+            self._naming = None
+            self._last_step.append(-1 if self.begins_series else None)
+
+
+def _double(value: Any) -> float:
+    """A number of another class, by its own code: not while it is written."""
+    if value.__class__ is int:
+        return value
+    double: float = _DOUBLE.unpack(_DOUBLE.pack(value))[0]
+    return double
 
 
 _writers: "WeakSet[JournalWriter]" = WeakSet()
@@ -259,7 +327,8 @@ def folders_written_to() -> set[Path]:
 
 def _after_fork() -> None:
     for writer in list(_writers):
-        writer.forget_parents()
+        with suppress(OSError):
+            writer.forget_parents()
 
 
 os.register_at_fork(after_in_child=_after_fork)
