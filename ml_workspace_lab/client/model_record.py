@@ -18,6 +18,7 @@ from ml_workspace_lab.models.model import (
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.workspace import Workspace
+    from ml_workspace_lab.models.trust import TrustDecision
 
 
 class ModelRecord:
@@ -98,6 +99,19 @@ class ModelRecord:
         `archive_existing` says so."""
         body = convert({"stage": stage, "archive_existing": archive_existing}, SetStage)
         self._info = self.workspace.connection.registry.move(self.name, self.version, body)
+
+    def trust(self, note: str = "") -> "TrustDecision":
+        """Let scoring processes load this version though its files execute code (`executes_code`):
+        where you know who made them. The decision is recorded and holds for this content alone."""
+        from ml_workspace_lab.models.trust import DecideTrust
+
+        trust = self.workspace.connection.model_trust
+        content = trust.get(self.name, self.version).content
+        return trust.decide(self.name, self.version, DecideTrust(content, note))
+
+    def revoke_trust(self) -> None:
+        """Take the decision back: no process loads this version from now on."""
+        self.workspace.connection.model_trust.revoke(self.name, self.version)
 
     def archive(self) -> None:
         """Leave this version out of what is listed; all of it is kept."""

@@ -49,10 +49,13 @@ class Endpoints(Service):
     @operation("PUT", "/endpoints/{name}", action="endpoints/write")
     def deploy(self, name: EndpointName, body: DeployEndpoint) -> DeployedEndpoint:
         """Serve a model version. Where the endpoint exists it keeps its address and keys, and the
-        version that it has serves until the new one is ready."""
+        version that it has serves until the new one is ready. Raises Conflict where loading the
+        version executes code and nobody has decided to trust it."""
         keys = None
         with self.storage.database.write() as transaction:
             values = self._values(body)
+            served = self.services.models.version(values["model"], values["version"])
+            self.services.model_trust.settle(transaction, served)
             present = store.find(self.storage.database, name)
             self._require_script(body.scoring_script)
             if present is not None:

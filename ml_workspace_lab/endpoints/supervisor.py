@@ -110,7 +110,7 @@ class Supervisor:
         elif seen.crashes < MAX_CRASHES and seen.may_start():
             try:
                 self._launch(generation, seen)
-            except OSError:
+            except (OSError, NotFound, Conflict):
                 seen.crashed(generation, generation.ready)
 
     def _last_word(self, reason: str, failed: GenerationFolder) -> str:
@@ -127,12 +127,16 @@ class Supervisor:
             return
         try:
             self._launch(generation, seen)
+        except (NotFound, Conflict) as error:
+            self._set_state(wanted, EndpointState.FAILED, error.message)
         except OSError as error:
             reason = f"{error.filename} could not be started: {error.strerror}."
             self._set_state(wanted, EndpointState.FAILED, reason)
 
     def _launch(self, generation: GenerationFolder, seen: Known) -> None:
         deployment = msgspec.json.decode(generation.deployment.read_bytes(), type=Deployment)
+        # Trust may have been taken back since the deployment was asked for.
+        self.services.model_trust.require(deployment.model, deployment.version)
         words = [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring"]
         log = generation.endpoint.log
         environment = {**clean_environment(), **deployment.variables}

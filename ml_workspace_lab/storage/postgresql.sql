@@ -243,6 +243,17 @@ CREATE TABLE model_alias (
   FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
 );
 
+CREATE TABLE model_trust (
+  model BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  "user" TEXT NOT NULL,
+  note TEXT DEFAULT '' NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
 CREATE TABLE model_version (
   id BIGSERIAL NOT NULL,
   model BIGINT NOT NULL,

@@ -242,6 +242,17 @@ CREATE TABLE model_alias (
   FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
 );
 
+CREATE TABLE model_trust (
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  user TEXT NOT NULL,
+  note TEXT DEFAULT '' NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
 CREATE TABLE model_version (
   id INTEGER NOT NULL,
   model INTEGER NOT NULL,

@@ -1971,6 +1971,42 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/model-trust': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All decisions that hold, the newest first. */
+    get: operations['model_trust.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/models/{name}/versions/{version}/trust': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Whether a version needs a decision, and the one that there is. */
+    get: operations['model_trust.get'];
+    /** Let scoring processes load this version. Raises Conflict where its content is not the */
+    put: operations['model_trust.decide'];
+    post?: never;
+    /** Take the decision back: no process loads the version from now on. One that has loaded it */
+    delete: operations['model_trust.revoke'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/experiments/{experiment}/traces': {
     parameters: {
       query?: never;
@@ -2915,6 +2951,16 @@ export interface components {
     CreatedToken: {
       token: string;
       info: components['schemas']['TokenInfo'];
+    };
+    /**
+     * DecideTrust
+     * @description `content` is that which was looked at, None for what the version has.
+     */
+    DecideTrust: {
+      /** @default null */
+      content: string | null;
+      /** @default  */
+      note: string;
     };
     /**
      * DeleteTraces
@@ -4885,6 +4931,34 @@ export interface components {
      */
     Trigger: 'IdleShutdown' | 'Schedule' | 'User';
     /**
+     * Trust
+     * @description Whether a version may be loaded by this caller's word: `needed` where its files execute
+     *         code, `own` where they are artifacts of a run of the caller's.
+     */
+    Trust: {
+      content: string;
+      needed: boolean;
+      own: boolean;
+      decision: components['schemas']['TrustDecision'] | null;
+    };
+    /**
+     * TrustDecision
+     * @description Who decided, when, and of which content: the SHA-256 of the list of a version's files with
+     *         the SHA-256 of each.
+     */
+    TrustDecision: {
+      name: string;
+      version: number;
+      content: string;
+      user: string;
+      created: number;
+      note: string;
+    };
+    /** TrustDecisions */
+    TrustDecisions: {
+      items: components['schemas']['TrustDecision'][];
+    };
+    /**
      * UpdateAssessment
      * @description What to change; `metadata` is replaced whole.
      */
@@ -5191,6 +5265,7 @@ export type CreateToken = components['schemas']['CreateToken'];
 export type CreateWebhook = components['schemas']['CreateWebhook'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
 export type CreatedToken = components['schemas']['CreatedToken'];
+export type DecideTrust = components['schemas']['DecideTrust'];
 export type DeleteTraces = components['schemas']['DeleteTraces'];
 export type Deleted = components['schemas']['Deleted'];
 export type DeployEndpoint = components['schemas']['DeployEndpoint'];
@@ -5343,6 +5418,9 @@ export type TraceList = components['schemas']['TraceList'];
 export type TrashItem = components['schemas']['TrashItem'];
 export type TrashList = components['schemas']['TrashList'];
 export type Trigger = components['schemas']['Trigger'];
+export type Trust = components['schemas']['Trust'];
+export type TrustDecision = components['schemas']['TrustDecision'];
+export type TrustDecisions = components['schemas']['TrustDecisions'];
 export type UpdateAssessment = components['schemas']['UpdateAssessment'];
 export type UpdateCompute = components['schemas']['UpdateCompute'];
 export type UpdateExperiment = components['schemas']['UpdateExperiment'];
@@ -10247,6 +10325,135 @@ export interface operations {
         };
         content: {
           'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_trust.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TrustDecisions'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_trust.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Trust'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_trust.decide': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DecideTrust'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TrustDecision'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_trust.revoke': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
         };
       };
       /** @description Refused. */

@@ -168,6 +168,10 @@ def test_a_script_that_fails_is_not_deployed(here: Cli) -> None:
     Path("model.pkl").write_bytes(pickle.dumps({}))
     Path("score.py").write_text("def init(): raise RuntimeError('no weights')\ndef run(data): 1")
     here("model", "register", "m", "model.pkl")
+    refused = here("endpoint", "deploy", "e-one", "m", "--script", "score.py")
+    assert refused.code == 5
+    assert "`ml-workspace model trust m 1`" in refused.err
+    assert here("model", "trust", "m", "1", "--note", "mine").code == 0
     failed = here("endpoint", "deploy", "e-one", "m", "--script", "score.py")
     assert failed.code == 1
     assert "RuntimeError: no weights" in failed.err

@@ -83,6 +83,7 @@ def test_a_sample_that_the_model_does_not_take_is_named(ws: Workspace, tmp_path:
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps(DummyRegressor().fit([[0, 1]], [5])))
     model = Model.register(ws, "dummy", path)
+    model.trust()
     assert preflight(model, None, {"data": [[1, 2]]}) == [5]
     with pytest.raises(InvalidInput, match="no rows") as refusal:
         preflight(model, None, {"data": []})

@@ -36,7 +36,9 @@ def lines(place: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Endpoin
     model = LinearRegression().fit([[0, 0], [1, 0], [0, 1]], [0, 2, 3])
     path = tmp_path_factory.mktemp("model") / "model.pkl"
     path.write_bytes(pickle.dumps(model))
-    return Model.register(place, "lines", path).deploy("lines")
+    registered = Model.register(place, "lines", path)
+    registered.trust()
+    return registered.deploy("lines")
 
 
 @pytest.fixture(scope="module")

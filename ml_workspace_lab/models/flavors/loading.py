@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models import inspection
 from ml_workspace_lab.models.flavors.saving import REVIEWED
 
 MLMODEL = "MLmodel"
@@ -93,7 +94,22 @@ def _file(folder: Path, name: str) -> Path:
     return path
 
 
-def _pickled(path: Path, how: str) -> Any:
+def _check_marked(folder: Path) -> None:
+    """Raise InvalidInput where code would be run of a model that was not marked for it when it was
+    registered: nobody was asked to trust it."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as content:
+            if inspection.executes_code(path.name, content):
+                return
+    raise InvalidInput(
+        "MLmodel wants code to be run (a pickle, or a loader), and no file of the model is known"
+        " to hold any.",
+        hint="Give a scoring script with init() and run(data).",
+    )
+
+
+def _pickled(folder: Path, path: Path, how: str) -> Any:
+    _check_marked(folder)
     reader = importlib.import_module("cloudpickle" if how == "cloudpickle" else "pickle")
     with path.open("rb") as file:
         return reader.load(file)
@@ -107,7 +123,7 @@ def _sklearn(folder: Path, options: dict[str, Any]) -> Any:
 
         # Its own list of what to trust is whatever its writer wished.
         return skops.io.load(path, trusted=list(REVIEWED))
-    return _pickled(path, how)
+    return _pickled(folder, path, how)
 
 
 def _xgboost(folder: Path, options: dict[str, Any]) -> Any:
@@ -141,7 +157,7 @@ def _catboost(folder: Path, options: dict[str, Any]) -> Any:
 
 
 def _statsmodels(folder: Path, options: dict[str, Any]) -> Any:
-    return _pickled(_file(folder, _option(options, "data")), "pickle")
+    return _pickled(folder, _file(folder, _option(options, "data")), "pickle")
 
 
 def _onnx(folder: Path, options: dict[str, Any]) -> Any:
@@ -177,6 +193,7 @@ def _function(folder: Path, options: dict[str, Any]) -> Any:
     that is installed."""
     module = _option(options, "loader_module")
     code = _file(folder, _option(options, "code")) if options.get("code") else None
+    _check_marked(folder)
     if code is not None:
         sys.path.insert(0, str(code))
     loader = importlib.import_module(module)

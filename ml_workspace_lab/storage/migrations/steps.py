@@ -8,14 +8,17 @@ from typing import Literal
 from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.database import Queries, Transaction
 from ml_workspace_lab.storage.files import is_held
-from ml_workspace_lab.storage.migrations import to_schema_2
+from ml_workspace_lab.storage.migrations import to_schema_2, to_schema_9
 
 DatabaseKind = Literal["sqlite", "postgresql"]
 
 AGENT = "agent.lock"
 """Held by a workspace's background process, in every release."""
 
-_FILLERS: dict[int, Callable[[Transaction, Path], None]] = {2: to_schema_2.fill}
+_FILLERS: dict[int, Callable[[Transaction, Path], None]] = {
+    2: to_schema_2.fill,
+    9: to_schema_9.fill,
+}
 
 
 def take(transaction: Transaction, version: int, kind: DatabaseKind, folder: Path) -> None:

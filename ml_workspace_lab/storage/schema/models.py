@@ -94,3 +94,16 @@ Table(
     text("dataset_digest", ""),
     Index("logged_model_metric_name", "logged_model", "name"),
 )
+
+# A decision that the files of this digest may execute code when they are loaded.
+Table(
+    "model_trust",
+    metadata,
+    owner("model"),
+    Column("version", Integer, nullable=False),
+    text("digest"),
+    text("user"),
+    text("note", ""),
+    time_("created"),
+    PrimaryKeyConstraint("model", "version"),
+)
