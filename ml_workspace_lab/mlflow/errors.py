@@ -50,12 +50,17 @@ CODES: tuple[tuple[type[WorkspaceError], str], ...] = (
     (Unavailable, "TEMPORARILY_UNAVAILABLE"),
 )
 """The first that an error is one of decides."""
+FIELDS = {"after": "page_token", "limit": "max_results"}
+"""Fields of our own calls, as the protocol names them."""
 
 
 def error_response(error: WorkspaceError, request_id: str) -> Response:
     """The answer that tells of an error. Clients read the code and the message alone."""
     code = next((code for kind, code in CODES if isinstance(error, kind)), "INTERNAL_ERROR")
-    body = {"error_code": code, "message": str(error), "request_id": request_id}
+    message = str(error)
+    if theirs := FIELDS.get(error.field or ""):
+        message = message.replace(f"{error.field}: ", f"{theirs}: ", 1)
+    body = {"error_code": code, "message": message, "request_id": request_id}
     return Response(error.status, {"Content-Type": "application/json"}, msgspec.json.encode(body))
 
 

@@ -1,7 +1,9 @@
 """What runs read and made: datasets and logged models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from ml_workspace_lab.api.connection import LocalConnection
@@ -115,7 +117,7 @@ def _links(entries: Sequence[LineageEntry]) -> tuple[Inputs, Outputs]:
         ),
         Outputs(
             [
-                ModelOutput(one.name, one.data.get("step", 0))
+                ModelOutput(one.name, _step(one.data))
                 for one in entries
                 if one.direction == "output" and one.kind == "model"
             ]
@@ -141,13 +143,30 @@ def _dataset_item(given: DatasetInput) -> LineageItem:
 
 
 def _dataset(one: LineageEntry) -> DatasetInput:
+    data = _texts(one.data)
     dataset = Dataset(
         name=one.name,
         digest=one.digest,
-        source_type=one.data.get("source_type", ""),
-        source=one.data.get("source", ""),
-        schema=one.data.get("schema"),
-        profile=one.data.get("profile"),
+        source_type=data.get("source_type", ""),
+        source=data.get("source", ""),
+        schema=data.get("schema"),
+        profile=data.get("profile"),
     )
+    tags = one.data.get("tags")
     context = {CONTEXT: one.context} if one.context else {}
-    return DatasetInput(dataset, entities.pairs({**one.data.get("tags", {}), **context}))
+    shown = _texts(tags) if isinstance(tags, dict) else {}
+    return DatasetInput(dataset, entities.pairs({**shown, **context}))
+
+
+def _texts(data: Mapping[str, Any]) -> dict[str, str]:
+    """What is kept, as texts: `run.log_input` takes any JSON, and clients read texts alone."""
+    return {
+        name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        for name, value in data.items()
+        if value is not None
+    }
+
+
+def _step(data: Mapping[str, Any]) -> int:
+    step = data.get("step")
+    return step if type(step) is int and -(2**63) <= step < 2**63 else 0

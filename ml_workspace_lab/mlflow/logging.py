@@ -15,6 +15,7 @@ from ml_workspace_lab.mlflow.entities import NAME, NOTE, Pair
 from ml_workspace_lab.mlflow.errors import invalid
 from ml_workspace_lab.mlflow.lookup import active_run
 from ml_workspace_lab.mlflow.reading import body
+from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.mlflow.writers import WRITERS
 from ml_workspace_lab.storage.journal import JournalWriter
@@ -120,17 +121,19 @@ def log_model(request: Request) -> Response:
     call = body(request, LogModel)
     try:
         model = json.loads(call.model_json)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidInput(
             "Malformed model info: it is not valid JSON.", field="model_json"
         ) from None
+    if not isinstance(model, dict):
+        raise InvalidInput("Malformed model info: it must be a JSON object.", field="model_json")
     lacking = MODEL_FIELDS.difference(model)
     if lacking:
         raise InvalidInput(
             f"Model json is missing mandatory fields: {sorted(lacking)}", field="model_json"
         )
     found = active_run(request.connection, call.run_id)
-    known = [*json.loads(found.tags.get(HISTORY, "[]")), model]
+    known = [*tag_list(found.tags, HISTORY), model]
     request.connection.runs.update(call.run_id, UpdateRun(tags={HISTORY: json.dumps(known)}))
     return NOTHING
 

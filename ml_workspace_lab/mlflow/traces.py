@@ -11,6 +11,7 @@ from ml_workspace_lab.mlflow import lookup, trace_entities
 from ml_workspace_lab.mlflow.answers import NOTHING, answer, raw
 from ml_workspace_lab.mlflow.errors import missing
 from ml_workspace_lab.mlflow.reading import body
+from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.trace_entities import Location, TraceIn
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.tracing.model import DeleteTraces, SearchTraces, TraceInfo, UpdateTrace
@@ -190,7 +191,7 @@ def link_to_run(request: Request) -> Response:
 def link_prompts(request: Request) -> Response:
     call = body(request, LinkPrompts)
     info = find(request.connection, call.trace_id)
-    linked = json.loads(info.tags.get(PROMPTS_TAG) or "[]")
+    linked = tag_list(info.tags, PROMPTS_TAG)
     linked += [
         prompt
         for one in call.prompt_versions

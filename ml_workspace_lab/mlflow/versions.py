@@ -14,6 +14,7 @@ from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.prompts import asked_for
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.registry import check_name, no_version, stage_named, version_number
+from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.models.logged_model import UpdateLoggedModel
 from ml_workspace_lab.models.model import (
@@ -203,9 +204,9 @@ def _check_logged_model(connection: LocalConnection, call: Create) -> None:
 def _tell_logged_model(connection: LocalConnection, made: ModelVersion) -> None:
     """Let the logged model say which versions were made of it, in the tag that clients read. It may
     be gone: the version has files of its own."""
-    with suppress(NotFound, Conflict, ValueError):
+    with suppress(NotFound, Conflict, InvalidInput):
         logged = logged_models.find(connection, made.model_id or "")
-        known = json.loads(logged.tags.get(VERSIONS_TAG) or "[]")
+        known = tag_list(logged.tags, VERSIONS_TAG)
         told = {"name": made.name, "version": made.version}
         if told not in known:
             tags = {VERSIONS_TAG: json.dumps([*known, told])}

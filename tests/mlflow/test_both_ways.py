@@ -6,11 +6,26 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
-from ml_workspace_lab.mlflow import artifacts, experiments, history, logging, runs, search
+from ml_workspace_lab.experiments.lineage import AddLineage, LineageItem
+from ml_workspace_lab.mlflow import (
+    artifacts,
+    entities,
+    experiments,
+    history,
+    logging,
+    registry,
+    runs,
+    search,
+    traces,
+)
+from ml_workspace_lab.mlflow.errors import error_response
 from ml_workspace_lab.mlflow.routes import routes
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.mlflow.writers import WRITERS
@@ -183,3 +198,97 @@ def test_each_call_is_in_the_table_once() -> None:
 
 def metric(key: str, step: int = 1) -> Json:
     return {"key": key, "value": 1.0, "timestamp": step, "step": step}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+NAMES = st.sampled_from(["source_type", "source", "schema", "profile", "tags", "step", "other"])
+
+
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(several=st.lists(st.dictionaries(NAMES, VALUES), min_size=25))
+def test_whatever_our_runs_say_of_their_data_clients_read_it(
+    ws: Workspace, client: Client, several: list[Json]
+) -> None:
+    run = ws.experiment("lineage").start_logging()
+    items = [LineageItem("input", "dataset", f"{n}", data=data) for n, data in enumerate(several)]
+    items += [LineageItem("output", "model", f"m{n}", data=data) for n, data in enumerate(several)]
+    ws.connection.lineage.add(run.id, AddLineage(items))
+    run.complete()
+    found = client.get(runs.get, run_id=run.id)["run"]
+    msgspec.convert(found["inputs"], entities.Inputs)
+    msgspec.convert(found["outputs"], entities.Outputs)
+
+
+def test_data_of_our_runs_are_shown_as_text(ws: Workspace, client: Client) -> None:
+    with ws.experiment("ours").start_logging() as run:
+        run.log_input("s3://a/b", name="ds", tags={"n": 1}, schema={"a": "int"}, profile="p")
+        run.log_input("s3://a/c", name="listed", tags=["raw"])
+    first, second = client.get(runs.get, run_id=run.id)["run"]["inputs"]["dataset_inputs"]
+    assert (first["dataset"]["schema"], first["dataset"]["profile"]) == ('{"a":"int"}', "p")
+    context = {"key": "mlflow.data.context", "value": "training"}
+    assert first["tags"] == [{"key": "n", "value": "1"}, context]
+    assert second["tags"] == [context]
+
+
+def test_a_tag_that_holds_no_list_is_not_added_to(ws: Workspace, client: Client) -> None:
+    model = dict.fromkeys(logging.MODEL_FIELDS, "x")
+    for number, text in enumerate(["nojson", "5", '{"a":1}', "false", "[" * 100_000]):
+        run_id = client.start(tags=[{"key": logging.HISTORY, "value": text}])
+        with pytest.raises(InvalidInput, match="holds no list"):
+            client.post(logging.log_model, run_id=run_id, model_json=json.dumps(model))
+        assert ws.connection.runs.get(run_id).tags[logging.HISTORY] == text
+        trace = start_trace(client, f"tr-{number}", text)
+        with pytest.raises(InvalidInput, match="holds no list"):
+            client.post(traces.link_prompts, trace_id=trace, prompt_versions=[PROMPT])
+
+
+def test_a_list_begins_anew_where_a_tag_holds_nothing(ws: Workspace, client: Client) -> None:
+    model = dict.fromkeys(logging.MODEL_FIELDS, "x")
+    for number, text in enumerate(["null", ""]):
+        run_id = client.start(tags=[{"key": logging.HISTORY, "value": text}])
+        client.post(logging.log_model, run_id=run_id, model_json=json.dumps(model))
+        assert json.loads(ws.connection.runs.get(run_id).tags[logging.HISTORY]) == [model]
+        trace = start_trace(client, f"tr-{number}", text)
+        client.post(traces.link_prompts, trace_id=trace, prompt_versions=[PROMPT])
+        tags = ws.connection.traces.get(trace).tags
+        assert json.loads(tags[traces.PROMPTS_TAG]) == [PROMPT]
+
+
+def test_a_model_that_is_no_object_is_the_callers_mistake(client: Client) -> None:
+    run_id = client.start()
+    for text in ("5", "null", "[]", "[" * 100_000):
+        with pytest.raises(InvalidInput, match="Malformed model info"):
+            client.post(logging.log_model, run_id=run_id, model_json=text)
+
+
+def test_a_wrong_token_is_told_by_the_protocols_name(client: Client) -> None:
+    for call in (search.experiments, registry.search):
+        with pytest.raises(InvalidInput) as error:
+            client.post(call, max_results=5, page_token="x")
+        body = error_response(error.value, "1").body
+        assert isinstance(body, bytes)
+        assert json.loads(body)["message"].startswith("page_token: ")
+
+
+PROMPT = {"name": "p", "version": "1"}
+
+
+def start_trace(client: Client, trace_id: str, prompts: str) -> str:
+    info = {
+        "trace_id": trace_id,
+        "request_time": "2026-11-24T09:30:00Z",
+        "state": "OK",
+        "tags": {traces.PROMPTS_TAG: prompts},
+        "trace_location": {
+            "type": "MLFLOW_EXPERIMENT",
+            "mlflow_experiment": {"experiment_id": "0"},
+        },
+    }
+    client.post(traces.start, trace={"trace_info": info})
+    return trace_id
