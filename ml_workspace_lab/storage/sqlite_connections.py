@@ -81,4 +81,10 @@ class Connections:
         for setting in ("foreign_keys=ON", "temp_store=MEMORY", "cache_size=-65536"):
             connection.execute(f"PRAGMA {setting}")
         connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+        connection.create_function("exact_number", 1, _exact_number, deterministic=True)
         return connection
+
+
+def _exact_number(value: str | float) -> float:
+    """The double that a text spells; a number itself."""
+    return float(value) if isinstance(value, str) else value

@@ -178,28 +178,25 @@ def _of_text(text: str, comparison: Comparison, scope: Scope) -> str:
     if comparison.operator in ("LIKE", "ILIKE"):
         fold = comparison.operator == "ILIKE"
         return scope.dialect.matches(text, str(comparison.values[0]), bindings, fold=fold)
-    return f"{text} IN ({bindings.marks(comparison.values)})"
+    return scope.dialect.among(text, comparison.values, bindings)
 
 
 def _of_number(number: str, comparison: Comparison, scope: Scope, text: str = "") -> str:
     """NaN is kept as NULL: it equals itself, and is neither less nor greater than anything. `text`
     is the column that has whole numbers to their last digit."""
     values = [value for value in comparison.values if not _is_nan(value)]
-    marks = [scope.bindings.mark(_exact(value, comparison.term)) for value in values]
     if comparison.operator in ("=", "IN"):
-        plain = [m for m, v in zip(marks, values, strict=True) if not (text and _is_large(v))]
-        parts = [f"{number} IN ({', '.join(plain)})"] if plain else []
-        if text:
-            parts += [
-                _to_the_digit(f"{number} = {mark}", value, text, scope)
-                for value, mark in zip(values, marks, strict=True)
-                if _is_large(value)
-            ]
+        large = [value for value in values if text and _is_large(value)]
+        plain = [_exact(v, comparison.term) for v in values if not (text and _is_large(v))]
+        parts = [scope.dialect.among(number, plain, scope.bindings)] if plain else []
+        if large:
+            parts.append(_to_the_digit(number, large, text, scope))
         if len(values) < len(comparison.values):
             parts.append(f"{number} IS NULL")
         return f"({' OR '.join(parts)})"
     if len(values) < len(comparison.values):
         return FALSE
+    marks = [scope.bindings.mark(_exact(value, comparison.term)) for value in values]
     if comparison.operator == "BETWEEN":
         return f"{number} BETWEEN {marks[0]} AND {marks[1]}"
     return f"{number} {comparison.operator} {marks[0]}"
@@ -209,10 +206,12 @@ def _is_large(value: Value) -> bool:
     return isinstance(value, int) and abs(value) >= BEYOND_DOUBLES
 
 
-def _to_the_digit(equal: str, value: Value, text: str, scope: Scope) -> str:
-    """That a number equals the double of `value`, and its text `value` itself where it is whole."""
-    digits = scope.bindings.mark(str(value).removeprefix("-"))
-    same = f"ltrim({text}, '+-0') = {digits}"
+def _to_the_digit(number: str, values: list[Value], text: str, scope: Scope) -> str:
+    """That a number equals the double of one of `values`, and its text one of them itself where it
+    is whole."""
+    equal = scope.dialect.among(number, [float(value) for value in values], scope.bindings)
+    digits = f"(CASE WHEN {number} < 0 THEN '-' ELSE '' END || ltrim({text}, '+-0'))"
+    same = scope.dialect.among(digits, [str(value) for value in values], scope.bindings)
     return f"({equal} AND ({same} OR ltrim({text}, '+-0123456789') <> ''))"
 
 

@@ -128,7 +128,7 @@ def _said(value: str, comparison: Comparison, dialect: Dialect, bindings: Bindin
             fold = comparison.operator == "ILIKE"
             return dialect.matches(value, str(comparison.values[0]), bindings, fold=fold)
         case "=" | "IN":
-            return f"{value} IN ({bindings.marks(comparison.values)})"
+            return dialect.among(value, comparison.values, bindings)
         case "BETWEEN":
             low, high = (bindings.mark(each) for each in comparison.values)
             return f"{value} BETWEEN {low} AND {high}"

@@ -119,13 +119,14 @@ def _indexed(one: Comparison, scope: Scope) -> str:
     if one.term.entity == "attribute":
         values = states(one) if one.term.name == "status" else one.values
         column = COLUMNS[one.term.name].replace("r.", "d.")
-        return f"{column} IN ({scope.bindings.marks(values) or 'NULL'})"
+        return scope.dialect.among(column, values, scope.bindings)
     key = f"d.key = {scope.bindings.mark(scope.keys[one.term.entity, one.term.name])}"
     if one.negated or one.operator == "NULL" or one.term.function != "last":
         return key
     if one.term.entity == "metric" or not isinstance(one.values[0], str):
         return f"{key} AND {said(one, 'd', scope)}"
     if one.operator in ("=", "IN"):
-        beginnings = scope.bindings.marks(str(value)[:PREFIX] for value in one.values)
-        return f"{key} AND substr(d.value, 1, {PREFIX}) IN ({beginnings})"
+        beginnings = [str(value)[:PREFIX] for value in one.values]
+        beginning = f"substr(d.value, 1, {PREFIX})"
+        return f"{key} AND {scope.dialect.among(beginning, beginnings, scope.bindings)}"
     return key

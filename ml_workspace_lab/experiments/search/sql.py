@@ -1,6 +1,7 @@
 """What SQL is made of here: bound values, and where SQLite and PostgreSQL differ."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
 from ml_workspace_lab.experiments.search import patterns
@@ -9,6 +10,10 @@ from ml_workspace_lab.storage.sqlite import SqliteDatabase
 
 FALSE = "1 = 0"
 TRUE = "1 = 1"
+
+SHORT_LIST = 32
+"""Values up to which each has a mark: the time that SQLite and psycopg take for marks grows with
+the square of their number, so a longer list is bound as one."""
 
 
 class Bindings:
@@ -37,6 +42,9 @@ class Dialect(Protocol):
     def unindexed(self, column: str) -> str:
         """A column that no index is to be chosen for."""
 
+    def among(self, column: str, values: Sequence[Any], bindings: Bindings) -> str:
+        """That a column is one of texts, or one of numbers; false where there are none."""
+
     def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
         """That a text is like a pattern; `fold` takes upper and lower case for one."""
 
@@ -52,6 +60,16 @@ class Sqlite:
 
     def unindexed(self, column: str) -> str:
         return f"+{column}"
+
+    def among(self, column: str, values: Sequence[Any], bindings: Bindings) -> str:
+        if len(values) <= SHORT_LIST:
+            return _each(column, values, bindings)
+        if isinstance(values[0], str):
+            listed = json.dumps(list(values))
+            return f"{column} IN (SELECT value FROM json_each({bindings.mark(listed)}))"
+        # As text: SQLite's own reading of a decimal may be off by the last bit.
+        listed = json.dumps([repr(v) if isinstance(v, float) else v for v in values])
+        return f"{column} IN (SELECT exact_number(value) FROM json_each({bindings.mark(listed)}))"
 
     def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
         parts = patterns.pattern(pattern)
@@ -71,6 +89,13 @@ class Postgresql:
     def unindexed(self, column: str) -> str:
         return column
 
+    def among(self, column: str, values: Sequence[Any], bindings: Bindings) -> str:
+        if len(values) <= SHORT_LIST:
+            return _each(column, values, bindings)
+        kinds = [[v for v in values if isinstance(v, kind)] for kind in (str, int, float)]
+        parts = [f"{column} = ANY({bindings.mark(listed)})" for listed in kinds if listed]
+        return f"({' OR '.join(parts)})"
+
     def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
         parts = patterns.pattern(pattern)
         alike = patterns.forms(parts) if fold else {}
@@ -81,6 +106,10 @@ class Postgresql:
 
     def joined(self, number: str) -> str:
         return f"string_agg({number}::text, ',')"
+
+
+def _each(column: str, values: Sequence[Any], bindings: Bindings) -> str:
+    return f"{column} IN ({bindings.marks(values) or 'NULL'})"
 
 
 def dialect(database: Database) -> Dialect:

@@ -1,0 +1,53 @@
+"""Filters that are within the grammar's limits, and hard: they are answered, and soon."""
+
+import time
+
+import pytest
+
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.experiments.model import StartRun
+from ml_workspace_lab.experiments.search.model import CountRuns, SearchRuns
+
+EXACT = 2**53 + 1
+
+
+@pytest.fixture
+def few(ws: Workspace) -> Workspace:
+    params = {"n": str(EXACT), "x": "0.1", "t": "it's", "minus": str(-EXACT), "real": "1e300"}
+    ws.connection.runs.start("e", StartRun(kind="external", params=params))
+    return ws
+
+
+def count(workspace: Workspace, asked: str) -> int:
+    found = workspace.connection.search.search(SearchRuns(filter=asked)).items
+    assert workspace.connection.search.count(CountRuns(filter=asked)).count == len(found)
+    return len(found)
+
+
+def listed(*values: object, size: int = 100) -> str:
+    return f"({', '.join(map(str, (*values, *range(size))))})"
+
+
+def test_a_long_list_says_what_a_short_one_says(few: Workspace) -> None:
+    assert count(few, f"params.n IN ({', '.join([str(EXACT)] * 3500)})") == 1
+    for name, value, other in (
+        ("n", EXACT, EXACT - 1),
+        ("minus", -EXACT, EXACT),
+        ("minus", -EXACT, -EXACT + 1),
+        ("x", "0.1", "0.10000000000000002"),
+        ("real", "1e300", "1.0000000000000002e300"),
+    ):
+        for size in (1, 100):
+            assert count(few, f"params.{name} IN {listed(value, size=size)}") == 1
+            assert count(few, f"params.{name} IN {listed(other, size=size)}") == 0
+            assert count(few, f"params.{name} NOT IN {listed(other, size=size)}") == 1
+    texts = ", ".join(f"'{i}'" for i in range(100))
+    assert count(few, f"params.t IN ({texts}, 'it''s')") == 1
+    assert count(few, f"params.t IN ({texts})") == 0
+    assert count(few, f"attributes.number IN {listed('1.5', 2**40)}") == 1
+
+
+def test_the_longest_list_takes_a_moment(few: Workspace) -> None:
+    began = time.process_time()
+    assert count(few, f"params.x IN {listed('0.1', size=10_000)}") == 1
+    assert time.process_time() - began < 4  # it took 36 seconds
