@@ -110,8 +110,8 @@ class Proxy:
             # Structs are not checked when they are made: what comes from Python is checked as what
             # comes over HTTP is.
             if body is not None and operation.body is not None:
-                body = convert(_builtins(body), operation.body)
-            arguments = convert(values, operation.arguments)
+                body = convert(_builtins(body), operation.body, kept=True)
+            arguments = convert(values, operation.arguments, kept=True)
             return self._connection.call(self._name, operation, arguments, body, content)
 
         setattr(self, name, call)

@@ -48,19 +48,45 @@ def loads(raw: bytes) -> Any:
     return value
 
 
-def decode(raw: bytes, kind: type[T]) -> T:
-    """The value of type `kind` that `raw` spells; raises InvalidInput naming the field at fault."""
-    return _typed(loads(raw), kind, lax=False)
+def decode(raw: bytes, kind: type[T], *, kept: bool = False) -> T:
+    """The value of type `kind` that `raw` spells; raises InvalidInput naming the field at fault.
+    What is to be `kept` in a database may hold no NUL: PostgreSQL has no text with one."""
+    value = loads(raw)
+    typed = _typed(value, kind, lax=False)
+    if kept and b"\\u0000" in raw:
+        refuse_nul(value)
+    return typed
 
 
-def convert(value: Any, kind: type[T], *, lax: bool = False) -> T:
+def convert(value: Any, kind: type[T], *, lax: bool = False, kept: bool = False) -> T:
     """`value` as `kind`; with `lax`, text is read as the number or flag that the field wants.
 
     Raises InvalidInput as `loads` and `decode` do, so that what comes from Python may be no more
     than what can come over HTTP.
     """
     _check(value)
-    return _typed(value, kind, lax=lax)
+    typed = _typed(value, kind, lax=lax)
+    if kept:
+        refuse_nul(value)
+    return typed
+
+
+def refuse_nul(value: Any, where: str = "") -> None:
+    """Raise InvalidInput, naming the place, on a text in the value with a NUL character."""
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidInput(
+                f"{where or 'The text'}: must not hold a NUL character.",
+                field=where or None,
+                hint="Leave it out, or log bytes as an artifact.",
+            )
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            refuse_nul(key, where)
+            refuse_nul(item, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            refuse_nul(item, where)
 
 
 def _typed(value: Any, kind: type[T], *, lax: bool) -> T:

@@ -208,7 +208,7 @@ class Run(RunFamily):
 
     def _end(self, state: str, reason: str) -> None:
         # The end must be written whatever the reason says: an exception's text may be anything.
-        said = reason.encode("utf-8", "backslashreplace").decode()
+        said = reason.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
         if len(said) > MAX_REASON:
             said = f"{said[:MAX_REASON]}… ({len(said):,} characters in all)"
         body = msgspec.convert({"state": state, "reason": said}, EndRun)

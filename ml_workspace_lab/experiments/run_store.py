@@ -17,7 +17,7 @@ from ml_workspace_lab.experiments.model import (
 )
 from ml_workspace_lab.experiments.states import check_transition
 from ml_workspace_lab.experiments.store import next_number
-from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
+from ml_workspace_lab.storage.database import Queries, Row, Transaction, now, without_nul
 
 _RUNS = "SELECT r.*, e.name AS experiment_name FROM run r JOIN experiment e ON e.id = r.experiment"
 AT_ONCE = 500
@@ -156,6 +156,7 @@ def transition(
     transaction: Transaction, uid: str, wanted: RunState, reason: str, ended: int | None = None
 ) -> None:
     """Move a run to another state; raises Conflict where the table of states forbids it."""
+    reason = without_nul(reason)
     row = writable(transaction, uid)
     check_transition(uid, RunState(row["state"]), wanted, row["kind"])
     moment = now()

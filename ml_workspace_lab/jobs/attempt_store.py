@@ -3,7 +3,7 @@
 from ml_workspace_lab.errors import Gone
 from ml_workspace_lab.jobs.attempt_model import AttemptInfo, ClaimAttempt
 from ml_workspace_lab.jobs.records import Ended
-from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
+from ml_workspace_lab.storage.database import Queries, Row, Transaction, now, without_nul
 
 _ROW = (
     "SELECT a.*, r.uid, r.ended, r.state AS run_state, j.attempt AS latest, j.stage,"
@@ -73,7 +73,7 @@ def report(transaction: Transaction, row: Row, end: Ended) -> None:
         " WHERE run = :run AND attempt = :attempt AND reported IS NULL",
         reported=now(),
         state=end.state,
-        reason=end.reason,
+        reason=without_nul(end.reason),
         exit_code=end.exit_code,
         signal=end.signal,
         peak_rss=end.peak_rss,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ml_workspace_lab.api.strict_json import MAX_DEPTH, loads
+from ml_workspace_lab.api.strict_json import MAX_DEPTH, loads, refuse_nul
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.mlflow.errors import invalid, missing
 from ml_workspace_lab.mlflow.wire import Request
@@ -47,7 +47,10 @@ def body(request: Request, kind: type[T]) -> T:
         given = loads(raw)
     if not isinstance(given, dict):
         raise InvalidInput("The body must be a JSON object.")
-    return _typed(given, kind)
+    typed = _typed(given, kind)
+    if b"\\u0000" in raw:
+        refuse_nul(given)
+    return typed
 
 
 def _quick(raw: bytes) -> Any:

@@ -73,7 +73,7 @@ class OperationHandler(Answering):
                     hint=f"It takes: {known}.",
                 )
             values[name] = self.decode_argument(given[-1], name)
-        return convert(values, self.operation.arguments, lax=True)
+        return convert(values, self.operation.arguments, lax=True, kept=True)
 
     def _decode_body(self) -> msgspec.Struct | None:
         if self.operation.body is None:
@@ -85,7 +85,7 @@ class OperationHandler(Answering):
                 field="Content-Type",
                 hint="Send it with Content-Type: application/json.",
             )
-        return decode(self.body.content().read(), self.operation.body)
+        return decode(self.body.content().read(), self.operation.body, kept=True)
 
 
 class OpenApiHandler(Answering):

@@ -28,6 +28,11 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
+def without_nul(said: str) -> str:
+    """What a program said, which may be anything, as text that both databases keep."""
+    return said.replace("\0", "\\x00")
+
+
 class Cursor(Protocol):
     """What a statement left behind."""
 

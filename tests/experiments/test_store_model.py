@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from ml_workspace_lab import Run, Workspace
 from ml_workspace_lab.client.open_runs import OPEN_RUNS
-from ml_workspace_lab.errors import Conflict, NotFound
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, MetricSummary
 from tests.conftest import eventually
 
@@ -138,6 +138,13 @@ class StoreModel(RuleBasedStateMachine):
                 run.add_properties({name: value})
                 properties[name] = value
 
+    @rule(run=runs, name=NAMES, before=TEXTS, after=TEXTS)
+    def refuse_nul(self, run: Run, name: str, before: str, after: str) -> None:
+        if self.changeable(run):
+            for keep in (run.log_params, run.set_tags, run.add_properties):
+                with pytest.raises(InvalidInput, match="NUL"):
+                    keep({name: f"{before}\0{after}"})
+
     @rule(run=runs, fails=st.booleans())
     def end(self, run: Run, fails: bool) -> None:
         known = self.known[run.id]
@@ -145,7 +152,7 @@ class StoreModel(RuleBasedStateMachine):
             with pytest.raises(Conflict):
                 run.complete()
             return
-        run.fail("because") if fails else run.complete()
+        run.fail("be\0cause") if fails else run.complete()
         known.state = "Failed" if fails else "Completed"
 
     @rule(run=runs)
