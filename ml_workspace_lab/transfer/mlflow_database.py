@@ -18,9 +18,11 @@ from ml_workspace_lab.transfer.mlflow_source import (
 from ml_workspace_lab.transfer.report import NotMapped
 
 Query = Callable[..., Iterator[Any]]
-"""Rows of a statement with named parameters: by name, or by place where they are `plain`."""
+"""Rows of a statement with named parameters: by name, or by place where they are `plain`.
+Texts that are not UTF-8 are bytes where the query is `lenient`, and an error elsewhere."""
 
 _ELSEWHERE = ("trace_info", "assessments", "scorers", "webhooks", "evaluation_datasets")
+NO_MODEL = "The model that it belongs to is not there."
 _NEEDED = {"experiments", "runs", "metrics", "params", "tags"}
 
 
@@ -34,6 +36,7 @@ class DatabaseSource:
             )
         self._query = query
         self._tables = tables
+        self._unread: dict[tuple[str, str], NotMapped] = {}
 
     def experiments(self) -> list[SourceExperiment]:
         tags = self._pairs("experiment_tags", "experiment_id")
@@ -60,7 +63,8 @@ class DatabaseSource:
         found = {row["run_uuid"]: _run(row) for row in self._rows("runs", "run_uuid", ids)}
         for table in ("params", "tags"):
             for row in self._rows(table, "run_uuid", ids):
-                getattr(found[row["run_uuid"]], table)[row["key"]] = row["value"] or ""
+                if self._is_text(table, row["run_uuid"], row["key"], row["value"]):
+                    getattr(found[row["run_uuid"]], table)[row["key"]] = row["value"] or ""
         marks, named = _among(ids)
         # By place, not by name: there are millions of these.
         points: dict[tuple[str, str], list[Any]] = {}
@@ -133,14 +137,21 @@ class DatabaseSource:
             for row in self._rows("registered_models", order="name")
         }
         for row in self._rows("registered_model_aliases"):
-            found[row["name"]].aliases[row["alias"]] = row["version"]
+            if row["name"] in found:
+                found[row["name"]].aliases[row["alias"]] = row["version"]
+            else:
+                self._leave_out("alias", f"{row['name']}/{row['alias']}", NO_MODEL)
         version_tags: dict[tuple[str, int], dict[str, str]] = {}
         for row in self._rows("model_version_tags"):
             owner = row["name"], row["version"]
-            version_tags.setdefault(owner, {})[row["key"]] = row["value"] or ""
+            where = f"{row['name']}/{row['version']}"
+            if self._is_text("tags", where, row["key"], row["value"]):
+                version_tags.setdefault(owner, {})[row["key"]] = row["value"] or ""
         for row in self._rows("model_versions", order="version"):
             tagged = version_tags.get((row["name"], row["version"]), {})
-            if row["current_stage"] != "Deleted_Internal":
+            if row["name"] not in found:
+                self._leave_out("model version", f"{row['name']}/{row['version']}", NO_MODEL)
+            elif row["current_stage"] != "Deleted_Internal":
                 found[row["name"]].versions.append(_version(row, tagged))
         return list(found.values())
 
@@ -151,7 +162,19 @@ class DatabaseSource:
                 yield table, row["n"]
 
     def unread(self) -> list[NotMapped]:
-        return []
+        return list(self._unread.values())
+
+    def _leave_out(self, what: str, which: str, reason: str) -> None:
+        self._unread[what, which] = NotMapped(what, which, reason)
+
+    def _is_text(self, table: str, owner: object, key: object, value: object) -> bool:
+        """Whether a name and its value are; what is left out is told."""
+        if not isinstance(key, bytes) and not isinstance(value, bytes):
+            return True
+        name = key.decode(errors="replace") if isinstance(key, bytes) else key
+        what = "parameter" if table.endswith("params") else "tag"
+        self._leave_out(what, f"{owner}/{name}", "It can't be read: it is not UTF-8.")
+        return False
 
     def _add_inputs(self, runs: dict[str, SourceRun]) -> None:
         ids = list(runs)
@@ -188,7 +211,8 @@ class DatabaseSource:
         """The names and values of a table, by their owner."""
         found: dict[Any, dict[str, str]] = {}
         for row in self._rows(table, owner, ids):
-            found.setdefault(row[owner], {})[row[key]] = row[value] or ""
+            if self._is_text(table, row[owner], row[key], row[value]):
+                found.setdefault(row[owner], {})[row[key]] = row[value] or ""
         return found
 
     def _rows(
@@ -201,7 +225,8 @@ class DatabaseSource:
         if values is not None:
             marks, named = _among(values)
             sql += f" WHERE {column} IN ({marks})"
-        yield from self._query(f"{sql} ORDER BY {order}" if order else sql, named)
+        lenient = table.endswith(("params", "tags"))
+        yield from self._query(f"{sql} ORDER BY {order}" if order else sql, named, lenient=lenient)
 
 
 def _run(row: Mapping[str, Any]) -> SourceRun:

@@ -1,5 +1,6 @@
 """The files of an MLflow folder, each read as it is; those that are damaged are remembered."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ UNREADABLE = (
     AttributeError,
     LookupError,
     OSError,
+    sqlite3.DatabaseError,
     TypeError,
     ValueError,
 )

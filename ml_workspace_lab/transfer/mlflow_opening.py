@@ -44,7 +44,11 @@ def _open_sqlite(path: Path) -> DatabaseSource:
     """MLflow's database in a file, which is only read. Raises NotFound, InvalidInput."""
     if not path.is_file():
         raise NotFound(f"There is no file {shown(path)}.", field="source")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=20)
+    connection, lenient_one = (
+        sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=20)
+        for _ in range(2)
+    )
+    lenient_one.text_factory = _text_or_bytes
     try:
         tables = {
             name
@@ -53,8 +57,10 @@ def _open_sqlite(path: Path) -> DatabaseSource:
     except sqlite3.DatabaseError as error:
         raise InvalidInput(f"{shown(path)} can't be read: {error}.", field="source") from None
 
-    def query(sql: str, named: Mapping[str, Any], *, plain: bool = False) -> Iterator[Any]:
-        cursor = connection.execute(sql, named)
+    def query(
+        sql: str, named: Mapping[str, Any], *, plain: bool = False, lenient: bool = False
+    ) -> Iterator[Any]:
+        cursor = (lenient_one if lenient else connection).execute(sql, named)
         if plain:
             return cursor
         names = [column[0] for column in cursor.description]
@@ -83,11 +89,24 @@ def _open_url(url: str) -> DatabaseSource:
             f"The database can't be read: {type(error).__name__}.", field="source"
         ) from None
 
-    def query(sql: str, named: Mapping[str, Any], *, plain: bool = False) -> Iterator[Any]:
+    def query(
+        sql: str,
+        named: Mapping[str, Any],
+        *,
+        plain: bool = False,
+        lenient: bool = False,  # noqa: ARG001 - such databases take nothing but text
+    ) -> Iterator[Any]:
         result = connection.execute(sqlalchemy.text(sql), named)
         return iter(result) if plain else iter(result.mappings())
 
     return DatabaseSource(query, tables)
+
+
+def _text_or_bytes(raw: bytes) -> str | bytes:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def without_password(uri: str) -> str:

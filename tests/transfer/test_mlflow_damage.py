@@ -1,5 +1,7 @@
 """A folder of MLflow's with damaged files: each is told, and the rest comes as it is."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,37 @@ def test_what_is_not_utf_8_is_told_and_left_out(ws: Workspace, mlruns: Path) -> 
     info = ws.run(RUNS[0]).info()
     assert (info.tags, info.params, info.metrics) == ({}, {}, {})
     assert ws.run(RUNS[1]).tags == {"t": "v"}
+
+
+SCHEMA = """
+CREATE TABLE experiments (experiment_id INTEGER, name TEXT, lifecycle_stage TEXT);
+CREATE TABLE runs (run_uuid TEXT, experiment_id INTEGER, status TEXT, start_time INTEGER,
+    end_time INTEGER, lifecycle_stage TEXT, artifact_uri TEXT, user_id TEXT);
+CREATE TABLE metrics (run_uuid TEXT, key TEXT, step INTEGER, timestamp INTEGER, value REAL,
+    is_nan INTEGER);
+CREATE TABLE params (run_uuid TEXT, key TEXT, value TEXT);
+CREATE TABLE tags (run_uuid TEXT, key TEXT, value TEXT);
+CREATE TABLE registered_models (name TEXT, creation_time INTEGER, last_updated_time INTEGER,
+    description TEXT);
+CREATE TABLE registered_model_aliases (name TEXT, alias TEXT, version INTEGER);
+INSERT INTO experiments VALUES (11, 'e11', 'active');
+INSERT INTO registered_models VALUES ('a', 1, 1, '');
+INSERT INTO registered_model_aliases VALUES ('gone', 'best', 1);
+"""
+
+
+def test_damaged_rows_of_a_database_are_named_and_the_rest_comes(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.executescript(SCHEMA)
+        row = "INSERT INTO runs VALUES (?, 11, 'FINISHED', 7, 9, 'active', '', CAST(? AS TEXT))"
+        database.executemany(row, [(RUNS[0], b"ann"), (RUNS[1], b"\xff")])
+        tag = "INSERT INTO tags VALUES (?, ?, CAST(? AS TEXT))"
+        database.executemany(tag, [(RUNS[0], "t", b"v"), (RUNS[0], "odd", b"\xff")])
+        database.commit()
+    report = ws.import_mlflow(f"sqlite:///{tmp_path}/mlflow.db")
+    assert report.runs == 1
+    assert ws.run(RUNS[0]).tags["t"] == "v"
+    told = {(one.what, one.id) for one in report.not_mapped}
+    assert told == {("tag", f"{RUNS[0]}/odd"), ("run", RUNS[1]), ("alias", "gone/best")}

@@ -180,7 +180,7 @@ class Reader:
     def _list(self) -> tuple[Value, ...]:
         self._expect("(")
         found = [self._value()]
-        while self.take(","):
+        while self.take(",") and self._token.text != ")":
             found.append(self._value())
         self._expect(")")
         return tuple(found)

@@ -117,6 +117,7 @@ def test_runs_are_found_by_their_ids_and_artifacts(shelf: Shelf) -> None:
     a, b = shelf.runs["a"], shelf.runs["b"]
     assert shelf.names(filter=f"attributes.run_id = '{a}'") == ["a"]
     assert sorted(shelf.names(filter=f"run_id IN ('{a}', '{b}')")) == ["a", "b"]
+    assert shelf.names(filter=f"run_id IN ('{a}',)") == ["a"]
     assert sorted(shelf.names(filter=f"run_id not in ('{a}', '{b}')")) == ["c", "d"]
     assert shelf.names(filter=f"artifact_uri LIKE '%{a}/artifacts'") == ["a"]
 
