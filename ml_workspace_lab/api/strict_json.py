@@ -7,10 +7,11 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from ml_workspace_lab.api.types import IN_WORDS
-from ml_workspace_lab.errors import InvalidInput, shown
+from ml_workspace_lab.errors import SHOWN, InvalidInput, shown
 
 MAX_DEPTH = 64
 MAX_WHOLE = 10**32
+_SOME = "[...]"
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Possessive, and the closing quote optional: text without an end is passed over once, not tried
 # again from each of its quotes.
@@ -93,13 +94,17 @@ def _typed(value: Any, kind: type[T], *, lax: bool) -> T:
     try:
         return msgspec.convert(value, kind, strict=not lax)
     except msgspec.ValidationError as error:
-        raise _as_invalid_input(error, value) from None
+        raise _as_invalid_input(error, value, kind, lax=lax) from None
 
 
-def _as_invalid_input(error: msgspec.ValidationError, value: Any) -> InvalidInput:
+def _as_invalid_input(
+    error: msgspec.ValidationError, value: Any, kind: Any, *, lax: bool
+) -> InvalidInput:
     match = _AT.match(str(error))
     what, where = (match["what"], match["where"]) if match else (str(error), None)
     field = (where or "").removeprefix("$").lstrip(".") or None
+    if field and field.endswith(_SOME) and match and not match["key"]:
+        field = _named(value, kind, field.removesuffix(_SOME), lax=lax)
     pattern, words = _pattern_in(what)
     if match and match["key"]:
         words = f"{_name_unlike(pattern, _at(value, field or ''))} {words}"
@@ -109,6 +114,32 @@ def _as_invalid_input(error: msgspec.ValidationError, value: Any) -> InvalidInpu
             field = f"{field}.{found[1]}" if field else found[1]
     message = what if field is None else f"{field}: {what}"
     return InvalidInput(message + ".", field=field)
+
+
+def _named(value: Any, kind: Any, field: str, *, lax: bool) -> str:
+    """The place of what is refused in a mapping, with its name, which msgspec does not say: it is
+    in that half of the names that is refused alone."""
+    mapping = _at(value, field)
+    names = list(mapping) if isinstance(mapping, dict) else []
+    while len(names) > 1:
+        half = names[: len(names) // 2]
+        try:
+            msgspec.convert(_with(value, field, half), kind, strict=not lax)
+        except msgspec.ValidationError:
+            names = half
+        else:
+            names = names[len(half) :]
+    if not names or len(str(names[0])) > SHOWN:
+        return field + _SOME
+    return f"{field}.{names[0]}" if field else str(names[0])
+
+
+def _with(value: Any, field: str, names: list[Any]) -> Any:
+    """`value` with no others than those names in the mapping at a place."""
+    if not field:
+        return {name: value[name] for name in names}
+    first, _, rest = field.partition(".")
+    return {**value, first: _with(value[first], rest, names)}
 
 
 def _pattern_in(what: str) -> tuple[str, str]:

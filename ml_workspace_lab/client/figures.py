@@ -1,6 +1,7 @@
 """Images and figures as files: PNG, SVG and PDF of matplotlib, JSON and HTML of Plotly."""
 
 import io
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -9,6 +10,16 @@ from ml_workspace_lab.errors import InvalidInput
 PNG = b"\x89PNG\r\n\x1a\n"
 _MATPLOTLIB = (".png", ".svg", ".pdf")
 _PLOTLY = (".plotly.json", ".json", ".html")
+_ENDING = re.compile(r"\.[a-z]\w*$", re.IGNORECASE | re.ASCII)
+_FORMS = frozenset(
+    re.findall(
+        r"\w+",
+        "avif bmp csv doc docx eps feather gif gz htm html ipynb jpeg jpg js json jsonl log md npy"
+        " npz onnx parquet pdf pickle pkl png ps pt py svg tex tif tiff toml tsv txt webp xls xlsx"
+        " xml yaml yml zip",
+    )
+)
+"""Endings that say what a file is, where it is another than what is kept."""
 
 
 def image(path: str | Path | None, plot: Any) -> bytes:
@@ -51,8 +62,15 @@ def figure_file(figure: Any, name: str) -> tuple[str, bytes]:
 
 
 def with_suffix(name: str, *suffixes: str) -> str:
-    """`name`, with the first suffix where it has none. Raises InvalidInput on another suffix."""
+    """`name`, with the first suffix where it has none. Raises InvalidInput on another form's."""
     return _with_suffix(name, suffixes)[0]
+
+
+def suffix_of(name: str) -> str:
+    """The ending in lower case, such as `.txt`; none where a number stands behind the dot, as in
+    `lr=0.01`."""
+    found = _ENDING.search(PurePosixPath(name).name[1:])
+    return found[0].lower() if found else ""
 
 
 def _with_suffix(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
@@ -60,7 +78,7 @@ def _with_suffix(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
     for suffix in suffixes:
         if lower.endswith(suffix):
             return name, suffix
-    if PurePosixPath(name).suffix:
+    if suffix_of(name)[1:] in _FORMS:
         raise InvalidInput(
             f"name: {name!r} has a suffix that this can't be kept as.",
             field="name",

@@ -11,7 +11,7 @@ from ml_workspace_lab.client import open_runs
 from ml_workspace_lab.client.metric_log import metric_log, metric_values
 from ml_workspace_lab.client.run_family import RunFamily
 from ml_workspace_lab.client.shipping import SHIPPER
-from ml_workspace_lab.client.values import metric_numbers, numbers
+from ml_workspace_lab.client.values import FAR_FUTURE, metric_numbers, numbers, warn_of_clock
 from ml_workspace_lab.client.watch import follow
 from ml_workspace_lab.errors import RunFailed, WorkspaceError
 from ml_workspace_lab.experiments.ids import new_id
@@ -63,11 +63,14 @@ class Run(RunFamily):
     ) -> None:
         """Log one value of a metric; without a step it takes the one after this object's last, or
         where it has none the one after the series' last, from 0; without a time (milliseconds since
-        1970-01-01 UTC) it is now.
+        1970-01-01 UTC) it is now. Any time is kept; one that a clock of micro- or nanoseconds gives
+        comes with a warning.
 
         When this returns, the value outlives this process. Raises InvalidInput on what is not a
         number, Conflict on a run that has ended.
         """
+        if isinstance(time, int) and time > FAR_FUTURE:
+            warn_of_clock(time)
         self._metrics.log(name, value, step, time)
 
     def flush(self) -> None:

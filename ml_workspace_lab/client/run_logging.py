@@ -89,8 +89,11 @@ class RunLogging(RunLineage):
         self._put(*figure_file(figure, name))
 
     def log_text(self, text: str, name: str) -> None:
-        """Keep text as the artifact `name`; `.txt` is added where it has no suffix."""
-        self._put(name if Path(name).suffix else f"{name}.txt", _utf8(text, "text"))
+        """Keep text as the artifact `name`; `.txt` is added where it has no suffix: a number behind
+        a dot, as in `notes 1.2`, is none."""
+        from ml_workspace_lab.client.figures import suffix_of
+
+        self._put(name if suffix_of(name) else f"{name}.txt", _utf8(text, "text"))
 
     def log_html(self, html: str, name: str) -> None:
         """Keep a page as the artifact `name`; `.html` is added where it has no suffix. It may hold

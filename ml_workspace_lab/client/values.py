@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
@@ -9,6 +10,12 @@ from typing import Any
 from ml_workspace_lab.api.strict_json import MAX_DEPTH, convert
 from ml_workspace_lab.api.types import Key, Scalar, number_to_wire
 from ml_workspace_lab.errors import InvalidInput, shown
+
+FAR_FUTURE = 10**13
+"""The milliseconds of the year 2286."""
+
+_SECONDS = range(10**9, 41 * 10**8)
+"""From 2001 to 2099: what a clock can say."""
 
 
 def unpacked(value: Any) -> Any:
@@ -142,3 +149,15 @@ def _key(name: Any, field: str) -> str:
             hint="JSON has keys of text only: 1 and '1' would become the same.",
         )
     return name
+
+
+def warn_of_clock(time: int) -> None:
+    """Say so where a time in milliseconds can only come from a finer clock."""
+    for unit, divisor in (("microseconds", 1000), ("nanoseconds", 1_000_000)):
+        if time // divisor // 1000 in _SECONDS:
+            warnings.warn(
+                f"time: {time} is kept as milliseconds, which is far in the future. It looks like"
+                f" {unit}: give time // {divisor}.",
+                UserWarning,
+                stacklevel=3,
+            )

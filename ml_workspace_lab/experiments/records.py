@@ -192,6 +192,22 @@ def add_points(transaction: Transaction, uid: str, points: Mapping[str, Points])
     return added
 
 
+def move_end(transaction: Transaction, uid: str, state: RunState, ended: int) -> None:
+    """Let a run that has ended end later, and so, where its record has gone on elsewhere."""
+    run = run_store.writable(transaction, uid)
+    if run["ended"] is None or ended <= run["ended"]:
+        return
+    run_store.set_columns(transaction, run["id"], state=state, ended=ended)
+    transaction.execute(
+        "UPDATE run_history SET state = :state, time = :time WHERE run = :run"
+        " AND seq = (SELECT max(seq) FROM run_history WHERE run = :run)",
+        run=run["id"],
+        state=state,
+        time=ended,
+    )
+    run_store.touch(transaction, run["id"], "run.state", uid, state=state)
+
+
 def _insert(transaction: Transaction, experiment: int, record: RunRecord) -> int:
     number = store.next_number(transaction, experiment)
     if record.deleted is not None:

@@ -82,8 +82,9 @@ def _tell(event: bytes, told: Told) -> None:
     time = _milliseconds(wall)
     if not -(1 << 63) <= step < 1 << 63:
         raise InvalidInput(f"An event has the step {step}.")
-    told.first = wall if told.first is None else min(told.first, wall)
-    told.last = wall if told.last is None else max(told.last, wall)
+    if wall:  # An event without a time says nothing of when the run was.
+        told.first = wall if told.first is None else min(told.first, wall)
+        told.last = wall if told.last is None else max(told.last, wall)
     for number, value in fields(summary):
         if number == 1 and isinstance(value, bytes):
             _tell_value(value, step, time, told)

@@ -16,6 +16,7 @@ from ml_workspace_lab.experiments.records import (
     ExperimentRecord,
     RunRecord,
     add_points,
+    move_end,
     place_experiment,
     write,
 )
@@ -125,8 +126,8 @@ class _Taker:
     def _record(
         self, told: Told, params: dict[str, Scalar], artifacts: list[ArtifactRecord]
     ) -> RunRecord:
-        created, ended = round((told.first or 0) * 1000), round((told.last or 0) * 1000)
-        state = RunState.FAILED if told.failed else RunState.COMPLETED
+        created, ended = _span(told)
+        state = _state(told)
         name = self._folder.name if self._name == "." else self._name
         return RunRecord(
             run_id=self._uid,
@@ -152,6 +153,7 @@ class _Taker:
         present = self._services.runs.get(self._uid)
         with self._storage.database.write() as transaction:
             added = add_points(transaction, self._uid, points)
+            move_end(transaction, self._uid, _state(told), _span(told)[1])
         known = {one.path for one in self._services.artifacts.list(self._uid).items}
         files = {path: raw for path, raw in self._files(told).items() if path not in known}
         for path, raw in files.items():
@@ -167,7 +169,7 @@ class _Taker:
         return present.experiment
 
     def _artifacts(self, told: Told, contents: placing.Contents) -> list[ArtifactRecord]:
-        created = round((told.last or 0) * 1000)
+        _, created = _span(told)
         found = []
         for path, raw in self._files(told).items():
             kept = contents.take(BytesIO(raw))
@@ -192,6 +194,17 @@ class _Taker:
             path = f"images/{_path(picture.tag)}/{picture.step}{number}.{kind}"
             found[path] = picture.content
         return found
+
+
+def _state(told: Told) -> RunState:
+    return RunState.FAILED if told.failed else RunState.COMPLETED
+
+
+def _span(told: Told) -> tuple[int, int]:
+    """When the first event was and the last one; now, where none has a time."""
+    if told.first is None or told.last is None:
+        return (moment := now()), moment
+    return round(told.first * 1000), round(told.last * 1000)
 
 
 def _path(tag: str) -> str:

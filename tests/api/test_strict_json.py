@@ -70,7 +70,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
         (b'{"points": [{"name": "a"}]}', LogMetrics, "points[0].value"),
         (b'{"points": [{"name": "", "value": 1}]}', LogMetrics, "points[0].name"),
         (b'{"points": 3}', LogMetrics, "points"),
-        (b'{"tags": {"a": 1}}', StartRun, "tags[...]"),
+        (b'{"tags": {"a": 1}}', StartRun, "tags.a"),
         (b'{"nme": "a"}', StartRun, "nme"),
         (b'{"run_id": "../../etc"}', StartRun, "run_id"),
     ],
@@ -111,3 +111,11 @@ def test_a_name_that_is_refused_is_told_with_its_rule_in_words() -> None:
 
 _PATH = {"type": "path", "path": "x"}
 _SUBMISSION = {"job": {"type": "command", "command": ["x"]}, "snapshot_id": "a" * 64}
+
+
+def test_what_is_refused_in_a_mapping_is_named() -> None:
+    tags: dict[str, Any] = {f"t{number}": "v" for number in range(100)}
+    for wrong in ("x" * 1_000_001, 3):
+        with pytest.raises(InvalidInput, match=r"^tags\.t77: Expected `str`") as refusal:
+            convert({"tags": {**tags, "t77": wrong}}, StartRun)
+        assert refusal.value.field == "tags.t77"

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from plotly.graph_objects import Figure as PlotlyFigure
 
+from ml_workspace_lab import Workspace
 from ml_workspace_lab.client.figures import PNG, figure_file, image, with_suffix
 from ml_workspace_lab.errors import InvalidInput
 
@@ -43,7 +44,7 @@ def test_a_figure_of_plotly() -> None:
     assert b"<html>" in content
 
 
-@pytest.mark.parametrize("name", ["loss.gif", "v1.2", "loss.html"])
+@pytest.mark.parametrize("name", ["loss.gif", "v1.2.GIF", "loss.html"])
 def test_a_suffix_without_a_form_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match=r"\.png or \.svg or \.pdf") as refusal:
         figure_file(drawn(), name)
@@ -63,3 +64,24 @@ def test_what_is_no_figure_is_refused(tmp_path: Path) -> None:
 def test_a_suffix_is_added_where_there_is_none() -> None:
     assert with_suffix("a.b/page", ".html") == "a.b/page.html"
     assert with_suffix("page.HTM", ".html", ".htm") == "page.HTM"
+    assert with_suffix("config v1.2", ".json") == "config v1.2.json"
+    assert with_suffix("fold.b", ".json") == "fold.b.json"
+    assert figure_file(drawn(), "lr=0.01")[0] == "lr=0.01.png"
+    assert figure_file(drawn(), "lr=1.e-3.svg")[0] == "lr=1.e-3.svg"
+
+
+def test_a_number_behind_a_dot_is_no_suffix(either: Workspace) -> None:
+    run = either.experiment("names").start_logging()
+    run.log_figure(drawn(), "lr=0.01")
+    run.log_dict({}, "config v1.2")
+    run.log_html("", "report 1.2")
+    run.log_text("", "notes 1.2")
+    run.log_text("", "main.rs")
+    run.complete()
+    assert sorted(run.get_file_names()) == [
+        "config v1.2.json",
+        "lr=0.01.png",
+        "main.rs",
+        "notes 1.2.txt",
+        "report 1.2.html",
+    ]

@@ -69,22 +69,23 @@ def test_grandchildren_log_whatever_their_parents_log(ws: Workspace) -> None:
 import os
 from ml_workspace_lab import Workspace
 experiment = Workspace.open({ws.location!r}).experiment("forks")
-a, b = experiment.start_logging(), experiment.start_logging()
-a.log("before", 0)
-b.log("before", 0)
+runs = [experiment.start_logging() for _ in range(8)]
+for run in runs:
+    run.log("m", 0)
 if (child := os.fork()) == 0:
-    a.log("child", 0)
+    for run in runs[::2]:
+        run.log("m", 1)
     if (grandchild := os.fork()) == 0:
-        for _ in range(10):
-            b.log("grandchild", 1)
+        for run in runs[::2]:
+            run.log_list("m", [2] * 10)
         os._exit(0)
     assert os.waitpid(grandchild, 0)[1] == 0
-    for _ in range(10):
-        b.log("child", 2)
+    for run in runs[::2]:
+        run.log_list("m", [3] * 10)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
-print(len(b.get_metrics("grandchild")["grandchild"]), len(b.get_metrics("child")["child"]))
+print([sum(run.get_metrics("m")["m"]) for run in runs[::2]])
 """
     command = [sys.executable, "-W", "ignore", "-c", code]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ended.stdout == "10 10\n", ended.stderr
+    assert ended.stdout == "[51.0, 51.0, 51.0, 51.0]\n", ended.stderr

@@ -37,7 +37,8 @@ def test_every_value_comes_back_whole(either: Workspace) -> None:
 def test_times_in_ms_and_ns_are_kept(either: Workspace) -> None:
     with either.experiment("times").start_logging() as run:
         run.log("m", 1, 0, time=1_700_000_000_000)
-        run.log("m", 2, 1, time=1_700_000_000_000_000_001)
+        with pytest.warns(UserWarning, match="nanoseconds: give time // 1000000"):
+            run.log("m", 2, 1, time=1_700_000_000_000_000_001)
     assert run.get_metric_history("m").times.tolist() == [
         1_700_000_000_000,
         1_700_000_000_000_000_001,

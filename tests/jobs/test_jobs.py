@@ -98,7 +98,7 @@ def test_bad_submissions_are_refused_before_anything_is_queued(
         (CommandConfig(tmp_path, ["echo"], python="a\0b"), "python"),
         (
             CommandConfig(tmp_path, ["echo"], environment_variables={"A": "\0"}),
-            "environment_variables[...]",
+            "environment_variables.A",
         ),
         (CommandConfig(tmp_path, ["echo"], python="/no/python"), "python"),
         (CommandConfig(tmp_path, ["echo"], display_name="x" * 10_000), "display_name"),

@@ -114,26 +114,29 @@ def _is_within(frame: Any, code: CodeType) -> bool:
 
 
 def test_grandchildren_and_their_parents_log_to_journals_of_their_own(tmp_path: Path) -> None:
-    writers = {name: JournalWriter(tmp_path / name) for name in "abc"}
+    writers = [JournalWriter(tmp_path / str(number)) for number in range(20)]
+    some = range(0, 20, 2)
 
     def log(who: str) -> None:
-        for step in range(10):
-            writers["a"].append(who, float(step))
+        for number in some:
+            for step in range(10):
+                writers[number].append(who, float(step))
 
-    for writer in writers.values():
+    for writer in writers:
         writer.append("before", 0.0)
     child = os.fork()
     if child == 0:
-        writers["b"].append("child", 0.0)  # and to the others nothing
+        log("child")  # and to the others nothing
         grandchild = os.fork()
         if grandchild == 0:
             log("grandchild")
             os._exit(0)
         status = os.waitpid(grandchild, 0)[1]
-        log("child")
+        log("child again")
         os._exit(os.waitstatus_to_exitcode(status))
     assert os.waitpid(child, 0)[1] == 0
     log("parent")
-    points = read_points(tmp_path / "a")
-    for name in ("parent", "child", "grandchild"):
-        assert [p.value for p in points if p.key == name] == [*map(float, range(10))], name
+    for number in some:
+        points = read_points(tmp_path / str(number))
+        for name in ("parent", "child", "child again", "grandchild"):
+            assert [p.value for p in points if p.key == name] == [*map(float, range(10))], name

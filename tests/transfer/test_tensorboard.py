@@ -191,3 +191,22 @@ def test_a_length_that_is_damaged_is_refused(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<QI", 1 << 60, 0) + b"\0" * 100)
     with path.open("rb") as stream, pytest.raises(InvalidInput):
         list(records(stream))
+
+
+def test_a_run_that_went_on_ends_later(ws: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "events.out.tfevents.1"
+    path.parent.mkdir()
+    first = [scalar("m", 0, 0, 0.0), scalar("m", 1, 1, 1.7e9), scalar("m", 2, 2, 1.7e9 + 10)]
+    path.write_bytes(b"".join(first))
+    ws.import_tensorboard(path.parent)
+    (run,) = ws.runs("logs", limit=None)
+    assert (run.info().created, run.info().ended) == (1_700_000_000_000, 1_700_000_010_000)
+    path.write_bytes(b"".join([*first, scalar("m", 3, 3, 1.7e9 + 3600)]))
+    ws.import_tensorboard(path.parent)
+    info = ws.run(run.id).info()
+    assert (info.state, info.ended) == (RunState.COMPLETED, 1_700_003_600_000)
+    history = ws.connection.runs.history(run.id).items
+    assert [change.time for change in history] == [1_700_000_000_000] * 2 + [1_700_003_600_000]
+    path.write_bytes(b"".join(first))
+    ws.import_tensorboard(path.parent)
+    assert ws.run(run.id).info().ended == 1_700_003_600_000

@@ -97,7 +97,7 @@ def test_a_name_that_breaks_the_rule_is_refused(as_: As, name: str) -> None:
         (CreateInstance("nb1", schedules=[Schedule("stop", "0 18 * * *")] * 5), "schedules"),
         (CreateInstance("nb1", schedules=[Schedule("stop", "x 18 * * *")]), "schedules[0].cron"),
         (CreateInstance("nb1", environment_variables={"A=B": "c"}), "environment_variables"),
-        (CreateInstance("nb1", environment_variables={"A": "a\0b"}), "environment_variables[...]"),
+        (CreateInstance("nb1", environment_variables={"A": "a\0b"}), "environment_variables.A"),
         (CreateInstance("nb1", environment_variables={"ML_WORKSPACE": "/x"}),
          "environment_variables"),
         (CreateInstance("nb1", environment_variables={"JUPYTER_TOKEN": ""}),
