@@ -112,8 +112,9 @@ class Database(Queries):
         """
 
     @abstractmethod
-    def read(self) -> AbstractContextManager[Queries]:
-        """Queries that all see the database as it was at the first of them."""
+    def read(self, seconds: float | None = None) -> AbstractContextManager[Queries]:
+        """Queries that all see the database as it was at the first of them. Raises TooLong where
+        they take over so many seconds."""
 
     @abstractmethod
     def change_count(self) -> int:
@@ -155,6 +156,10 @@ class Database(Queries):
     @abstractmethod
     def close(self) -> None:
         """Let go of connections that nobody uses; a later call opens new ones."""
+
+
+class TooLong(Exception):
+    """Queries were stopped, as they took longer than they may."""
 
 
 def full_disk(free: int | None = None, wanted: int | None = None) -> StorageFull:

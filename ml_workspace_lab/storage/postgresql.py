@@ -16,6 +16,7 @@ from ml_workspace_lab.storage.database import (
     Database,
     Queries,
     Row,
+    TooLong,
     Transaction,
     other_schema,
 )
@@ -116,10 +117,17 @@ class PostgresDatabase(Database):
             return PostgresTransaction(connection).run(sql, parameters)
 
     @contextmanager
-    def read(self) -> Iterator[Queries]:
+    def read(self, seconds: float | None = None) -> Iterator[Queries]:
         with translated_errors(), self._readers.borrowed() as connection:
+            from psycopg.errors import QueryCanceled
+
             connection.execute(_SNAPSHOT)
-            yield PostgresTransaction(connection)
+            if seconds is not None:
+                connection.execute(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
+            try:
+                yield PostgresTransaction(connection)
+            except QueryCanceled as error:
+                raise TooLong from error
             connection.commit()  # a rollback would have psycopg forget what is prepared
 
     @contextmanager

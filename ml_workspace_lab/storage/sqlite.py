@@ -15,6 +15,7 @@ from ml_workspace_lab.storage.database import (
     SCHEMA_VERSION,
     Database,
     Queries,
+    TooLong,
     Transaction,
     busy,
     full_disk,
@@ -35,6 +36,8 @@ _WRITES_FAILED = (
     sqlite3.SQLITE_IOERR_DIR_FSYNC,
     sqlite3.SQLITE_IOERR_TRUNCATE,
 )
+STEPS = 10_000
+"""Steps of SQLite's machine between looks at the clock."""
 APPLICATION_ID = 0x4D4C5753  # "MLWS"
 SCHEMA = Path(__file__).with_name("sqlite.sql")
 
@@ -89,13 +92,21 @@ class SqliteDatabase(Database):
             return _Rows(cursor.fetchall(), cursor.rowcount)
 
     @contextmanager
-    def read(self) -> Iterator[Queries]:
+    def read(self, seconds: float | None = None) -> Iterator[Queries]:
         with self._errors():
             connection = self._reader()
             connection.execute("BEGIN")
+            if seconds is not None:
+                end = time.monotonic() + seconds
+                connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             try:
                 yield SqliteQueries(connection)
+            except sqlite3.OperationalError as error:
+                if code(error) != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                raise TooLong from error
             finally:
+                connection.set_progress_handler(None, 0)
                 connection.execute("COMMIT")
 
     @contextmanager

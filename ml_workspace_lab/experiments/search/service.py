@@ -1,11 +1,12 @@
 """Searching runs: pages of them, how many there are, tables, and comparisons."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content
-from ml_workspace_lab.errors import StorageFull, Unavailable
+from ml_workspace_lab.errors import InvalidInput, StorageFull, Unavailable
 from ml_workspace_lab.experiments import run_store
 from ml_workspace_lab.experiments.search import pages, query
 from ml_workspace_lab.experiments.search.answers import Answers
@@ -28,12 +29,14 @@ from ml_workspace_lab.experiments.search.snapshot import FILE
 from ml_workspace_lab.experiments.search.sources import Sizes
 from ml_workspace_lab.experiments.search.sql import dialect
 from ml_workspace_lab.experiments.search.tables import Tables, stream
-from ml_workspace_lab.storage.database import Queries
+from ml_workspace_lab.storage.database import Queries, TooLong
 
 if TYPE_CHECKING:
     from ml_workspace_lab.services import Services
     from ml_workspace_lab.storage.storage import Storage
 
+SECONDS = 30.0
+"""How long the statements of a search may take."""
 ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -51,7 +54,7 @@ class Search(Service):
         """A page of runs that a filter matches, in order. Raises InvalidInput for a filter, an
         order or a token that can't be understood, and NotFound for an unknown experiment."""
         self._fold()
-        with self.storage.database.read() as queries:
+        with self._read() as queries:
             asked = self._query(queries, body)
             name = pages.fingerprint(body.filter, body.experiments, body.view, body.order_by)
             after = None
@@ -66,7 +69,7 @@ class Search(Service):
         """How many runs a filter matches."""
         if body.filter:
             self._fold()
-        with self.storage.database.read() as queries:
+        with self._read() as queries:
             asked = self._query(queries, body)
             found = self._answers.count(asked, queries)
             return RunCount(query.count(asked, queries) if found is None else found)
@@ -76,7 +79,7 @@ class Search(Service):
         """A table of runs as a stream of Arrow's IPC format: run_id, experiment, … and a column
         for each metric, parameter and tag that any of them has."""
         self._fold()
-        with self.storage.database.read() as queries:
+        with self._read() as queries:
             table = self._tables.table(self._query(queries, body), queries, body.max_results)
         self._tables.tidy()
         content = stream(table)
@@ -86,6 +89,18 @@ class Search(Service):
     def compare(self, body: CompareRuns) -> RunComparison:
         """What differs between runs, and what agrees. Raises NotFound for one that isn't there."""
         return compare([self.services.runs.get(run_id) for run_id in body.run_ids])
+
+    @contextmanager
+    def _read(self) -> Iterator[Queries]:
+        try:
+            with self.storage.database.read(SECONDS) as queries:
+                yield queries
+        except TooLong:
+            raise InvalidInput(
+                f"filter: it took over {SECONDS:g} s to look for such runs.",
+                field="filter",
+                hint="Name experiments, or ask for less: fewer patterns, shorter ones, fewer runs.",
+            ) from None
 
     def _query(self, queries: Queries, body: SearchRuns | CountRuns | FrameRuns) -> Query:
         order_by = [] if isinstance(body, CountRuns) else body.order_by

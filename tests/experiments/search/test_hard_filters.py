@@ -5,7 +5,9 @@ import time
 import pytest
 
 from ml_workspace_lab import Workspace
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import StartRun
+from ml_workspace_lab.experiments.search import service
 from ml_workspace_lab.experiments.search.model import CountRuns, SearchRuns
 
 EXACT = 2**53 + 1
@@ -51,3 +53,25 @@ def test_the_longest_list_takes_a_moment(few: Workspace) -> None:
     began = time.process_time()
     assert count(few, f"params.x IN {listed('0.1', size=10_000)}") == 1
     assert time.process_time() - began < 4  # it took 36 seconds
+
+
+def test_a_search_that_takes_too_long_is_stopped(
+    few: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = ", ".join(f"'{i}'" for i in range(5000))
+    hard = f"%{'a' * 1900}b%"
+    asked = f"tags.x NOT IN ({values}) AND params.t NOT LIKE '{hard}'"
+    monkeypatch.setattr(service, "SECONDS", 0.0)
+    run = few.connection.search
+    few.connection.runs.start(
+        "e", StartRun(kind="external", tags={"x": "y"}, params={"t": "a" * 20_000})
+    )
+    for ask in (
+        lambda: run.search(SearchRuns(filter=asked)),
+        lambda: run.count(CountRuns(filter=asked)),
+    ):
+        with pytest.raises(InvalidInput, match="took over") as refused:
+            ask()
+        assert refused.value.field == "filter"
+    monkeypatch.undo()
+    assert count(few, asked) == 1
