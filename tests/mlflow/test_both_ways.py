@@ -200,9 +200,10 @@ def metric(key: str, step: int = 1) -> Json:
     return {"key": key, "value": 1.0, "timestamp": step, "step": step}
 
 
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner),
     max_leaves=4,
 )
 NAMES = st.sampled_from(["source_type", "source", "schema", "profile", "tags", "step", "other"])
