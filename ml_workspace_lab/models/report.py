@@ -41,11 +41,15 @@ class ModelReports(Service):
 
     @operation("GET", "/models/{name}/versions/{version}/diff", action="models/read")
     def diff(
-        self, name: ModelName, version: Version, other: Version, other_name: ModelName | None = None
+        self,
+        name: ModelName,
+        version: Version,
+        other_version: Version,
+        other_name: ModelName | None = None,
     ) -> ModelDiff:
-        """What differs from this version to the version `other`, of this model or of another."""
+        """What differs from this version to another, of this model or of another one."""
         one = self.card(name, version)
-        two = self.card(other_name or name, other)
+        two = self.card(other_name or name, other_version)
         sides = (one, two)
         return ModelDiff(
             before=_id(one),

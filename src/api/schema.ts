@@ -1892,7 +1892,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** What differs from this version to the version `other`, of this model or of another. */
+    /** What differs from this version to another, of this model or of another one. */
     get: operations['model_reports.diff'];
     put?: never;
     post?: never;
@@ -10148,7 +10148,7 @@ export interface operations {
   'model_reports.diff': {
     parameters: {
       query: {
-        other: number;
+        other_version: number;
         other_name?: string | null;
       };
       header?: never;

@@ -37,6 +37,8 @@ VALUES = {
     "model_id": f"m-{'0' * 32}",
     "assessment_id": f"a-{'0' * 32}",
     "webhook_id": "0" * 32,
+    "package_id": "0" * 32,
+    "other_version": "2",
 }
 FROM_NO_RUN = {"run_id": "0" * 32, "artifact_path": "outputs"}
 
