@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_workspace_lab.storage.database import BUSY_SECONDS, Queries, Transaction
+from ml_workspace_lab.storage.patterns import is_like
 from ml_workspace_lab.storage.reserve import WAL_LIMIT
 
 _READ_WRITE = "rw"  # and not "rwc": a file that has just been removed is not made again, empty
@@ -82,9 +83,14 @@ class Connections:
             connection.execute(f"PRAGMA {setting}")
         connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
         connection.create_function("exact_number", 1, _exact_number, deterministic=True)
+        connection.create_function("is_like", 3, _is_like, deterministic=True)
         return connection
 
 
 def _exact_number(value: str | float) -> float:
     """The double that a text spells; a number itself."""
     return float(value) if isinstance(value, str) else value
+
+
+def _is_like(text: str | None, pattern: str, fold: int) -> bool | None:
+    return None if text is None else is_like(text, pattern, fold=bool(fold))

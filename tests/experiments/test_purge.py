@@ -184,7 +184,7 @@ def test_every_column_that_names_a_content_is_looked_at() -> None:
         ("snapshot", "digest"),  # read with the list that it names
         ("environment_version", "digest"),  # of its declaration, which is in the row
         ("packed", "digest"),  # says where a content is, and holds none
-        ("environment_version", "digest"),  # of what its row says
+        ("model_trust", "digest"),  # of a version's list of files
         ("model_version", "files_json"),
     }
     found = {

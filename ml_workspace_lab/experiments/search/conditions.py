@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import RunState
-from ml_workspace_lab.experiments.search import patterns
 from ml_workspace_lab.experiments.search.expression import (
     And,
     Comparison,
@@ -20,6 +19,7 @@ from ml_workspace_lab.experiments.search.expression import (
 from ml_workspace_lab.experiments.search.goal import goal
 from ml_workspace_lab.experiments.search.runs import words
 from ml_workspace_lab.experiments.search.sql import FALSE, TRUE, Bindings, Dialect
+from ml_workspace_lab.storage import patterns
 
 KEYED = ("metric", "param", "tag", "property")
 """Entities whose names have numbers in the table `key`."""

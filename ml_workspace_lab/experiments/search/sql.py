@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ml_workspace_lab.experiments.search import patterns
+from ml_workspace_lab.storage import patterns
 from ml_workspace_lab.storage.database import Database
 from ml_workspace_lab.storage.sqlite import SqliteDatabase
 
@@ -72,6 +72,8 @@ class Sqlite:
         return f"{column} IN (SELECT exact_number(value) FROM json_each({bindings.mark(listed)}))"
 
     def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
+        if len(pattern) > patterns.SHORT:
+            return f"is_like({text}, {bindings.mark(pattern)}, {fold:d})"
         parts = patterns.pattern(pattern)
         alike = patterns.forms(parts) if fold else {}
         return f"{text} GLOB {bindings.mark(patterns.glob(parts, alike))}"

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from ml_workspace_lab.experiments.search.expression import Comparison, Term, Value
-from ml_workspace_lab.experiments.search.patterns import MAX_LENGTH
+from ml_workspace_lab.storage.patterns import MAX_LENGTH
 
 FieldKind = Literal["text", "number", "time", "either"]
 """`time` is milliseconds, or written as an ISO date; `either` is a text that may be a number."""

@@ -6,9 +6,12 @@ backslash, takes it as it is. ILIKE takes a letter for its upper and its lower f
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 MAX_LENGTH = 2000
-"""SQLite takes no pattern of over 50,000 bytes; a letter with its forms takes up to 20."""
+SHORT = 64
+"""Characters of a pattern up to which a database's own matcher is quick: it tries the rest of a
+pattern again from each place in the text."""
 
 _PART = re.compile(r"\\[%_\\]|.", re.DOTALL)
 
@@ -20,6 +23,9 @@ class Wild(Enum):
 
 Pattern = list[str | Wild]
 """Characters and wild cards in order."""
+
+Piece = tuple[re.Pattern[str], int]
+"""What stands between two wild cards for any characters, and its length."""
 
 
 def pattern(text: str) -> Pattern:
@@ -58,23 +64,39 @@ def like(parts: Pattern, alike: dict[str, str]) -> str:
 
 
 def is_like(text: str, spelled: str, *, fold: bool) -> bool:
-    """Whether a text is like the pattern that is spelled so."""
+    """Whether a text is like the pattern that is spelled so. Each piece between two `%` is looked
+    for once, from the end of the one before: the first place serves as well as any later one."""
+    pieces, lowers = _pieces(spelled, fold=fold)
+    text = text.translate(lowers)
+    (first, begin), *rest = pieces
+    if not rest:
+        return len(text) == begin and first.match(text) is not None
+    *middle, (last, length) = rest
+    if first.match(text) is None:
+        return False
+    for piece, _ in middle:
+        found = piece.search(text, begin)
+        if found is None:
+            return False
+        begin = found.end()
+    return len(text) - length >= begin and last.match(text, len(text) - length) is not None
+
+
+@lru_cache(maxsize=64)
+def _pieces(
+    spelled: str, *, fold: bool
+) -> tuple[list[tuple[re.Pattern[str], int]], dict[int, str]]:
+    """The pieces of a pattern, and the lower form of each letter that has others."""
     parts = pattern(spelled)
     alike = forms(parts) if fold else {}
-    size = len(text)
-    ends = {0}  # where a match of the parts so far may end
+    pieces: list[list[str]] = [[]]
     for part in parts:
         if part is Wild.ANY:
-            ends = set(range(min(ends), size + 1)) if ends else ends
+            pieces.append([])
         else:
-            ends = {at + 1 for at in ends if at < size and _fits(part, text[at], alike)}
-    return size in ends
-
-
-def _fits(part: str | Wild, character: str, alike: dict[str, str]) -> bool:
-    if isinstance(part, Wild):
-        return part is Wild.ONE
-    return alike.get(part, part) == alike.get(character, character)
+            pieces[-1].append("." if part is Wild.ONE else re.escape(alike.get(part, part)))
+    compiled = [(re.compile("".join(piece), re.DOTALL), len(piece)) for piece in pieces]
+    return compiled, {ord(form): lower for form, lower in alike.items()}
 
 
 def _glob(part: str | Wild, same: dict[str, str], alike: dict[str, str]) -> str:
