@@ -113,6 +113,11 @@ class StorageFull(WorkspaceError):
     exit_code = 6
 
 
+def one_line(text: str) -> str:
+    """A text for a terminal, which what somebody wrote must not steer."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def shown(value: object) -> str:
     """What somebody gave, in quotes for an error's message, the end left out where it is long."""
     text = str(value)

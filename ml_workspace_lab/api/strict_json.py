@@ -13,6 +13,8 @@ MAX_DEPTH = 64
 MAX_WHOLE = 10**32
 _SOME = "[...]"
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NUL = re.compile(r"\0")
+_EITHER = re.compile(r"[\0\ud800-\udfff]")
 # Possessive, and the closing quote optional: text without an end is passed over once, not tried
 # again from each of its quotes.
 _TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -65,29 +67,13 @@ def convert(value: Any, kind: type[T], *, lax: bool = False, kept: bool = False)
     Raises InvalidInput as `loads` and `decode` do, so that what comes from Python may be no more
     than what can come over HTTP.
     """
-    _check(value)
-    typed = _typed(value, kind, lax=lax)
-    if kept:
-        refuse_nul(value)
-    return typed
+    _check(value, unfit=_EITHER if kept else _LONE_SURROGATE)
+    return _typed(value, kind, lax=lax)
 
 
-def refuse_nul(value: Any, where: str = "") -> None:
+def refuse_nul(value: Any) -> None:
     """Raise InvalidInput, naming the place, on a text in the value with a NUL character."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise InvalidInput(
-                f"{where or 'The text'}: must not hold a NUL character.",
-                field=where or None,
-                hint="Leave it out, or log bytes as an artifact.",
-            )
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            refuse_nul(key, where)
-            refuse_nul(item, f"{where}.{key}" if where else str(key))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            refuse_nul(item, where)
+    _check(value, unfit=_NUL)
 
 
 def _typed(value: Any, kind: type[T], *, lax: bool) -> T:
@@ -181,23 +167,34 @@ def _check_depth(text: str) -> None:
             depth -= 1
 
 
-def _check(value: Any, where: str = "") -> None:
-    """Raise InvalidInput, naming the place, on half of a character and on a number too long."""
+def _check(value: Any, where: str = "", unfit: re.Pattern[str] = _LONE_SURROGATE) -> None:
+    """Raise InvalidInput, naming the place, on a text with an unfit character, such as half of one,
+    and on a number too long."""
     if isinstance(value, str):
-        if _LONE_SURROGATE.search(value):
-            raise InvalidInput(
-                f"{where or 'The text'}: holds half of a surrogate pair, which is not text.",
-                field=where or None,
-            )
+        if found := unfit.search(value):
+            raise _unfit(found[0], where)
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check(key, where)
-            _check(item, f"{where}.{key}" if where else str(key))
+            _check(key, where, unfit)
+            _check(item, f"{where}.{key}" if where else str(key), unfit)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check(item, where)
+            _check(item, where, unfit)
     elif isinstance(value, int) and abs(value) >= MAX_WHOLE:
         raise InvalidInput(f"{where or 'The number'}: has too many digits.", field=where or None)
+
+
+def _unfit(character: str, where: str) -> InvalidInput:
+    if character == "\0":
+        return InvalidInput(
+            f"{where or 'The text'}: must not hold a NUL character.",
+            field=where or None,
+            hint="Leave it out, or log bytes as an artifact.",
+        )
+    return InvalidInput(
+        f"{where or 'The text'}: holds half of a surrogate pair, which is not text.",
+        field=where or None,
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

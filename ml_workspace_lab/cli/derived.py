@@ -230,9 +230,9 @@ def _call(
 ) -> Any:
     arguments = {name: getattr(options, name) for name in operation.path_names}
     arguments |= {name: given.pop(name) for name in operation.query_names if name in given}
-    checked = msgspec.structs.asdict(convert(arguments, operation.arguments, lax=True, kept=True))
+    checked = msgspec.structs.asdict(convert(arguments, operation.arguments, lax=True))
     if operation.body is not None:
-        checked["body"] = convert(given, operation.body, lax=True, kept=True)
+        checked["body"] = convert(given, operation.body, lax=True)
     elif given:
         raise InvalidInput(f"Not an option of this command: {', '.join(given)}.")
     proxy = getattr(workspace(options).connection, service)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from ml_workspace_lab.api.types import LogChunk
-from ml_workspace_lab.errors import WorkspaceError
+from ml_workspace_lab.errors import WorkspaceError, one_line
 
 TIMES = (
     "created",
@@ -107,5 +107,4 @@ def _fact(name: str, value: Any) -> str:
         moment = datetime.fromtimestamp(value / 1000, UTC).astimezone()
         return moment.strftime("%Y-%m-%d %H:%M:%S")
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # What somebody named a thing must not steer the terminal.
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return one_line(text)

@@ -11,14 +11,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 _MATPLOTLIB = (".png", ".svg", ".pdf")
 _PLOTLY = (".plotly.json", ".json", ".html")
 _ENDING = re.compile(r"\.[a-z]\w*$", re.IGNORECASE | re.ASCII)
-_FORMS = frozenset(
-    re.findall(
-        r"\w+",
-        "avif bmp csv doc docx eps feather gif gz htm html ipynb jpeg jpg js json jsonl log md npy"
-        " npz onnx parquet pdf pickle pkl png ps pt py svg tex tif tiff toml tsv txt webp xls xlsx"
-        " xml yaml yml zip",
-    )
-)
+_FORMS = {
+    "avif", "bmp", "csv", "doc", "docx", "eps", "feather", "gif", "gz", "htm", "html", "ipynb",
+    "jpeg", "jpg", "js", "json", "jsonl", "log", "md", "npy", "npz", "onnx", "parquet", "pdf",
+    "pickle", "pkl", "png", "ps", "pt", "py", "svg", "tex", "tif", "tiff", "toml", "tsv", "txt",
+    "webp", "xls", "xlsx", "xml", "yaml", "yml", "zip",
+}  # fmt: skip
 """Endings that say what a file is, where it is another than what is kept."""
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from ml_workspace_lab.client.run_diff import Row, table
+from ml_workspace_lab.errors import one_line
 from ml_workspace_lab.models.report_model import Change
 from ml_workspace_lab.models.report_model import ModelCard as CardFound
 from ml_workspace_lab.models.report_model import ModelDiff as DiffFound
@@ -31,7 +32,7 @@ class ModelCard:
         lines += [f"  {line}" for text in self._texts() for line in text.splitlines()]
         for title, facts in self._tables():
             lines += ["", title, *(f"  {name}: {text}" for name, text in facts.items())]
-        return "".join(f"{_one_line(line)}\n" for line in lines)
+        return "".join(f"{one_line(line)}\n" for line in lines)
 
     def __repr__(self) -> str:
         return f"ModelCard({self.title!r})"
@@ -112,10 +113,10 @@ class ModelDiff:
     def __str__(self) -> str:
         parts = [
             f"{title}\n"
-            + "".join(f"  {_one_line(n)}: {_one_line(o)} -> {_one_line(t)}\n" for n, o, t in rows)
+            + "".join(f"  {one_line(n)}: {one_line(o)} -> {one_line(t)}\n" for n, o, t in rows)
             for title, rows in self._tables()
         ]
-        parts += [f"{_one_line(note)}\n" for note in self.notes]
+        parts += [f"{one_line(note)}\n" for note in self.notes]
         return "".join(parts) or "Nothing differs.\n"
 
     def __repr__(self) -> str:
@@ -152,8 +153,3 @@ def _facts(title: str, facts: Mapping[str, str]) -> str:
         for name, text in facts.items()
     )
     return f"<details open><summary>{title}</summary><table>{rows}</table></details>"
-
-
-def _one_line(text: str) -> str:
-    """What somebody wrote must not steer the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -16,6 +16,7 @@ from ml_workspace_lab.client.watch import follow
 from ml_workspace_lab.errors import RunFailed, WorkspaceError
 from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import EndRun, RunInfo, RunState, StartRun
+from ml_workspace_lab.storage.database import without_nul
 
 if TYPE_CHECKING:
     from numpy import int64
@@ -211,7 +212,7 @@ class Run(RunFamily):
 
     def _end(self, state: str, reason: str) -> None:
         # The end must be written whatever the reason says: an exception's text may be anything.
-        said = reason.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+        said = without_nul(reason.encode("utf-8", "backslashreplace").decode())
         if len(said) > MAX_REASON:
             said = f"{said[:MAX_REASON]}… ({len(said):,} characters in all)"
         body = msgspec.convert({"state": state, "reason": said}, EndRun)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 
 from ml_workspace_lab.api.types import Number, Scalar, number_from_wire
-from ml_workspace_lab.experiments.model import ExperimentInfo, MetricSummary, RunInfo, RunState
+from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo, RunState
 
 Shown = float | str
 LARGEST = 1.7976931348623157e308
@@ -184,10 +184,6 @@ def tags(run: RunInfo) -> Mapping[str, str]:
         **run.tags,
         **{key: value for key, value in theirs.items() if value},
     }
-
-
-def metric(key: str, summary: MetricSummary) -> Metric:
-    return Metric(key, shown(summary.last), summary.last_time, summary.last_step)
 
 
 def pairs(items: Mapping[str, str]) -> list[Pair]:

@@ -20,8 +20,8 @@ OWN = "its files are artifacts of a run of the same user"
 
 
 class TrustDecision(Struct, frozen=True):
-    """Who decided, when, and of which content: the SHA-256 of the list of a version's files with
-    the SHA-256 of each."""
+    """Who decided, when, and of which content: the SHA-256 of the JSON list of a version's files,
+    each a pair of path and SHA-256."""
 
     name: str
     version: int
@@ -143,7 +143,8 @@ class ModelTrust(Service):
 
 
 def content_of(model: ModelVersion) -> str:
-    return hashlib.sha256(msgspec.json.encode(model.files)).hexdigest()
+    listed = [(file.path, file.digest) for file in model.files]
+    return hashlib.sha256(msgspec.json.encode(listed)).hexdigest()
 
 
 def untrusted(name: str, version: int) -> Conflict:

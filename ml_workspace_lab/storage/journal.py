@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from ml_workspace_lab.errors import InvalidInput, StorageFull, Unavailable
 from ml_workspace_lab.storage.files import disk_errors
@@ -88,7 +88,7 @@ class JournalWriter:
         self.begins_series = True
         """Whether keys begin with this journal: a key's first step is 0 where none is given."""
         self._open()
-        _writers.add(self)
+        _writers[id(self)] = self
 
     def append(
         self, key: str, value: float, step: int | None = None, time: int | None = None
@@ -317,16 +317,21 @@ def _double(value: Any) -> float:
     return double
 
 
-_writers: "WeakSet[JournalWriter]" = WeakSet()
+_writers: "WeakValueDictionary[int, JournalWriter]" = WeakValueDictionary()
 
 
 def folders_written_to() -> set[Path]:
     """The folders that this process has open journals in."""
-    return {writer.folder for writer in list(_writers) if writer.is_open}
+    return {writer.folder for writer in _living() if writer.is_open}
+
+
+def _living() -> list[JournalWriter]:
+    # By references, which are listed in one step, whatever other threads open meanwhile.
+    return [writer for one in _writers.valuerefs() if (writer := one()) is not None]
 
 
 def _after_fork() -> None:
-    for writer in list(_writers):
+    for writer in _living():
         with suppress(OSError):
             writer.forget_parents()
 

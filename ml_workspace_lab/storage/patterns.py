@@ -9,6 +9,8 @@ from enum import Enum
 from functools import lru_cache
 
 MAX_LENGTH = 2000
+"""Characters that a pattern may have."""
+
 SHORT = 64
 """Characters of a pattern up to which a database's own matcher is quick: it tries the rest of a
 pattern again from each place in the text."""
@@ -83,9 +85,7 @@ def is_like(text: str, spelled: str, *, fold: bool) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _pieces(
-    spelled: str, *, fold: bool
-) -> tuple[list[tuple[re.Pattern[str], int]], dict[int, str]]:
+def _pieces(spelled: str, *, fold: bool) -> tuple[list[Piece], dict[int, str]]:
     """The pieces of a pattern, and the lower form of each letter that has others."""
     parts = pattern(spelled)
     alike = forms(parts) if fold else {}

@@ -37,6 +37,7 @@ TAKE_TURN = f"SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))"
 _BEGIN = f"BEGIN; {TAKE_TURN}; SELECT uid FROM workspace"  # noqa: S608
 _BEGIN_QUICK = _BEGIN.replace("BEGIN;", "BEGIN; SET LOCAL synchronous_commit = off;")
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_LIMIT = "; SET LOCAL statement_timeout = {}"
 
 _SESSION = {
     # A server that has vanished is noticed, as is a process that stops in the middle of a write.
@@ -121,9 +122,8 @@ class PostgresDatabase(Database):
         with translated_errors(), self._readers.borrowed() as connection:
             from psycopg.errors import QueryCanceled
 
-            connection.execute(_SNAPSHOT)
-            if seconds is not None:
-                connection.execute(f"SET LOCAL statement_timeout = {max(1, int(seconds * 1000))}")
+            limit = "" if seconds is None else _LIMIT.format(max(1, int(seconds * 1000)))
+            connection.execute(_SNAPSHOT + limit)
             try:
                 yield PostgresTransaction(connection)
             except QueryCanceled as error:

@@ -4943,8 +4943,8 @@ export interface components {
     };
     /**
      * TrustDecision
-     * @description Who decided, when, and of which content: the SHA-256 of the list of a version's files with
-     *         the SHA-256 of each.
+     * @description Who decided, when, and of which content: the SHA-256 of the JSON list of a version's files,
+     *         each a pair of path and SHA-256.
      */
     TrustDecision: {
       name: string;

@@ -1,7 +1,6 @@
 """Azure Machine Learning's contract of an endpoint, case by case, against the real process."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tests.endpoints.process import OWN_KEY, Process, scoring
 TEXT = """
 import json
 import os
-import time
+import threading
 import logging
 
 def init():
@@ -28,8 +27,8 @@ def run(raw_data):
     if raw_data.startswith("csv:"):
         return [float(value) * factor for value in raw_data[4:].split(",")]
     request = json.loads(raw_data)
-    if "sleep" in request:
-        time.sleep(request["sleep"])
+    if "stuck" in request:
+        threading.Event().wait()
     if "spin" in request:
         while True:
             pass
@@ -75,7 +74,7 @@ CASES: list[tuple[str, str, str | bytes | None, dict[str, str], int, Any]] = [
     ("POST", "/score", "{", {"Content-Type": "application/json"}, 400, "not JSON"),
     ("POST", "/score", '{"data": NaN}', {"Content-Type": "application/json"}, 400, "NaN"),
     ("POST", "/score", "{}", {}, 500, "An unexpected error occurred in scoring script."),
-    ("POST", "/score", '{"sleep": 10}', {}, 500, {"message": "Scoring timeout after 1000 ms"}),
+    ("POST", "/score", '{"stuck": 1}', {}, 500, {"message": "Scoring timeout after 1000 ms"}),
     ("GET", "/nothing", None, {}, 404, {"message": "Not found"}),
     ("GET", "/score?x=" + "1" * 8192, None, {}, 414, "8192"),
     ("GET", "/", None, {"x-request-id": "i" * 101}, 431, "x-request-id must not exceed 100"),
@@ -152,9 +151,7 @@ def test_a_browser_is_let_in_from_where_the_deployment_says(text: Process) -> No
 def test_what_takes_too_long_is_ended_and_the_next_is_answered(text: Process) -> None:
     answer = text.post('{"spin": 1}')
     assert (answer.status, answer.json["message"]) == (500, "Scoring timeout after 1000 ms")
-    began = time.monotonic()
     assert text.post('{"data": [1]}').json == {"result": [2]}
-    assert time.monotonic() - began < 10
 
 
 def test_the_script_finds_its_variables(text: Process) -> None:

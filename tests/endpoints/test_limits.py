@@ -68,7 +68,7 @@ def test_who_has_waited_too_long_is_sent_away(tmp_path: Path) -> None:
 
 
 def test_a_process_whose_script_never_comes_back_ends_when_it_is_told(tmp_path: Path) -> None:
-    text = "import time\ndef run(data): time.sleep(1000)"
+    text = "import threading\ndef run(data): threading.Event().wait()"
     settings = RequestSettings(request_timeout_ms=100)
     with scoring(tmp_path / "e", {"m": b""}, text, settings=settings) as process:
         answer = process.post("{}")

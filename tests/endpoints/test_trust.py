@@ -1,6 +1,7 @@
 """A model that executes code when it is loaded is served by nobody's word but that of somebody who
 may give it, for the content that it was given for."""
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -18,6 +19,7 @@ from ml_workspace_lab.models.flavors import loading
 from ml_workspace_lab.models.model import ModelFile
 from ml_workspace_lab.models.trust import DECIDE, OWN, DecideTrust
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.migrations import to_schema_9
 
 
 class Evil:
@@ -44,11 +46,13 @@ def services(ws: Workspace) -> Services:
 def test_nothing_loads_a_pickle_that_nobody_trusts(
     ws: Workspace, evil: Model, tmp_path: Path
 ) -> None:
-    for attempt in (evil.preflight, lambda: Endpoint.deploy(ws, "evil", evil)):
+    deploy = lambda: Endpoint.deploy(ws, "evil", evil)  # noqa: E731
+    for attempt in (evil.preflight, deploy, lambda: evil.package(base="nowhere")):
         with pytest.raises(Conflict, match="nobody has decided") as refusal:
             attempt()
         assert "`ml-workspace model trust evil 1`" in str(refusal.value.hint)
     assert ws.endpoints == {}
+    assert ws.connection.packages.list().items == []
     assert not (tmp_path / "trace").exists()
 
 
@@ -112,6 +116,24 @@ def test_what_the_user_made_in_this_workspace_needs_no_further_word(
         services(ws).endpoints.deploy("own", DeployEndpoint("own", 1, python="/bin/true"))
     [made] = [one for one in ws.connection.model_trust.list().items if one.name == "own"]
     assert (made.note, made.user) == (OWN, own.info().user)
+
+
+def test_what_endpoints_served_before_decisions_were_asked_for_goes_on(
+    ws: Workspace, evil: Model
+) -> None:
+    """Whatever blanks an earlier release wrote between the files."""
+    evil.trust()
+    connection = services(ws)
+    connection.endpoints.deploy("evil", DeployEndpoint("evil", 1, python="/bin/true"))
+    evil.revoke_trust()
+    with connection.storage.database.write() as transaction:
+        row = transaction.one("SELECT files_json FROM model_version")
+        assert row is not None
+        spaced = json.dumps(json.loads(row["files_json"]), indent=1)
+        transaction.execute("UPDATE model_version SET files_json = :spaced", spaced=spaced)
+        to_schema_9.fill(transaction, connection.storage.root)
+    connection.model_trust.require("evil", 1)
+    assert "before decisions" in connection.model_trust.list().items[0].note
 
 
 def test_a_run_may_not_decide() -> None:

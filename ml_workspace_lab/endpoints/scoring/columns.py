@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml_workspace_lab.models.flavors.loading import MLMODEL
+from ml_workspace_lab.models.described import MLMODEL
 
 
 @dataclass(frozen=True)

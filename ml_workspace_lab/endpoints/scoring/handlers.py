@@ -10,7 +10,7 @@ from tornado import web
 from ml_workspace_lab._version import __version__
 from ml_workspace_lab.endpoints.folder import Deployment
 from ml_workspace_lab.endpoints.scoring.document import document
-from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
+from ml_workspace_lab.endpoints.scoring.keys import Keyring
 from ml_workspace_lab.endpoints.scoring.scorer import Scorer
 from ml_workspace_lab.endpoints.scoring.settings import Settings
 from ml_workspace_lab.endpoints.scoring.traffic import Traffic
@@ -27,7 +27,7 @@ class Served:
     deployment: Deployment
     scorer: Scorer
     worker: Worker
-    keys: Gatekeeper
+    keys: Keyring
     traffic: Traffic
     settings: Settings
 

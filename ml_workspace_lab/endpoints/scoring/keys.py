@@ -3,14 +3,29 @@
 import hashlib
 import hmac
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from ml_workspace_lab.endpoints.folder import Keys
 
 
+class Keyring(Protocol):
+    """Knows whose keys open an endpoint."""
+
+    def who(self, authorization: str) -> str | None:
+        """Whom the value of the header `Authorization` stands for: `workspace` for the workspace
+        itself, `caller` for a holder of a key, else None."""
+
+
+def hashed_key(authorization: str) -> str | None:
+    """The SHA-256 of the key in the value of the header `Authorization`; None where it has none."""
+    scheme, _, key = authorization.partition(" ")
+    return hashlib.sha256(key.strip().encode()).hexdigest() if scheme.lower() == "bearer" else None
+
+
 class Gatekeeper:
-    """Knows whose keys open the endpoint; a change of the keys' file counts at once."""
+    """The keys of a file; a change of it counts at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -18,13 +33,10 @@ class Gatekeeper:
         self._keys = Keys("", "", "")
 
     def who(self, authorization: str) -> str | None:
-        """Whom the value of the header `Authorization` stands for: `workspace` for the workspace
-        itself, `caller` for a holder of a key, else None."""
-        scheme, _, key = authorization.partition(" ")
-        if scheme.lower() != "bearer":
+        hashed = hashed_key(authorization)
+        if hashed is None:
             return None
         self._refresh()
-        hashed = hashlib.sha256(key.strip().encode()).hexdigest()
         # Compared with each, whatever the first ones say: the time taken tells nothing.
         own = hmac.compare_digest(hashed, self._keys.workspace)
         first = hmac.compare_digest(hashed, self._keys.primary)

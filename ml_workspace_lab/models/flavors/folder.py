@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models.described import MLMODEL
 from ml_workspace_lab.models.flavors import saving, signature
 from ml_workspace_lab.models.flavors.detection import flavor_of
 
@@ -48,7 +49,7 @@ def write(model: Any, folder: Path, *, input_example: Any = None, allow_pickle: 
     if input_example is not None:
         described["signature"] = signature.of(input_example, _answer(model, input_example))
         described["saved_input_example_info"] = signature.keep_example(input_example, folder)
-    (folder / "MLmodel").write_text(yaml.safe_dump(described), encoding="utf-8")
+    (folder / MLMODEL).write_text(yaml.safe_dump(described), encoding="utf-8")
     _write_needs(folder, written.packages)
     return FRAMEWORKS[flavor]
 

@@ -11,9 +11,8 @@ from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models import inspection
+from ml_workspace_lab.models.described import MLMODEL
 from ml_workspace_lab.models.flavors.saving import REVIEWED
-
-MLMODEL = "MLmodel"
 
 
 @dataclass

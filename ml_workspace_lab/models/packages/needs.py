@@ -14,7 +14,7 @@ from ml_workspace_lab.environments.model import (
 )
 from ml_workspace_lab.environments.requirements import read as lines_of
 from ml_workspace_lab.errors import InvalidInput
-from ml_workspace_lab.models.flavors.loading import MLMODEL
+from ml_workspace_lab.models.described import MLMODEL
 from ml_workspace_lab.models.model import ModelFile, ModelVersion
 from ml_workspace_lab.models.packages import distributions
 from ml_workspace_lab.storage.blobs import Blobs

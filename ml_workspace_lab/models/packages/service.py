@@ -31,7 +31,8 @@ class Packages(Service):
     @operation("POST", "/models/{name}/versions/{version}/packages", action="models/package/action")
     def create(self, name: ModelName, version: Version, body: PackageModel) -> PackageInfo:
         """Begin to make an image of a version. Raises InvalidInput where it is clear already that
-        none can be made."""
+        none can be made, Conflict where loading a version executes code and nobody has decided to
+        trust it: its container loads it without asking."""
         models = [ModelReference(name, version), *body.models]
         self._check(models, body)
         script = self._script(body.scoring_script)
@@ -103,6 +104,9 @@ class Packages(Service):
             raise InvalidInput("models: names a version twice.", field="models")
         versions = [self.services.models.version(model.name, model.version) for model in models]
         _require_files(versions)
+        with self.storage.database.write() as transaction:
+            for version in versions:
+                self.services.model_trust.settle(transaction, version)
         if len(models) > 1 and body.scoring_script is None:
             raise InvalidInput(
                 "Several models are scored by a script, and none is given.", field="scoring_script"

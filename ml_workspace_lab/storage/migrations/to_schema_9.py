@@ -1,7 +1,10 @@
 """From schema 8 to schema 9: what endpoints served before decisions were asked for goes on."""
 
 import hashlib
+import json
 from pathlib import Path
+
+import msgspec
 
 from ml_workspace_lab.storage.database import Transaction, now
 
@@ -19,8 +22,15 @@ def fill(transaction: Transaction, folder: Path) -> None:  # noqa: ARG001 - one 
             "model_trust",
             model=row["model"],
             version=row["version"],
-            digest=hashlib.sha256(row["files_json"].encode()).hexdigest(),
+            digest=_content(row["files_json"]),
             user=row["who"],
             note="an endpoint served it before decisions were asked for",
             created=now(),
         )
+
+
+def _content(files: str) -> str:
+    """The digest that decisions hold for: of the pairs of path and SHA-256, as JSON without
+    blanks."""
+    listed = [(file["path"], file["digest"]) for file in json.loads(files)]
+    return hashlib.sha256(msgspec.json.encode(listed)).hexdigest()

@@ -112,7 +112,7 @@ def test_several_models_go_into_one_image_each_in_its_folder(
 
 
 def test_what_cannot_be_packaged_is_told_with_the_reason(scales: Scales, tmp_path: Path) -> None:
-    alone = Model.register(scales.ws, "alone", scales.script)
+    alone = Model.register(scales.ws, "alone", scales.folder / "model" / "factor.txt")
     with pytest.raises(InvalidInput, match="does not say which packages it needs"):
         alone.package()
     (tmp_path / "requirements.txt").write_text("tornado==1.0\n")
