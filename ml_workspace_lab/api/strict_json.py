@@ -178,8 +178,8 @@ def _check(value: Any, where: str = "", unfit: re.Pattern[str] = _LONE_SURROGATE
             _check(key, where, unfit)
             _check(item, f"{where}.{key}" if where else str(key), unfit)
     elif isinstance(value, list | tuple):
-        for item in value:
-            _check(item, where, unfit)
+        for index, item in enumerate(value):
+            _check(item, f"{where}[{index}]", unfit)
     elif isinstance(value, int) and abs(value) >= MAX_WHOLE:
         raise InvalidInput(f"{where or 'The number'}: has too many digits.", field=where or None)
 

@@ -4,6 +4,8 @@ import { ServerConnection } from '@jupyterlab/services';
 import type { ErrorBody } from './schema';
 
 const API = 'ml-workspace-lab/api/v1';
+// A network that changes under the browser cuts off what is under way: it is there again at once.
+const PAUSES_MS = [200, 1000];
 
 /** A refusal by the server, in its own words. */
 export class ApiError extends Error {
@@ -24,8 +26,18 @@ export class ApiError extends Error {
 export class Client {
   constructor(readonly settings = ServerConnection.makeSettings()) {}
 
+  /** What stands at a path. Reading changes nothing, so that a lost answer is asked for again. */
   async get<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {
-    return (await this.request('GET', path + queryString(query))).json();
+    for (let tries = 0; ; tries++) {
+      try {
+        return await (await this.request('GET', path + queryString(query))).json();
+      } catch (error) {
+        if (error instanceof ApiError || tries === PAUSES_MS.length) {
+          throw error;
+        }
+        await new Promise(resolve => setTimeout(resolve, PAUSES_MS[tries]));
+      }
+    }
   }
 
   async post<T>(path: string, body?: object): Promise<T> {

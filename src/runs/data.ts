@@ -80,6 +80,8 @@ export class RunData {
     } catch (error) {
       if (error instanceof ApiError) {
         this.error = error.body;
+      } else {
+        this.workspace.lost();
       }
     }
     if (!this.disposed) {

@@ -24,6 +24,7 @@ import { EventStream } from '../api/stream';
 
 const RECENT = 20;
 const GATHER_MS = 100;
+const RETRY_MS = 1000;
 
 export type Status = 'loading' | 'none' | 'ready' | 'error';
 
@@ -31,6 +32,8 @@ export interface IActivity {
   runId: string | null;
   live: LiveRun | null;
 }
+
+const ANY_RUN: IActivity = { runId: null, live: null };
 
 /** What the workspace holds, kept true by its event stream. */
 export class WorkspaceModel implements IDisposable {
@@ -83,8 +86,11 @@ export class WorkspaceModel implements IDisposable {
       this.stream.start();
       await this.readLists();
       this.status = 'ready';
-      this.connected = true;
       this.error = null;
+      if (!this.connected) {
+        this.connected = true;
+        this.activitySignal.emit(ANY_RUN);
+      }
     } catch (error) {
       this.onError(error);
     }
@@ -113,6 +119,13 @@ export class WorkspaceModel implements IDisposable {
 
   async cancel(runId: string): Promise<void> {
     await this.client.post(`/runs/${part(runId)}/cancel`);
+  }
+
+  /** The server gave no answer to somebody who asked: read anew what there is when it does. */
+  lost(): void {
+    this.connected = false;
+    this.emit();
+    this.gather(RETRY_MS);
   }
 
   private async readLists(): Promise<void> {
@@ -153,18 +166,20 @@ export class WorkspaceModel implements IDisposable {
   }
 
   /** Many events may come at once: they are answered by reading once. */
-  private gather(): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      void this.refresh();
-    }, GATHER_MS);
+  private gather(pause = GATHER_MS): void {
+    if (!this.disposed) {
+      this.timer ??= setTimeout(() => {
+        this.timer = undefined;
+        void this.refresh();
+      }, pause);
+    }
   }
 
   private onConnected(connected: boolean): void {
     if (connected) {
       // Whatever happened before somebody listened has to be read.
       this.connected = true;
-      this.activitySignal.emit({ runId: null, live: null });
+      this.activitySignal.emit(ANY_RUN);
       void this.refresh();
     } else if (this.connected) {
       this.connected = false;
@@ -178,8 +193,7 @@ export class WorkspaceModel implements IDisposable {
       this.error = error.body;
       this.connected = true;
     } else {
-      this.connected = false;
-      this.stream.start(); // It tries again, and says when there is an answer.
+      this.lost();
     }
   }
 

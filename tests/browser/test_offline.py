@@ -1,13 +1,41 @@
-"""A server that goes away: the panel says so, and goes on when it is back."""
+"""A server that goes away, or a network: the panel says so, and goes on when it is back."""
 
+import re
+from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Route, expect
 
 from ml_workspace_lab import CommandConfig, Workspace
-from tests.browser.conftest import OpenLab, clean_up, start_lab
+from tests.browser.conftest import Lab, OpenLab, clean_up, start_lab
 from tests.browser.pages import Panel, RunView
+
+
+@pytest.mark.parametrize("cuts", [1, 4])
+def test_what_the_network_cuts_off_is_asked_for_again(
+    lab: Lab, open_lab: OpenLab, tmp_path: Path, cuts: int
+) -> None:
+    """Shorter than what is tried again at once, and longer."""
+    run = lab.workspace.experiment(f"cut {cuts}").submit(CommandConfig(tmp_path, ["echo", "hi"]))
+    run.wait_for_completion()
+    page = open_lab(lab)
+    line = Panel(page).show().line(f"cut {cuts} #1")
+    expect(line).to_be_visible()
+    asked = count()
+
+    def cut(route: Route) -> None:
+        if next(asked) < cuts:
+            route.abort("internetdisconnected")
+        else:
+            route.continue_()
+
+    page.route(re.compile(rf"/api/v1/runs/{run.id}(\?|$)"), cut)
+    line.click()
+    RunView(page).expect_state("Completed")
+    expect(Panel(page).node.get_by_role("status")).to_have_count(0)
+    assert next(asked) > cuts
 
 
 def test_a_lost_server_is_told_and_a_returned_one_is_caught_up_with(
