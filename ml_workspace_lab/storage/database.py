@@ -59,6 +59,14 @@ class Queries(ABC):
         return self.run(sql, parameters).fetchall()
 
 
+class Reading(Queries):
+    """Queries that see the database as it was at one moment, and may have a limit of time."""
+
+    @abstractmethod
+    def take_time(self) -> None:
+        """Let what follows take as long as it takes."""
+
+
 class Transaction(Queries):
     """Writes that become durable together, and the events that tell of them."""
 
@@ -112,7 +120,7 @@ class Database(Queries):
         """
 
     @abstractmethod
-    def read(self, seconds: float | None = None) -> AbstractContextManager[Queries]:
+    def read(self, seconds: float | None = None) -> AbstractContextManager[Reading]:
         """Queries that all see the database as it was at the first of them. Raises TooLong where
         they take over so many seconds."""
 

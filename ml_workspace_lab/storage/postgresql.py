@@ -14,7 +14,7 @@ from ml_workspace_lab.storage.database import (
     SCHEMA_VERSION,
     Cursor,
     Database,
-    Queries,
+    Reading,
     Row,
     TooLong,
     Transaction,
@@ -69,6 +69,11 @@ class PostgresTransaction(Transaction):
             cursor.executemany(_spelled(sql), rows)
 
 
+class PostgresReading(PostgresTransaction, Reading):
+    def take_time(self) -> None:
+        self._connection.execute("SET LOCAL statement_timeout = 0")
+
+
 class PostgresDatabase(Database):
     """The schema of a PostgreSQL database that a URL leads to; `pointer` is the file that names it
     in the workspace's folder."""
@@ -118,14 +123,14 @@ class PostgresDatabase(Database):
             return PostgresTransaction(connection).run(sql, parameters)
 
     @contextmanager
-    def read(self, seconds: float | None = None) -> Iterator[Queries]:
+    def read(self, seconds: float | None = None) -> Iterator[Reading]:
         with translated_errors(), self._readers.borrowed() as connection:
             from psycopg.errors import QueryCanceled
 
             limit = "" if seconds is None else _LIMIT.format(max(1, int(seconds * 1000)))
             connection.execute(_SNAPSHOT + limit)
             try:
-                yield PostgresTransaction(connection)
+                yield PostgresReading(connection)
             except QueryCanceled as error:
                 raise TooLong from error
             connection.commit()  # a rollback would have psycopg forget what is prepared

@@ -14,7 +14,7 @@ from ml_workspace_lab.storage.database import (
     BUSY_SECONDS,
     SCHEMA_VERSION,
     Database,
-    Queries,
+    Reading,
     TooLong,
     Transaction,
     busy,
@@ -24,7 +24,7 @@ from ml_workspace_lab.storage.database import (
 from ml_workspace_lab.storage.reserve import AMPLE, Reserve
 from ml_workspace_lab.storage.sqlite_connections import (
     Connections,
-    SqliteQueries,
+    SqliteReading,
     SqliteTransaction,
 )
 from ml_workspace_lab.storage.sqlite_damage import Damage, findings
@@ -92,7 +92,7 @@ class SqliteDatabase(Database):
             return _Rows(cursor.fetchall(), cursor.rowcount)
 
     @contextmanager
-    def read(self, seconds: float | None = None) -> Iterator[Queries]:
+    def read(self, seconds: float | None = None) -> Iterator[Reading]:
         with self._errors():
             connection = self._reader()
             connection.execute("BEGIN")
@@ -100,7 +100,7 @@ class SqliteDatabase(Database):
                 end = time.monotonic() + seconds
                 connection.set_progress_handler(lambda: time.monotonic() > end, STEPS)
             try:
-                yield SqliteQueries(connection)
+                yield SqliteReading(connection)
             except sqlite3.OperationalError as error:
                 if code(error) != sqlite3.SQLITE_INTERRUPT:
                     raise

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ml_workspace_lab.storage.database import BUSY_SECONDS, Queries, Transaction
+from ml_workspace_lab.storage.database import BUSY_SECONDS, Queries, Reading, Transaction
 from ml_workspace_lab.storage.patterns import is_like
 from ml_workspace_lab.storage.reserve import WAL_LIMIT
 
@@ -20,6 +20,11 @@ class SqliteQueries(Queries):
 
     def run(self, sql: str, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
         return self._connection.execute(sql, parameters)
+
+
+class SqliteReading(SqliteQueries, Reading):
+    def take_time(self) -> None:
+        self._connection.set_progress_handler(None, 0)
 
 
 class SqliteTransaction(SqliteQueries, Transaction):

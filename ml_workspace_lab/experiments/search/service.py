@@ -29,7 +29,7 @@ from ml_workspace_lab.experiments.search.snapshot import FILE
 from ml_workspace_lab.experiments.search.sources import Sizes
 from ml_workspace_lab.experiments.search.sql import dialect
 from ml_workspace_lab.experiments.search.tables import Tables, stream
-from ml_workspace_lab.storage.database import Queries, TooLong
+from ml_workspace_lab.storage.database import Queries, Reading, TooLong
 
 if TYPE_CHECKING:
     from ml_workspace_lab.services import Services
@@ -91,7 +91,7 @@ class Search(Service):
         return compare([self.services.runs.get(run_id) for run_id in body.run_ids])
 
     @contextmanager
-    def _read(self) -> Iterator[Queries]:
+    def _read(self) -> Iterator[Reading]:
         try:
             with self.storage.database.read(SECONDS) as queries:
                 yield queries

@@ -10,7 +10,7 @@ from ml_workspace_lab.errors import InvalidInput, StorageFull
 from ml_workspace_lab.experiments.search import columns, frame, snapshot
 from ml_workspace_lab.experiments.search.query import Query, every
 from ml_workspace_lab.experiments.search.snapshot import Snapshot
-from ml_workspace_lab.storage.database import Queries
+from ml_workspace_lab.storage.database import Reading
 
 
 class Tables:
@@ -20,10 +20,11 @@ class Tables:
         self._path = path
         self._kept: Snapshot | None = None
 
-    def table(self, query: Query, queries: Queries, limit: int | None) -> Any:
+    def table(self, query: Query, queries: Reading, limit: int | None) -> Any:
         """An Arrow table of the runs of a query, in order."""
         np = _numpy()
         ids = np.fromstring(every(query, queries, limit), np.int64, sep=",")
+        queries.take_time()  # they are found: all of a million runs may be read, once
         rows = queries.all("SELECT id, name FROM experiment")
         names = {row["id"]: row["name"] for row in rows}
         if len(ids) <= snapshot.FEW:

@@ -3,6 +3,7 @@
 import pytest
 
 from ml_workspace_lab import Workspace
+from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import StartRun
@@ -12,6 +13,7 @@ from ml_workspace_lab.experiments.search.model import CountRuns, SearchRuns
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.runs import RUNS
 from ml_workspace_lab.experiments.search.sql import Bindings, Dialect, Postgresql, Sqlite
+from ml_workspace_lab.storage.database import TooLong
 
 EXACT = 2**53 + 1
 
@@ -91,3 +93,19 @@ def test_a_search_that_takes_too_long_is_stopped(
         assert refused.value.field == "filter"
     monkeypatch.undo()
     assert count(few, asked) == 1
+
+
+def test_what_was_found_is_read_in_its_own_time(few: Workspace) -> None:
+    assert isinstance(few.connection, LocalConnection)
+    database = few.connection.storage.database
+    slow = (
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 300000)"
+        " SELECT count(*) AS count FROM n"
+    )
+    with pytest.raises(TooLong), database.read(0.001) as reading:
+        reading.one(slow)
+    with database.read(0.001) as reading:
+        reading.take_time()
+        found = reading.one(slow)
+    assert found is not None
+    assert found["count"] == 300_000
