@@ -14,6 +14,8 @@ MAX_WHOLE = 10**32
 _SOME = "[...]"
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NUL = re.compile(r"\0")
+_TOO_LONG = "digits"
+_ARRAYS = (list, tuple)
 _EITHER = re.compile(r"[\0\ud800-\udfff]")
 # Possessive, and the closing quote optional: text without an end is passed over once, not tried
 # again from each of its quotes.
@@ -167,34 +169,49 @@ def _check_depth(text: str) -> None:
             depth -= 1
 
 
-def _check(value: Any, where: str = "", unfit: re.Pattern[str] = _LONE_SURROGATE) -> None:
+def _check(value: Any, unfit: re.Pattern[str] = _LONE_SURROGATE) -> None:
     """Raise InvalidInput, naming the place, on a text with an unfit character, such as half of one,
     and on a number too long."""
-    if isinstance(value, str):
-        if found := unfit.search(value):
-            raise _unfit(found[0], where)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check(key, where, unfit)
-            _check(item, f"{where}.{key}" if where else str(key), unfit)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check(item, f"{where}[{index}]", unfit)
-    elif isinstance(value, int) and abs(value) >= MAX_WHOLE:
+    if (fault := _fault(value, unfit)) is None:
+        return
+    what, where = fault
+    if what == _TOO_LONG:
         raise InvalidInput(f"{where or 'The number'}: has too many digits.", field=where or None)
-
-
-def _unfit(character: str, where: str) -> InvalidInput:
-    if character == "\0":
-        return InvalidInput(
+    if what == "\0":
+        raise InvalidInput(
             f"{where or 'The text'}: must not hold a NUL character.",
             field=where or None,
             hint="Leave it out, or log bytes as an artifact.",
         )
-    return InvalidInput(
+    raise InvalidInput(
         f"{where or 'The text'}: holds half of a surrogate pair, which is not text.",
         field=where or None,
     )
+
+
+def _fault(value: Any, unfit: re.Pattern[str]) -> tuple[str, str] | None:
+    """The first unfit character or `_TOO_LONG`, and its place, which is spelled on the way back
+    alone: every body is looked through, and hardly one has a fault."""
+    if isinstance(value, str):
+        found = unfit.search(value)
+        return (found[0], "") if found else None
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if fault := _fault(key, unfit):
+                return fault
+            if fault := _fault(item, unfit):
+                return fault[0], _joined(str(key), fault[1])
+    elif isinstance(value, _ARRAYS):
+        for index, item in enumerate(value):
+            if fault := _fault(item, unfit):
+                return fault[0], _joined(f"[{index}]", fault[1])
+    elif isinstance(value, int) and abs(value) >= MAX_WHOLE:
+        return _TOO_LONG, ""
+    return None
+
+
+def _joined(name: str, rest: str) -> str:
+    return f"{name}.{rest}" if rest and not rest.startswith("[") else f"{name}{rest}"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class Database(Queries):
     @abstractmethod
     def read(self, seconds: float | None = None) -> AbstractContextManager[Reading]:
         """Queries that all see the database as it was at the first of them. Raises TooLong where
-        they take over so many seconds."""
+        they take over so many seconds, until they may take their time."""
 
     @abstractmethod
     def change_count(self) -> int:

@@ -14,6 +14,7 @@ from ml_workspace_lab.storage.database import (
     SCHEMA_VERSION,
     Cursor,
     Database,
+    Queries,
     Reading,
     Row,
     TooLong,
@@ -56,7 +57,7 @@ def _spelled(sql: str) -> str:
     return _MARK.sub(lambda m: f"%({m[1]})s" if m[1] else m[0], sql.replace("%", "%%"))
 
 
-class PostgresTransaction(Transaction):
+class PostgresQueries(Queries):
     def __init__(self, connection: "Connection[dict[str, Any]]") -> None:
         self._connection = connection
 
@@ -64,14 +65,17 @@ class PostgresTransaction(Transaction):
         # Binary: as text each byte of a document would be two, written and read again.
         return cast("Cursor", self._connection.execute(_spelled(sql), parameters, binary=True))
 
+
+class PostgresTransaction(PostgresQueries, Transaction):
     def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(_spelled(sql), rows)
 
 
-class PostgresReading(PostgresTransaction, Reading):
+class PostgresReading(PostgresQueries, Reading):
     def take_time(self) -> None:
-        self._connection.execute("SET LOCAL statement_timeout = 0")
+        # Back to what whoever runs the server allows.
+        self._connection.execute("SET LOCAL statement_timeout TO DEFAULT")
 
 
 class PostgresDatabase(Database):
@@ -120,7 +124,7 @@ class PostgresDatabase(Database):
 
     def run(self, sql: str, parameters: Mapping[str, Any]) -> Cursor:
         with translated_errors(), self._readers.borrowed() as connection:
-            return PostgresTransaction(connection).run(sql, parameters)
+            return PostgresQueries(connection).run(sql, parameters)
 
     @contextmanager
     def read(self, seconds: float | None = None) -> Iterator[Reading]:

@@ -1,5 +1,6 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import { ISignal, Signal } from '@lumino/signaling';
 
 import type { ErrorBody } from './schema';
 
@@ -26,18 +27,13 @@ export class ApiError extends Error {
 export class Client {
   constructor(readonly settings = ServerConnection.makeSettings()) {}
 
-  /** What stands at a path. Reading changes nothing, so that a lost answer is asked for again. */
-  async get<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await (await this.request('GET', path + queryString(query))).json();
-      } catch (error) {
-        if (error instanceof ApiError || tries === PAUSES_MS.length) {
-          throw error;
-        }
-        await new Promise(resolve => setTimeout(resolve, PAUSES_MS[tries]));
-      }
-    }
+  /** No answer has come to somebody who has read, again and again. */
+  get lost(): ISignal<this, void> {
+    return this.lostSignal;
+  }
+
+  get<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {
+    return this.read(path + queryString(query), response => response.json());
   }
 
   async post<T>(path: string, body?: object): Promise<T> {
@@ -45,8 +41,8 @@ export class Client {
   }
 
   /** The bytes behind a path. */
-  async bytes(path: string): Promise<Blob> {
-    return (await this.request('GET', path)).blob();
+  bytes(path: string): Promise<Blob> {
+    return this.read(path, response => response.blob());
   }
 
   /** The open answer; throws ApiError on a refusal. */
@@ -70,6 +66,30 @@ export class Client {
     }
     return response;
   }
+
+  /** Reading changes nothing, so that an answer which the network has lost is asked for again. */
+  private async read<T>(
+    path: string,
+    content: (response: Response) => Promise<T>
+  ): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await content(await this.request('GET', path));
+      } catch (error) {
+        // What fetch throws, and JupyterLab's NetworkError after it.
+        if (!(error instanceof TypeError)) {
+          throw error;
+        }
+        if (tries === PAUSES_MS.length) {
+          this.lostSignal.emit();
+          throw error;
+        }
+        await new Promise(resolve => setTimeout(resolve, PAUSES_MS[tries]));
+      }
+    }
+  }
+
+  private readonly lostSignal = new Signal<this, void>(this);
 }
 
 /** One part of a path: a name is text and never steers the address. */

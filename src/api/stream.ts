@@ -38,6 +38,16 @@ export class EventStream implements IDisposable {
     }
   }
 
+  /** Connect anew; where that is being tried, it goes on as it was. */
+  restart(): void {
+    if (this.open) {
+      this.open = false;
+      this.abort?.abort();
+      this.abort = null;
+    }
+    this.start();
+  }
+
   dispose(): void {
     this.disposed = true;
     document.removeEventListener('visibilitychange', this.onVisibility);
@@ -58,6 +68,7 @@ export class EventStream implements IDisposable {
           break;
         }
       }
+      this.open = false;
       this.connectedSignal.emit(false);
       await sleep(pause, abort.signal);
       pause = Math.min(pause * 2, LONGEST_PAUSE);
@@ -76,6 +87,7 @@ export class EventStream implements IDisposable {
     });
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new EventParser();
+    this.open = true;
     this.connectedSignal.emit(true);
     for (;;) {
       const { done, value } = await reader.read();
@@ -104,6 +116,7 @@ export class EventStream implements IDisposable {
   private readonly connectedSignal = new Signal<this, boolean>(this);
   private after: number | null = null;
   private abort: AbortController | null = null;
+  private open = false;
   private disposed = false;
 }
 

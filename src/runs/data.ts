@@ -80,8 +80,6 @@ export class RunData {
     } catch (error) {
       if (error instanceof ApiError) {
         this.error = error.body;
-      } else {
-        this.workspace.lost();
       }
     }
     if (!this.disposed) {

@@ -24,7 +24,6 @@ import { EventStream } from '../api/stream';
 
 const RECENT = 20;
 const GATHER_MS = 100;
-const RETRY_MS = 1000;
 
 export type Status = 'loading' | 'none' | 'ready' | 'error';
 
@@ -33,14 +32,13 @@ export interface IActivity {
   live: LiveRun | null;
 }
 
-const ANY_RUN: IActivity = { runId: null, live: null };
-
 /** What the workspace holds, kept true by its event stream. */
 export class WorkspaceModel implements IDisposable {
   constructor(readonly client = new Client()) {
     this.stream = new EventStream(client);
     this.stream.batch.connect((_, batch) => this.onBatch(batch));
     this.stream.connected.connect((_, connected) => this.onConnected(connected));
+    client.lost.connect(() => this.onLost());
   }
 
   status: Status = 'loading';
@@ -86,11 +84,8 @@ export class WorkspaceModel implements IDisposable {
       this.stream.start();
       await this.readLists();
       this.status = 'ready';
+      this.connected = true;
       this.error = null;
-      if (!this.connected) {
-        this.connected = true;
-        this.activitySignal.emit(ANY_RUN);
-      }
     } catch (error) {
       this.onError(error);
     }
@@ -119,13 +114,6 @@ export class WorkspaceModel implements IDisposable {
 
   async cancel(runId: string): Promise<void> {
     await this.client.post(`/runs/${part(runId)}/cancel`);
-  }
-
-  /** The server gave no answer to somebody who asked: read anew what there is when it does. */
-  lost(): void {
-    this.connected = false;
-    this.emit();
-    this.gather(RETRY_MS);
   }
 
   private async readLists(): Promise<void> {
@@ -166,20 +154,18 @@ export class WorkspaceModel implements IDisposable {
   }
 
   /** Many events may come at once: they are answered by reading once. */
-  private gather(pause = GATHER_MS): void {
-    if (!this.disposed) {
-      this.timer ??= setTimeout(() => {
-        this.timer = undefined;
-        void this.refresh();
-      }, pause);
-    }
+  private gather(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.refresh();
+    }, GATHER_MS);
   }
 
   private onConnected(connected: boolean): void {
     if (connected) {
       // Whatever happened before somebody listened has to be read.
       this.connected = true;
-      this.activitySignal.emit(ANY_RUN);
+      this.activitySignal.emit({ runId: null, live: null });
       void this.refresh();
     } else if (this.connected) {
       this.connected = false;
@@ -192,9 +178,14 @@ export class WorkspaceModel implements IDisposable {
       this.status = error.isNoWorkspace ? 'none' : 'error';
       this.error = error.body;
       this.connected = true;
-    } else {
-      this.lost();
     }
+  }
+
+  /** The stream, begun anew, says when there is an answer: then everything is read anew. */
+  private onLost(): void {
+    this.stream.restart();
+    this.connected = false;
+    this.emit();
   }
 
   private emit(): void {

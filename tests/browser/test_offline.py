@@ -13,29 +13,38 @@ from tests.browser.conftest import Lab, OpenLab, clean_up, start_lab
 from tests.browser.pages import Panel, RunView
 
 
-@pytest.mark.parametrize("cuts", [1, 4])
+@pytest.mark.parametrize(
+    ("part", "cuts"),
+    [
+        pytest.param("", 1, id="shorter than what is tried again at once"),
+        pytest.param("", 4, id="longer"),
+        pytest.param("/log/lines", 4, id="longer, for a part of a view"),
+    ],
+)
 def test_what_the_network_cuts_off_is_asked_for_again(
-    lab: Lab, open_lab: OpenLab, tmp_path: Path, cuts: int
+    lab: Lab, open_lab: OpenLab, tmp_path: Path, part: str, cuts: int
 ) -> None:
-    """Shorter than what is tried again at once, and longer."""
-    run = lab.workspace.experiment(f"cut {cuts}").submit(CommandConfig(tmp_path, ["echo", "hi"]))
+    run = lab.workspace.experiment("cut").submit(CommandConfig(tmp_path, ["echo", "hi"]))
     run.wait_for_completion()
     page = open_lab(lab)
-    line = Panel(page).show().line(f"cut {cuts} #1")
+    line = Panel(page).show().line(f"cut #{run.number}")
     expect(line).to_be_visible()
-    asked = count()
+    asked = count(1)
 
     def cut(route: Route) -> None:
-        if next(asked) < cuts:
+        if next(asked) <= cuts:
             route.abort("internetdisconnected")
         else:
             route.continue_()
 
-    page.route(re.compile(rf"/api/v1/runs/{run.id}(\?|$)"), cut)
+    page.route(re.compile(rf"/api/v1/runs/{run.id}{part}(\?|$)"), cut)
     line.click()
-    RunView(page).expect_state("Completed")
+    view = RunView(page)
+    view.expect_state("Completed")
+    view.show("Log")
+    expect(view.log).to_contain_text("hi")
     expect(Panel(page).node.get_by_role("status")).to_have_count(0)
-    assert next(asked) > cuts
+    assert next(asked) > cuts + 1
 
 
 def test_a_lost_server_is_told_and_a_returned_one_is_caught_up_with(

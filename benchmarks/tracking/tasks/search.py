@@ -14,7 +14,7 @@ TITLE = "search over runs"
 FULL = 1_000
 LEAST = 250
 PAGE = 100
-LATE = 10
+LATE = 3
 """Pages at the end whose median is that of the last one."""
 FIGURES = {
     "load": Figure("runs/s to load", more_is_better=True),
@@ -53,7 +53,7 @@ def run(adapter: type[Adapter], folder: str, n: int) -> Figures:
 def paging(store: Adapter, n: int) -> Figures:
     """The first page, and the last after all that lie before it."""
     newest = median_ms(lambda: next(store.pages(PAGE)))
-    found, taken = 0, [newest]
+    found, taken = 0, list[float]()
     pages = store.pages(PAGE)
     while True:
         began = time.perf_counter()

@@ -24,7 +24,7 @@ class Tables:
         """An Arrow table of the runs of a query, in order."""
         np = _numpy()
         ids = np.fromstring(every(query, queries, limit), np.int64, sep=",")
-        queries.take_time()  # they are found: all of a million runs may be read, once
+        queries.take_time()  # the limit is for finding: a first table of many runs reads them all
         rows = queries.all("SELECT id, name FROM experiment")
         names = {row["id"]: row["name"] for row in rows}
         if len(ids) <= snapshot.FEW:

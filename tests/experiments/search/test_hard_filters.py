@@ -1,5 +1,8 @@
 """Filters that are within the grammar's limits, and hard: they are answered, and soon."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from ml_workspace_lab import Workspace
@@ -7,15 +10,23 @@ from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import StartRun
-from ml_workspace_lab.experiments.search import service
+from ml_workspace_lab.experiments.search import service, tables
+from ml_workspace_lab.experiments.search.columns import Columns
 from ml_workspace_lab.experiments.search.conditions import Scope, condition
 from ml_workspace_lab.experiments.search.model import CountRuns, SearchRuns
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.runs import RUNS
 from ml_workspace_lab.experiments.search.sql import Bindings, Dialect, Postgresql, Sqlite
-from ml_workspace_lab.storage.database import TooLong
+from ml_workspace_lab.experiments.search.tables import Tables
+from ml_workspace_lab.storage.database import Queries, TooLong
 
 EXACT = 2**53 + 1
+LIMIT = 0.1
+ROWS = 3_000_000
+SLOW = (  # by far slower than the limit
+    f"WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {ROWS})"
+    " SELECT count(*) AS count FROM n"
+)
 
 
 @pytest.fixture
@@ -95,17 +106,24 @@ def test_a_search_that_takes_too_long_is_stopped(
     assert count(few, asked) == 1
 
 
-def test_what_was_found_is_read_in_its_own_time(few: Workspace) -> None:
+def test_what_was_found_is_read_in_its_own_time(
+    few: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is for finding: here nothing is searched for, and reading takes longer."""
+    monkeypatch.setattr(tables, "every", lambda *_: "1")
+    of_runs = tables.columns.of_runs
+
+    def slowly(queries: Queries, ids: list[int]) -> Columns:
+        row = queries.one(SLOW)
+        assert row is not None
+        assert row["count"] == ROWS
+        return of_runs(queries, ids)
+
+    monkeypatch.setattr(tables.columns, "of_runs", slowly)
     assert isinstance(few.connection, LocalConnection)
     database = few.connection.storage.database
-    slow = (
-        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 300000)"
-        " SELECT count(*) AS count FROM n"
-    )
-    with pytest.raises(TooLong), database.read(0.001) as reading:
-        reading.one(slow)
-    with database.read(0.001) as reading:
-        reading.take_time()
-        found = reading.one(slow)
-    assert found is not None
-    assert found["count"] == 300_000
+    unused: Any = None
+    with database.read(LIMIT) as reading:
+        assert len(Tables(tmp_path / "kept").table(unused, reading, None)) == 1
+    with pytest.raises(TooLong), database.read(LIMIT) as reading:
+        reading.one(SLOW)
