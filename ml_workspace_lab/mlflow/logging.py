@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
-from msgspec import UNSET, Struct, field
+import msgspec
+from msgspec import UNSET, Meta, Struct, field
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
@@ -14,7 +16,7 @@ from ml_workspace_lab.mlflow.answers import NOTHING
 from ml_workspace_lab.mlflow.entities import NAME, NOTE, Pair
 from ml_workspace_lab.mlflow.errors import invalid
 from ml_workspace_lab.mlflow.lookup import active_run
-from ml_workspace_lab.mlflow.reading import body
+from ml_workspace_lab.mlflow.reading import Plain, body
 from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.mlflow.writers import WRITERS
@@ -52,6 +54,30 @@ class LogBatch(Struct):
     tags: list[Pair] = field(default_factory=list)
 
 
+class PlainMetric(Struct, gc=False, forbid_unknown_fields=True):
+    model_id: ClassVar[str] = ""
+
+    key: str
+    value: float
+    timestamp: Int64
+    step: Int64
+
+
+class PlainBatch(Struct, forbid_unknown_fields=True):
+    """A batch of metrics alone, as clients send it that log much."""
+
+    params: ClassVar[Sequence[Pair]] = ()
+    tags: ClassVar[Sequence[Pair]] = ()
+
+    run_id: Annotated[str, Meta(min_length=1)]
+    metrics: list[PlainMetric]
+
+
+PLAIN_BATCH = Plain(
+    msgspec.json.Decoder(PlainBatch, strict=False), lambda batch: 2 + 4 * len(batch.metrics)
+)
+
+
 class LogPair(Struct):
     run_id: str
     key: str
@@ -77,7 +103,7 @@ def log_metric(request: Request) -> Response:
 
 
 def log_batch(request: Request) -> Response:
-    call = body(request, LogBatch)
+    call = body(request, LogBatch, PLAIN_BATCH)
     if not validation.RUN_ID.fullmatch(call.run_id):
         raise invalid("run_id", call.run_id, "it is not the id of a run.")
     _check(call)
@@ -138,9 +164,10 @@ def log_model(request: Request) -> Response:
     return NOTHING
 
 
-def _check(batch: LogBatch) -> None:
-    usual = all(map(validation.is_usual, {metric.key for metric in batch.metrics}))
-    for index, metric in enumerate(batch.metrics):
+def _check(batch: LogBatch | PlainBatch) -> None:
+    metrics: Sequence[BatchMetric | PlainMetric] = batch.metrics
+    usual = all(map(validation.is_usual, {metric.key for metric in metrics}))
+    for index, metric in enumerate(metrics):
         if metric.timestamp < 0 or not usual:
             validation.check_key(metric.key, f"metrics[{index}].name", "Metric name")
             validation.check_time(metric.timestamp, f"metrics[{index}].timestamp")
@@ -148,17 +175,21 @@ def _check(batch: LogBatch) -> None:
         validation.check_key(param.key, f"params[{index}].key", "Param key")
     for index, tag in enumerate(batch.tags):
         validation.check_key(tag.key, f"tags[{index}].key")
-    validation.check_batch(metrics=batch.metrics, params=batch.params, tags=batch.tags)
+    validation.check_batch(metrics=metrics, params=batch.params, tags=batch.tags)
     validation.check_unique(param.key for param in batch.params)
 
 
 def _append(
-    connection: LocalConnection, run_id: str, metrics: Sequence[LogMetric | BatchMetric]
+    connection: LocalConnection,
+    run_id: str,
+    metrics: Sequence[LogMetric | BatchMetric | PlainMetric],
 ) -> None:
     if not metrics:
         return
     writer = _writer(connection, run_id)
-    of_models = [metric for metric in metrics if metric.model_id]
+    of_models = [
+        metric for metric in metrics if metric.model_id and not isinstance(metric, PlainMetric)
+    ]
     if of_models:
         logged_models.add_metrics(connection, run_id, of_models)
     append = writer.append

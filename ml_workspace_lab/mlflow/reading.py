@@ -5,9 +5,10 @@ field without a default is required: absent, null and empty are the same, as in 
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ from ml_workspace_lab.mlflow.errors import invalid, missing
 from ml_workspace_lab.mlflow.wire import Request
 
 T = TypeVar("T", bound=msgspec.Struct)
+P = TypeVar("P", bound=msgspec.Struct)
 
 _ABSENT = ("", None)
 _NESTED = (list, dict)
@@ -31,7 +33,25 @@ _MISSING = re.compile(r"missing required field `(.+?)`")
 _STEP = re.compile(r"\.?(\w+)|\[(\d+)\]")
 
 
-def body(request: Request, kind: type[T]) -> T:
+class Plain(msgspec.Struct, Generic[P]):
+    """A call in the form that it mostly has, where all fields of a struct are there and no others:
+    how it is decoded, and how many keys it then has."""
+
+    decoder: msgspec.json.Decoder[P]
+    keys: Callable[[P], int]
+
+    def read(self, raw: bytes) -> P | None:
+        """The call; None where it has another form."""
+        if any(odd in raw for odd in _ODD):
+            return None
+        try:
+            call = self.decoder.decode(raw)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        return call if self.keys(call) == raw.count(_KEY_END) else None
+
+
+def body(request: Request, kind: type[T], plain: Plain[P] | None = None) -> T | P:
     """The JSON body of a call, or its query where it is a GET. Raises InvalidInput naming the
     field that is missing or wrong, in the words that clients look for."""
     raw = request.body.read()
@@ -42,6 +62,8 @@ def body(request: Request, kind: type[T]) -> T:
         raise InvalidInput(
             "Bad Request. Content-Type must be one of ['application/json'].", field="Content-Type"
         )
+    if plain is not None and (call := plain.read(raw)) is not None:
+        return call
     given = _quick(raw)
     if given is None:
         given = loads(raw)
