@@ -7,7 +7,6 @@ audit row, the OpenAPI document and the method of a remote client.
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import (
@@ -33,8 +32,7 @@ Method = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
 JSON_LIMIT = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, dict=True):
     """One thing that a user can do."""
 
     method: Method

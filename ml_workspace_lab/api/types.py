@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Literal
 
 from msgspec import Meta, Struct
@@ -106,8 +105,7 @@ class LogChunk(Struct, frozen=True):
     complete: bool
 
 
-@dataclass(frozen=True)
-class Content:
+class Content(Struct, frozen=True):
     """Bytes on their way out: read `stream` to its end and close it."""
 
     stream: BinaryIO

@@ -6,10 +6,11 @@ Most lie in a file of their own; those that come in great numbers lie together i
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
+
+from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable
 from ml_workspace_lab.storage.database import Database
@@ -27,8 +28,7 @@ BLOBS, PACKS = "blobs", "packs"
 """Folders: of a workspace's contents, and in it that of packs."""
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A content that was just put, and a copy of it for as long as nothing refers to it."""
 
     digest: str

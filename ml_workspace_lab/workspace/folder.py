@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import msgspec
@@ -92,6 +91,8 @@ def is_ready(root: Path) -> bool:
 
 def delete(storage: Storage) -> None:
     """Remove the workspace and everything in it, for good."""
+    import shutil  # and with it all kinds of compression, which no other use of a store needs
+
     storage.database.close()
     storage.database.drop()
     # Renamed first: it is gone at once, and no process can put a file into what is being removed.

@@ -2,9 +2,10 @@
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, WorkspaceNotConfigured
 
@@ -17,8 +18,7 @@ TOKEN_FILE_VARIABLE = "ML_WORKSPACE_TOKEN_FILE"  # noqa: S105 - the name of a va
 HINT = "Start one here: `%ws_init` in a notebook, `ml-workspace init` in a shell."
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(Struct, frozen=True):
     """A folder of this machine, or the address of a server."""
 
     folder: Path | None = None

@@ -6,7 +6,7 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Offset
 from ml_workspace_lab.storage import journal_reader
 from ml_workspace_lab.storage.storage import RunFolder
-from ml_workspace_lab.workspace import diagnose, store
+from ml_workspace_lab.workspace import store
 from ml_workspace_lab.workspace.model import Diagnosis, EventBatch, LiveRun, WorkspaceInfo
 
 EVENTS_AT_ONCE = 1000
@@ -22,6 +22,8 @@ class Workspaces(Service):
     @operation("GET", "/workspace/diagnosis", action="workspaces/read")
     def diagnose(self) -> Diagnosis:
         """Check the database, the folder, the disk and the background process, with what to do."""
+        from ml_workspace_lab.workspace import diagnose
+
         return Diagnosis(diagnose.findings(self.storage))
 
 
