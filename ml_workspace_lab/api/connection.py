@@ -69,7 +69,8 @@ class Connection(ByName):
 
     @abstractmethod
     def sweep(self, run_id: str, writer: "JournalWriter") -> None:
-        """Bring into the store what children of this process logged to the run and left behind."""
+        """At the end of a run: bring into the store whatever it lacks of this journal, and what
+        children of this process logged and left behind."""
 
     @abstractmethod
     def forget(self, writer: "JournalWriter") -> None:

@@ -104,6 +104,9 @@ class RemoteConnection(Connection):
         return spool.send(self, run_id, writer.folder, writer.name, kept)
 
     def sweep(self, run_id: str, writer: JournalWriter) -> None:
+        # Asked once more, since the workspace may have been put back to an earlier state meanwhile.
+        kept = spool.announce(self, run_id, writer.name)
+        spool.send(self, run_id, writer.folder, writer.name, kept)
         spool.sweep(self, run_id, writer.folder)
 
     def forget(self, writer: JournalWriter) -> None:

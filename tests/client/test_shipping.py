@@ -15,6 +15,7 @@ from ml_workspace_lab.cli.main import run as command
 from ml_workspace_lab.client.shipping import SHIPPER, Shipment
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.storage import spool
+from ml_workspace_lab.storage.journal import FIRST_SEGMENT
 from tests.conftest import eventually
 from tests.faults.servers import TOKEN, Server
 
@@ -79,31 +80,60 @@ def test_what_a_killed_process_left_is_sent_by_the_next_command(
     assert command(["-w", served.url, "sync"]) == 0
 
 
-def test_a_server_put_back_to_an_earlier_state_is_sent_what_is_still_here(served: Server) -> None:
+@pytest.mark.parametrize("later", [0, 1])
+def test_a_server_put_back_to_an_earlier_state_is_sent_what_is_still_here(
+    served: Server, later: int
+) -> None:
     run = served.connect().experiment("restored").start_logging()
     run.log("m", 0, 0)
     run.flush()
-    served.kill()
-    database = served.root / "workspace.db"
-    # What a backup would hold: the database of this moment, its write-ahead log taken in.
-    with sqlite3.connect(database) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    backup = database.read_bytes()
-    served.start()
+    backup = _backup(served)
     for step in range(1, 100):
         run.log("m", step, step)
     run.flush()
     assert len(run.get_metric_history("m")) == 100
 
+    _put_back(served, backup)
+    for step in range(100, 100 + later):
+        run.log("m", step, step)
+    run.complete()
+    assert run.get_metric_history("m").steps.tolist() == list(range(100 + later))
+    assert run.properties == {}
+
+
+def test_what_is_nowhere_any_more_is_counted_where_users_see_it(served: Server) -> None:
+    run = served.connect().experiment("restored").start_logging()
+    run.log("m", 0, 0)
+    run.flush()
+    backup = _backup(served)
+    for step in range(1, FIRST_SEGMENT + 10):
+        run.log("m", step, step)
+    run.flush()  # and the first segment is let go of
+    _put_back(served, backup)
+    run.complete()
+    kept = [0, *range(FIRST_SEGMENT, FIRST_SEGMENT + 10)]
+    assert run.get_metric_history("m").steps.tolist() == kept
+    assert run.properties == {"lost_metric_points": str(FIRST_SEGMENT - 1)}
+
+
+def _backup(served: Server) -> bytes:
+    """What a backup would hold: the database of this moment, its write-ahead log taken in."""
+    served.kill()
+    database = served.root / "workspace.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    backup = database.read_bytes()
+    served.start()
+    return backup
+
+
+def _put_back(served: Server, backup: bytes) -> None:
     served.kill()
     for leftover in served.root.glob("workspace.db-*"):
         leftover.unlink()
-    database.write_bytes(backup)
+    (served.root / "workspace.db").write_bytes(backup)
     served.start()
-    run.log("m", 100, 100)
-    run.complete()
-    assert run.get_metric_history("m").steps.tolist() == list(range(101))
-    assert run.properties == {}
 
 
 def test_a_run_that_waits_for_its_server_ends_when_it_is_back(served: Server) -> None:
