@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,
 
 CLUSTERS := tests/engines
 
-.PHONY: demo lab test test-clusters lint format docs bench bench-jobs bench-snapshots bench-tracking api wheel clean
+.PHONY: demo lab test test-clusters lint format docs bench bench-jobs bench-serving bench-snapshots bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -70,6 +70,15 @@ bench-jobs: $(INSTALLED) $(patsubst benchmarks/jobs/requirements/%.txt,build/job
 build/job-peers/%/.stamp: benchmarks/jobs/requirements/%.txt | $(BIN)/jlpm
 	$(PYTHON) -m venv build/job-peers/$*
 	build/job-peers/$*/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+# Scoring beside Starlette and MLflow's server: `make bench-serving ARGS='--seconds 10'`.
+bench-serving: $(INSTALLED) $(patsubst benchmarks/serving/requirements/%.txt,build/serving-peers/%/.stamp,$(wildcard benchmarks/serving/requirements/*.txt))
+	python benchmarks/serving $(ARGS)
+
+build/serving-peers/%/.stamp: benchmarks/serving/requirements/%.txt | $(BIN)/jlpm
+	$(PYTHON) -m venv build/serving-peers/$*
+	build/serving-peers/$*/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 # The tracking store beside its peers, each in a venv of its own: `make bench-tracking ARGS='--scale 0.1'`.

@@ -32,12 +32,14 @@ class EndpointState(StrEnum):
 class RequestSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """What requests may take: `request_timeout_ms` is for one that is being scored (None: as the
     variable SCORING_TIMEOUT_MS says, else an hour), `max_queued_requests` may wait for that, each
-    for `max_queue_wait_ms`; a body has `max_body_bytes`."""
+    for `max_queue_wait_ms`; a body has `max_body_bytes`. `batching`: a model that answers each row
+    for itself may be given those of several requests at once."""
 
     request_timeout_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
     max_queued_requests: Annotated[int, Meta(ge=0, le=10_000)] = 100
     max_queue_wait_ms: Annotated[int, Meta(ge=1, le=3_600_000)] = 60_000
     max_body_bytes: Annotated[int, Meta(ge=1, le=MAX_BODY)] = MAX_BODY
+    batching: bool = True
 
 
 class EndpointInfo(Struct, frozen=True):

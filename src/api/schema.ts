@@ -3007,7 +3007,8 @@ export interface components {
        *       "request_timeout_ms": null,
        *       "max_queued_requests": 100,
        *       "max_queue_wait_ms": 60000,
-       *       "max_body_bytes": 67108864
+       *       "max_body_bytes": 67108864,
+       *       "batching": true
        *     }
        */
       request_settings: components['schemas']['RequestSettings'];
@@ -4194,7 +4195,8 @@ export interface components {
      * RequestSettings
      * @description What requests may take: `request_timeout_ms` is for one that is being scored (None: as the
      *         variable SCORING_TIMEOUT_MS says, else an hour), `max_queued_requests` may wait for that, each
-     *         for `max_queue_wait_ms`; a body has `max_body_bytes`.
+     *         for `max_queue_wait_ms`; a body has `max_body_bytes`. `batching`: a model that answers each row
+     *         for itself may be given those of several requests at once.
      */
     RequestSettings: {
       /** @default null */
@@ -4205,6 +4207,8 @@ export interface components {
       max_queue_wait_ms: number;
       /** @default 67108864 */
       max_body_bytes: number;
+      /** @default true */
+      batching: boolean;
     };
     /**
      * Resources

@@ -35,6 +35,14 @@ def signature(folder: Path) -> Signature:
     return Signature(_columns(found.get("inputs")), _columns(found.get("outputs")))
 
 
+def flavors(folder: Path) -> list[str]:
+    """The flavors that a model's folder has, whose MLmodel file has been read without complaint."""
+    import yaml
+
+    described: Any = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
+    return list(described["flavors"])
+
+
 def _columns(text: str | None) -> tuple[Column, ...]:
     return tuple(_column(one) for one in json.loads(text or "[]"))
 

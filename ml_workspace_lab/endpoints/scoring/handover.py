@@ -5,11 +5,10 @@ The sockets that this goes over are named relative to the present folder, which 
 the system's limit for such names is shorter than many a path.
 """
 
+import asyncio
 import socket
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-
-from tornado.netutil import add_accept_handler
 
 from ml_workspace_lab.endpoints.folder import GenerationFolder
 
@@ -40,19 +39,20 @@ class Handover:
         self._door.bind(_NAME)
         self._door.listen()
         self._door.setblocking(False)
-        self._close: Callable[[], None] = lambda: None
 
     def open(self) -> None:
         """Answer from now on, in this thread's loop."""
-        self._close = add_accept_handler(self._door, self._give)
+        asyncio.get_running_loop().add_reader(self._door, self._give)
 
     def close(self) -> None:
-        self._close()
+        asyncio.get_running_loop().remove_reader(self._door)
         self._door.close()
 
-    def _give(self, connection: socket.socket, _: object) -> None:
-        with connection:
-            socket.send_fds(connection, [b"!"], [self._listening.fileno()])
+    def _give(self) -> None:
+        with suppress(OSError):  # Whoever asked has gone again.
+            connection, _ = self._door.accept()
+            with connection:
+                socket.send_fds(connection, [b"!"], [self._listening.fileno()])
 
 
 def _take(number: int, port: int) -> socket.socket | None:

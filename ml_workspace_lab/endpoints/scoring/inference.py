@@ -1,73 +1,91 @@
 """The Open Inference Protocol, version 2, over HTTP: `/v2/…`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from ml_workspace_lab._version import __version__
 from ml_workspace_lab.api import strict_json
 from ml_workspace_lab.endpoints.folder import Deployment
 from ml_workspace_lab.endpoints.scoring import frames, tensors
 from ml_workspace_lab.endpoints.scoring.call import BadInput, Call, Reply
-from ml_workspace_lab.endpoints.scoring.handlers import Handler
+from ml_workspace_lab.endpoints.scoring.pages import Page, Served
 from ml_workspace_lab.endpoints.scoring.payload import encode
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
-from ml_workspace_lab.endpoints.scoring.score import ScoringHandler
+from ml_workspace_lab.endpoints.scoring.request import Request
+from ml_workspace_lab.endpoints.scoring.score import ScoringPage
 from ml_workspace_lab.endpoints.scoring.tensors import InferenceRequest, WantedOutput
 from ml_workspace_lab.errors import InvalidInput
 
-MODEL = r"/v2/models/([^/]+)(?:/versions/([^/]+))?"
+MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(|/ready|/infer)")
+"""The paths of a model: its name, its version and what is asked."""
 
 
-class V2Handler(Handler):
+class V2Page(Page):
     """Answers of the protocol; its errors have one field."""
 
-    def refuse(self, status: int, message: str) -> None:
-        self.set_status(status)
-        self.end({"error": message})
+    name = "v2"
 
-    def is_served(self, name: str, version: str | None) -> bool:
-        """Whether that is the model of this deployment; else it is refused."""
+    def error(self, _status: int, message: str) -> dict[str, Any]:
+        return {"error": message}
+
+    def is_served(self, request: Request) -> bool:
+        """Whether the model of this deployment is asked for; else the request is refused."""
         deployment = self.served.deployment
-        if (name, version or str(deployment.version)) == (
-            deployment.model,
-            str(deployment.version),
-        ):
+        served = deployment.model, str(deployment.version)
+        name, version = (None if a is None else unquote(a) for a in request.arguments)
+        if (name, version or served[1]) == served:
             return True
-        self.refuse(404, f"Here {deployment.model!r} is served, in version {deployment.version}.")
+        message = f"Here {deployment.model!r} is served, in version {deployment.version}."
+        self.refuse(request, 404, message)
         return False
 
 
-class ServerHandler(V2Handler):
-    def get(self) -> None:
-        self.end({"name": "ml-workspace-lab", "version": __version__, "extensions": []})
+class ServerPage(V2Page):
+    def get(self, request: Request) -> None:
+        said = {"name": "ml-workspace-lab", "version": __version__, "extensions": []}
+        request.answer_json(200, said)
 
 
-class ServerHealthHandler(V2Handler):
+class ServerHealthPage(V2Page):
     """A process that answers has loaded its model."""
 
-    def get(self, word: str) -> None:
-        self.end({word: True})
+    name = "health"
+
+    def __init__(self, served: Served, word: str) -> None:
+        super().__init__(served)
+        self._word = word
+
+    def get(self, request: Request) -> None:
+        request.answer_json(200, {self._word: True})
 
 
-class ModelHandler(V2Handler):
-    def get(self, name: str, version: str | None) -> None:
-        if self.is_served(name, version):
-            self.end(_metadata(self.served.deployment, self.served.scorer))
+class ModelPage(V2Page):
+    def get(self, request: Request) -> None:
+        if self.is_served(request):
+            request.answer_json(200, _metadata(self.served.deployment, self.served.scorer))
 
 
-class ModelReadyHandler(V2Handler):
-    def get(self, name: str, version: str | None) -> None:
-        if self.is_served(name, version):
-            self.end({"name": self.served.deployment.model, "ready": True})
+class ModelReadyPage(V2Page):
+    name = "health"
+
+    def get(self, request: Request) -> None:
+        if self.is_served(request):
+            request.answer_json(200, {"name": self.served.deployment.model, "ready": True})
 
 
-class InferHandler(V2Handler, ScoringHandler):
+class InferPage(V2Page, ScoringPage):
     """Tensors in, tensors out, for a model that is served without a script."""
 
-    async def post(self, name: str, version: str | None) -> None:
-        if self._refusal is None and not self.is_served(name, version):
-            return
-        await self.score()
+    name = "infer"
+
+    def post(self, request: Request) -> None:
+        if self.is_served(request):
+            self.score(request)
+
+    def rows(self, _: bytes | bytearray) -> None:
+        """Tensors have types of their own, and are not joined with others."""
 
     def work(self, call: Call) -> Reply:
         if not isinstance(scorer := self.served.scorer, Predictor):

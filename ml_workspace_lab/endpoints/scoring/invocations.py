@@ -5,10 +5,13 @@ from typing import Any
 
 from ml_workspace_lab.endpoints.scoring import arrow
 from ml_workspace_lab.endpoints.scoring.call import BadInput, Call, Reply, parsed
-from ml_workspace_lab.endpoints.scoring.handlers import Handler
+from ml_workspace_lab.endpoints.scoring.pages import Page
 from ml_workspace_lab.endpoints.scoring.payload import encode
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
-from ml_workspace_lab.endpoints.scoring.score import ScoringHandler
+from ml_workspace_lab.endpoints.scoring.quick_rows import quick_rows
+from ml_workspace_lab.endpoints.scoring.request import Request
+from ml_workspace_lab.endpoints.scoring.responses import JSON_LINE
+from ml_workspace_lab.endpoints.scoring.score import ScoringPage
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 CSV, JSON = "text/csv", "application/json"
@@ -16,21 +19,23 @@ EXPECTED = f"Send an object with one of {', '.join(FORMATS)}"
 _CODES = {401: "UNAUTHENTICATED", 500: "INTERNAL_ERROR"}
 
 
-class PingHandler(Handler):
-    def get(self) -> None:
-        self.set_header("Content-Type", JSON)
-        self.finish("\n")
+class PingPage(Page):
+    name = "ping"
+
+    def get(self, request: Request) -> None:
+        request.answer(200, JSON_LINE, b"\n")
 
 
-class InvocationsHandler(ScoringHandler):
+class InvocationsPage(ScoringPage):
     """Predictions of a model that is served without a script."""
 
-    def refuse(self, status: int, message: str) -> None:
-        self.set_status(status)
-        self.end({"error_code": _CODES.get(status, "BAD_REQUEST"), "message": message})
+    name = "invocations"
 
-    async def post(self) -> None:
-        await self.score()
+    def error(self, status: int, message: str) -> dict[str, Any]:
+        return {"error_code": _CODES.get(status, "BAD_REQUEST"), "message": message}
+
+    def post(self, request: Request) -> None:
+        self.score(request)
 
     def work(self, call: Call) -> Reply:
         if not isinstance(scorer := self.served.scorer, Predictor):
@@ -41,14 +46,31 @@ class InvocationsHandler(ScoringHandler):
         if call.content_type == CSV:
             predictions = scorer.predict_frame(_csv(call.body))
         elif call.content_type in ("", JSON):
-            predictions = _predictions(scorer, parsed(call.body))
+            given = _given(scorer, parsed(call.body))
+            predictions = (
+                scorer.predict(scorer.matrix(given))
+                if isinstance(given, list)
+                else scorer.predict_frame(given)
+            )
         else:
             known = ", ".join((JSON, CSV, arrow.ARROW))
             raise BadInput(f"Unsupported media type {call.content_type!r}; send {known}", 415)
-        return Reply(encode({"predictions": _records(predictions)}))
+        return Reply(encode(self.shown(predictions)))
+
+    def rows(self, body: bytes | bytearray) -> list[list[Any]] | None:
+        assert self._rower is not None
+        found = quick_rows(body, ("instances", "inputs"))
+        if found is not None:
+            return self._rower.rows(found)
+        given = _given(self._rower, parsed(bytes(body)))
+        return given if isinstance(given, list) else None
+
+    def shown(self, predictions: Any) -> Any:
+        return {"predictions": _records(predictions)}
 
 
-def _predictions(scorer: Predictor, body: Any) -> Any:
+def _given(predictor: Predictor, body: Any) -> Any:
+    """The rows in a body, or a data frame where it has columns. Raises BadInput."""
     named = [name for name in FORMATS if name in body] if isinstance(body, dict) else []
     if len(named) != 1:
         raise BadInput(f"{EXPECTED}.")
@@ -63,11 +85,11 @@ def _predictions(scorer: Predictor, body: Any) -> Any:
     elif name == "dataframe_records" and not _are_records(given):
         raise BadInput("dataframe_records is not a list of objects.")
     elif isinstance(given, dict):
-        return scorer.predict_frame(_by_column(name, given))
-    elif isinstance(given, list) and len(scorer.model.names) == 1:
+        return _by_column(name, given)
+    elif isinstance(given, list) and len(predictor.model.names) == 1:
         # A list of values is a column where the model has only one.
         given = [row if isinstance(row, list | dict) else [row] for row in given]
-    return scorer.predict_rows({"inputs": given})
+    return predictor.rows({"inputs": given})
 
 
 def _check_split(given: Any) -> None:

@@ -4,8 +4,12 @@ import json
 import math
 from typing import Any
 
+import msgspec
+
 from ml_workspace_lab.endpoints.scoring.frames import unlike
 
+NOT_FINITE = "the answer holds NaN or an infinity, for which JSON has no token"
+_PLAIN_KINDS = "biufU"
 WRAPPERS = ("data", "input_data", "Inputs", "inputs")
 EXPECTED = (
     'Send {"data": [[…], …]}, {"data": [{"column": value, …}, …]} or'
@@ -13,7 +17,7 @@ EXPECTED = (
 )
 
 
-def features(body: Any, names: list[str], count: int | None) -> Any:
+def rows_of(body: Any, names: list[str], count: int | None) -> list[list[Any]]:
     """The rows to predict, in the order of the model's columns.
 
     Raises ValueError with what is wrong and what was expected.
@@ -29,7 +33,7 @@ def features(body: Any, names: list[str], count: int | None) -> Any:
     for number, row in enumerate(rows):
         if count is not None and len(row) != count:
             raise ValueError(f"Row {number} has {len(row)} values; the model takes {count}.")
-    return _as_matrix(rows, names)
+    return rows
 
 
 def _columns_and_rows(body: Any) -> tuple[list[str] | None, Any]:
@@ -68,7 +72,7 @@ def _ordered(columns: list[str], rows: list[Any], names: list[str]) -> list[Any]
     return [[row[place] for place in places] for row in rows]
 
 
-def _as_matrix(rows: list[Any], names: list[str]) -> Any:
+def as_matrix(rows: list[Any], names: list[str]) -> Any:
     """A data frame where the model was trained with column names, else an array."""
     if names:
         import pandas
@@ -81,13 +85,32 @@ def _as_matrix(rows: list[Any], names: list[str]) -> Any:
 
 def encode(answer: Any) -> bytes:
     """The answer as JSON. Raises ValueError on what JSON can't hold."""
+    if type(answer).__module__ == "numpy" and answer.dtype.kind in _PLAIN_KINDS:
+        return encode_plain(listed(answer))
     return json.dumps(_plain(answer), allow_nan=False, ensure_ascii=False).encode()
+
+
+def listed(array: Any) -> Any:
+    """numpy's array of numbers, flags or text as lists. Raises ValueError on what JSON can't hold,
+    and on other arrays."""
+    import numpy
+
+    if array.dtype.kind not in _PLAIN_KINDS:
+        raise ValueError(f"an array of {array.dtype} may hold anything")
+    if array.dtype.kind == "f" and not numpy.isfinite(array).all():
+        raise ValueError(NOT_FINITE)
+    return array.tolist()
+
+
+def encode_plain(value: Any) -> bytes:
+    """JSON of lists, objects, text and numbers, which have to be finite."""
+    return msgspec.json.encode(value)
 
 
 def _plain(value: Any) -> Any:
     """numpy's and pandas' values as Python's."""
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("the answer holds NaN or an infinity, for which JSON has no token")
+        raise ValueError(NOT_FINITE)
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

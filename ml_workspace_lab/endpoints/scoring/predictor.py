@@ -6,15 +6,19 @@ from ml_workspace_lab.endpoints.scoring import arrow, frames
 from ml_workspace_lab.endpoints.scoring.call import BadInput, Call
 from ml_workspace_lab.endpoints.scoring.columns import Signature
 from ml_workspace_lab.endpoints.scoring.document import Schemas, rows
-from ml_workspace_lab.endpoints.scoring.payload import features
+from ml_workspace_lab.endpoints.scoring.payload import as_matrix, rows_of
 from ml_workspace_lab.models.flavors.loading import Loaded
 
 
 class Predictor:
-    """`model.predict` on the rows of a body."""
+    """`model.predict` on the rows of a body. `is_row_wise`: what it answers to a row depends on no
+    other, and no code but that of known libraries is run."""
 
-    def __init__(self, model: Loaded, signature: Signature | None = None) -> None:
+    def __init__(
+        self, model: Loaded, signature: Signature | None = None, *, is_row_wise: bool = False
+    ) -> None:
         self.model = model
+        self.is_row_wise = is_row_wise
         self.signature = signature or Signature()
 
     def answer(self, call: Call) -> Any:
@@ -26,11 +30,21 @@ class Predictor:
 
     def predict_rows(self, body: Any) -> Any:
         """The predictions for rows of JSON, in whatever they are wrapped."""
+        return self.predict(self.matrix(self.rows(body)))
+
+    def rows(self, body: Any) -> list[list[Any]]:
+        """The rows of a JSON value, in the order of the model's columns. Raises BadInput."""
         try:
-            found = features(body, self.model.names, self.model.count)
+            return rows_of(body, self.model.names, self.model.count)
         except ValueError as error:
             raise BadInput(str(error)) from None
-        return self.predict(found)
+
+    def matrix(self, rows: list[list[Any]]) -> Any:
+        """Rows as the model takes them: a data frame where it knows columns, else an array."""
+        try:
+            return as_matrix(rows, self.model.names)
+        except ValueError as error:
+            raise BadInput(str(error)) from None
 
     def predict_frame(self, frame: Any) -> Any:
         """The predictions for a data frame, whose columns may come in any order."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.endpoints.scoring import azure
-from ml_workspace_lab.endpoints.scoring.columns import signature
+from ml_workspace_lab.endpoints.scoring.columns import flavors, signature
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
+from ml_workspace_lab.endpoints.scoring.rowwise import is_row_wise
 from ml_workspace_lab.endpoints.scoring.script import NotLoadable, Script
 from ml_workspace_lab.models.flavors import loading
 from ml_workspace_lab.models.flavors.loading import Loaded
@@ -28,10 +29,13 @@ def load(model: Path, script: Path | None, name: str | None = None) -> Scorer:
     if script is not None:
         return Script.load(script)
     if (folder := loading.find(model)) is not None:
-        return Predictor(loading.load(folder), signature(folder))
+        loaded = loading.load(folder)
+        alone = is_row_wise(loaded.predict, flavors(folder))
+        return Predictor(loaded, signature(folder), is_row_wise=alone)
     found = _load_sklearn(model)
     names = [str(name) for name in getattr(found, "feature_names_in_", [])]
-    return Predictor(Loaded(found.predict, names, getattr(found, "n_features_in_", None)))
+    loaded = Loaded(found.predict, names, getattr(found, "n_features_in_", None))
+    return Predictor(loaded, is_row_wise=is_row_wise(found.predict, ()))
 
 
 def _load_sklearn(folder: Path) -> Any:

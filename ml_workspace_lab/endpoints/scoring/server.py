@@ -11,15 +11,12 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
-from ml_workspace_lab.endpoints.scoring.application import application
-from ml_workspace_lab.endpoints.scoring.handlers import Served
+from ml_workspace_lab.endpoints.scoring.front import Front, run
 from ml_workspace_lab.endpoints.scoring.handover import Handover, listen
 from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
-from ml_workspace_lab.endpoints.scoring.listener import Listener
+from ml_workspace_lab.endpoints.scoring.pages import Served
 from ml_workspace_lab.endpoints.scoring.scorer import Scorer, load
 from ml_workspace_lab.endpoints.scoring.settings import Settings
-from ml_workspace_lab.endpoints.scoring.traffic import Traffic
-from ml_workspace_lab.endpoints.scoring.worker import Worker
 from ml_workspace_lab.supervision import Presence
 
 TOUCH_SECONDS = 2.0
@@ -47,9 +44,7 @@ def main(path: Path) -> int:
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
-    finished = asyncio.run(
-        _serve(folder, deployment, scorer, settings, presence, listening, handover)
-    )
+    finished = run(_serve(folder, deployment, scorer, settings, presence, listening, handover))
     if not presence.is_in_place():
         folder.end()  # Nobody else is left to end what it started.
     if not finished:
@@ -73,11 +68,8 @@ async def _serve(
     handover: Handover,
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
-    worker = Worker(settings)
-    traffic = Traffic()
-    keys = Gatekeeper(folder.endpoint.keys)
-    served = Served(deployment, scorer, worker, keys, traffic, settings)
-    listener = Listener(application(served), listening, traffic)
+    front = Front(Served(deployment, scorer, Gatekeeper(folder.endpoint.keys), settings))
+    await front.open(listening)
     handover.open()
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,11 +80,9 @@ async def _serve(
         folder.ready.touch()
         await _wait(leave, TOUCH_SECONDS)
     handover.close()
-    listener.stop()
+    front.stop()
     folder.ready.unlink(missing_ok=True)
-    finished = await listener.finish(patient=leave.is_set())
-    worker.shutdown()
-    return finished and not worker.left_behind
+    return await front.finish(patient=leave.is_set())
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -48,6 +48,7 @@ def main() -> int:
         return os.EX_CONFIG
     # Only now, so that the right words come where the interpreter is the wrong one.
     from ml_workspace_lab.endpoints.model import RequestSettings
+    from ml_workspace_lab.endpoints.scoring.front import run
     from ml_workspace_lab.endpoints.scoring.scorer import load
     from ml_workspace_lab.endpoints.scoring.settings import Settings
 
@@ -58,7 +59,7 @@ def main() -> int:
     except BaseException:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return 1
-    finished = asyncio.run(_serve(told, scorer, keys, settings, port))
+    finished = run(_serve(told, scorer, keys, settings, port))
     if not finished:
         sys.stdout.flush()
         os._exit(0)  # A thread that doesn't come back from the user's code would keep the process.
@@ -101,30 +102,23 @@ async def _serve(
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
     from ml_workspace_lab.endpoints.folder import Deployment
-    from ml_workspace_lab.endpoints.scoring.application import application
-    from ml_workspace_lab.endpoints.scoring.handlers import Served
-    from ml_workspace_lab.endpoints.scoring.listener import Listener
-    from ml_workspace_lab.endpoints.scoring.traffic import Traffic
-    from ml_workspace_lab.endpoints.scoring.worker import Worker
+    from ml_workspace_lab.endpoints.scoring.front import Front
+    from ml_workspace_lab.endpoints.scoring.pages import Served
     from ml_workspace_lab.models.packages.keys import FixedKeys
 
     name, _, version = told.models[0].rpartition(":")
     deployment = Deployment(name, name, int(version), port, told.has_script, sys.executable)
-    worker = Worker(settings)
-    traffic = Traffic()
     listening = socket.create_server(("", port), backlog=BACKLOG)
     listening.setblocking(False)
-    served = Served(deployment, scorer, worker, FixedKeys(keys), traffic, settings)
-    listener = Listener(application(served), listening, traffic)
+    front = Front(Served(deployment, scorer, FixedKeys(keys), settings))
+    await front.open(listening)
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
     print(f"Serving {', '.join(told.models)} on port {port}.", flush=True)  # noqa: T201
     await leave.wait()
-    listener.stop()
-    finished = await listener.finish(patient=True)
-    worker.shutdown()
-    return finished and not worker.left_behind
+    front.stop()
+    return await front.finish(patient=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""What a deployment answers: which path is which page, who may ask, and what is told of it."""
+
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+from ml_workspace_lab.endpoints.scoring import inference
+from ml_workspace_lab.endpoints.scoring.inference import (
+    InferPage,
+    ModelPage,
+    ModelReadyPage,
+    ServerHealthPage,
+    ServerPage,
+)
+from ml_workspace_lab.endpoints.scoring.invocations import InvocationsPage, PingPage
+from ml_workspace_lab.endpoints.scoring.metrics import Metrics, MetricsPage
+from ml_workspace_lab.endpoints.scoring.pages import (
+    DocumentPage,
+    HealthPage,
+    NothingPage,
+    Page,
+    Served,
+)
+from ml_workspace_lab.endpoints.scoring.request import Refusal, Request
+from ml_workspace_lab.endpoints.scoring.score import ScorePage
+from ml_workspace_lab.endpoints.scoring.turns import Turns
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.endpoints.scoring.connection import Connection
+
+MAX_URI = 8 * 1024
+NO_KEY = Refusal(
+    401,
+    "Send one of the endpoint's keys: Authorization: Bearer KEY",
+    "WWW-Authenticate: Bearer\r\n",
+)
+
+
+class Site:
+    """The pages of a deployment. `active` counts the requests that have no answer yet; once it is
+    `leaving`, each answer is the last one of its connection."""
+
+    def __init__(self, served: Served, turns: Turns) -> None:
+        self.connections: set[Connection] = set()
+        self.leaving = False
+        self.active = 0
+        self.metrics = Metrics(served.deployment)
+        self._served = served
+        self._nothing = NothingPage(served)
+        self._pages: dict[bytes, Page] = {
+            b"/": HealthPage(served),
+            b"/healthz": HealthPage(served),
+            b"/score": ScorePage(served, turns),
+            b"/openapi.json": DocumentPage(served, "3.1"),
+            b"/swagger.json": DocumentPage(served, "2"),
+            b"/invocations": InvocationsPage(served, turns),
+            b"/ping": PingPage(served),
+            b"/health": PingPage(served),
+            b"/metrics": MetricsPage(served, self.metrics, turns, self),
+            b"/v2": ServerPage(served),
+            b"/v2/health/live": ServerHealthPage(served, "live"),
+            b"/v2/health/ready": ServerHealthPage(served, "ready"),
+        }
+        self._of_models: dict[str, Page] = {
+            "": ModelPage(served),
+            "/ready": ModelReadyPage(served),
+            "/infer": InferPage(served, turns),
+        }
+
+    def judge(self, request: Request) -> None:
+        """Find the page of a request whose head is there, and why it is refused, if it is."""
+        self.active += 1
+        page = request.page = self._pages.get(request.path) or self._page_of_model(request)
+        trouble = request.name_itself()
+        if self._served.settings.cors_origins:
+            request.lines += self._origin_lines(request)
+        if len(request.target) > MAX_URI:
+            request.refusal = Refusal(414, f"The address must not exceed {MAX_URI} characters")
+        elif trouble is not None:
+            request.refusal = Refusal(431, trouble)
+        elif page is self._nothing:
+            request.refusal = Refusal(404, "Not found")
+        elif request.method not in page.methods:
+            request.refusal = Refusal(405, "Method Not Allowed", page.allow)
+        elif page.asks_for_key and request.method != "OPTIONS":
+            self._ask_for_key(request)
+        request.limit = page.limit
+
+    def serve(self, request: Request) -> None:
+        """Answer a request that is there as a whole, now or later."""
+        try:
+            if request.refusal is not None:
+                request.page.refuse(request, *request.refusal)
+            else:
+                request.page.methods[request.method](request)
+        except Exception:  # noqa: BLE001 - one request must not end the others
+            traceback.print_exc()
+            request.page.refuse(request, 500, "Internal Server Error")
+
+    def record(self, request: Request, status: int) -> None:
+        """Count an answer that is about to be sent, and log it."""
+        self.active -= 1
+        seconds = self.metrics.answered(request, status)
+        path = request.path[:200].decode("ascii", "backslashreplace")
+        try:
+            line = f"{request.method or '-'} {path or '-'} {status} {1000 * seconds:.1f} ms\n"
+            sys.stdout.write(line)
+            sys.stdout.flush()
+        except OSError:
+            return  # A full disk takes the log, and nothing else.
+
+    def ended(self) -> None:
+        """Forget a request whose client has gone before it could be answered."""
+        self.active -= 1
+
+    def sweep(self, now: float) -> None:
+        """Close the connections that nothing comes over any more."""
+        for connection in list(self.connections):
+            connection.sweep(now)
+
+    def _ask_for_key(self, request: Request) -> None:
+        try:
+            who = self._served.keys.who(request.header(b"authorization"))
+        except (OSError, ValueError):  # The file of keys is gone, or damaged: nobody has one.
+            traceback.print_exc()
+            who = None
+        if who is None:
+            request.refusal = NO_KEY
+        request.is_trusted = who == "workspace"
+
+    def _page_of_model(self, request: Request) -> Page:
+        match = inference.MODEL.fullmatch(request.path.decode("latin-1"))
+        if match is None:
+            return self._nothing
+        name, version, rest = match.groups()
+        request.arguments = (name, version)
+        return self._of_models[rest]
+
+    def _origin_lines(self, request: Request) -> str:
+        """Browsers are let in from where the deployment says."""
+        origin = request.header(b"origin")
+        request.is_let_in = bool(origin) and self._served.settings.allows(origin)
+        if request.is_let_in:
+            return f"Vary: Origin\r\nAccess-Control-Allow-Origin: {origin}\r\n"
+        return "Vary: Origin\r\n"
