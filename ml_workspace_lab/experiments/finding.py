@@ -1,7 +1,5 @@
 """Finding experiments by what is said of them."""
 
-from collections.abc import Sequence
-
 import msgspec
 from msgspec import Struct, field
 
@@ -10,7 +8,7 @@ from ml_workspace_lab.api.types import Limit, Text
 from ml_workspace_lab.experiments import store
 from ml_workspace_lab.experiments.model import ExperimentInfo, View
 from ml_workspace_lab.experiments.search import records
-from ml_workspace_lab.experiments.search.ordering import OrderTerm, parse_order
+from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import TRUE, Bindings, dialect
@@ -47,6 +45,7 @@ _VALUES = {
     "creation_time": "created",
     "last_update_time": "updated",
 }
+"""What experiments are put in order by, and its name in them."""
 
 
 class SearchExperiments(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +75,7 @@ class ExperimentSearch(Service):
         way, bindings = dialect(self.storage.database), Bindings()
         columns = {name: sql for name, (_, sql, _) in _ATTRIBUTES.items()}
         about = Records(_VOCABULARY, columns, {"tag": records.json_pairs(way, "e.tags_json")})
-        order = _order(body.order_by)
+        order = by_attributes(body.order_by, _VALUES, _TIES, _VOCABULARY)
         sorted_by = {
             **columns,
             "experiment_id": "e.id",
@@ -102,9 +101,3 @@ class ExperimentSearch(Service):
         page = found[: body.limit]
         last = [getattr(page[-1], _VALUES[one.term.name]) for one in order]
         return ExperimentPage(page, records.to_token(last, question))
-
-
-def _order(asked: Sequence[str]) -> list[OrderTerm]:
-    wanted = parse_order(asked, _VOCABULARY)
-    named = {one.term for one in wanted}
-    return [*wanted, *(one for one in parse_order(_TIES, _VOCABULARY) if one.term not in named)]

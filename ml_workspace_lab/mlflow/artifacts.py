@@ -14,7 +14,6 @@ from ml_workspace_lab.mlflow.reading import query
 from ml_workspace_lab.mlflow.shelves import OfLoggedModel, OfRun, OfVersion, Shelf, safe, shelf
 from ml_workspace_lab.mlflow.wire import Request, Response
 
-PAGE_UPLOAD = 10 * 1024 * 1024
 TEXTS = frozenset({"mlmodel", "mlproject"})
 """Names without an ending whose files are text."""
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.search import records
 from ml_workspace_lab.experiments.search.expression import Comparison, Term
-from ml_workspace_lab.experiments.search.ordering import OrderTerm, parse_order
+from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import Bindings, dialect
@@ -99,7 +98,7 @@ def _page(
         {name: sql for name, (_, sql, _) in attributes.items()},
         {"tag": records.json_pairs(way, f"{alias}.tags_json")},
     )
-    order = _order(asked.order_by, ties, vocabulary)
+    order = by_attributes(asked.order_by, _SORTABLE, ties, vocabulary)
     columns = {
         name: way.bytewise(sql) if kind == "text" else sql
         for name, (kind, sql, _) in attributes.items()
@@ -126,17 +125,3 @@ def _page(
     rows = rows[: asked.limit]
     place = [rows[-1][_SORTABLE[one.term.name]] for one in order]
     return rows, records.to_token(place, question)
-
-
-def _order(asked: Sequence[str], ties: Sequence[str], vocabulary: Vocabulary) -> list[OrderTerm]:
-    wanted = parse_order(asked, vocabulary)
-    for text, one in zip(asked, wanted, strict=True):
-        if one.term.name not in _SORTABLE:
-            raise InvalidInput(
-                f"order_by: {shown(text)} is nothing to put in order by.",
-                field="order_by",
-                hint=f"There are {', '.join(_SORTABLE)}.",
-            )
-    rest = parse_order(ties, vocabulary)
-    named = {one.term for one in wanted}
-    return [*wanted, *(one for one in rest if one.term not in named)]

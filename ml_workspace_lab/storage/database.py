@@ -125,10 +125,6 @@ class Database(Queries):
         they take over so many seconds, until they may take their time."""
 
     @abstractmethod
-    def change_count(self) -> int:
-        """A number that changes when somebody else has written."""
-
-    @abstractmethod
     def findings(self) -> list[str]:
         """What a check of the whole database finds wrong; empty where it is well."""
 

@@ -55,10 +55,6 @@ class LineIndex:
         """The last record at or before a line."""
         return self._last(lambda record: record.line <= line)
 
-    def at_offset(self, offset: int) -> Record:
-        """The last record at or before a byte."""
-        return self._last(lambda record: record.offset <= offset)
-
     def last(self) -> Record:
         return self._record(len(self) - 1) if len(self) else BEGIN
 

@@ -149,10 +149,6 @@ class PostgresDatabase(Database):
             yield PostgresTransaction(connection)
             _commit(connection)
 
-    def change_count(self) -> int:
-        row = self.one("SELECT coalesce(max(id), 0) AS last FROM event")
-        return int(row["last"]) if row else 0
-
     def findings(self) -> list[str]:
         present = self.all("SELECT relname AS name FROM pg_class WHERE pg_table_is_visible(oid)")
         names = {row["name"] for row in present}

@@ -124,10 +124,6 @@ class SqliteDatabase(Database):
                     connection.execute("ROLLBACK")
                 raise
 
-    def change_count(self) -> int:
-        row = self.one("SELECT data_version AS version FROM pragma_data_version")
-        return int(row["version"]) if row else 0
-
     def findings(self) -> list[str]:
         with translated_errors():
             found = findings(self._reader())

@@ -1,10 +1,7 @@
 """Finding traces by what is said of them and of their spans."""
 
-from collections.abc import Sequence
-
 import msgspec
 
-from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.search import records
 from ml_workspace_lab.experiments.search.expression import (
     And,
@@ -14,7 +11,7 @@ from ml_workspace_lab.experiments.search.expression import (
     Or,
     Term,
 )
-from ml_workspace_lab.experiments.search.ordering import OrderTerm, parse_order
+from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import Bindings, dialect
@@ -81,13 +78,14 @@ _RECORDS = Records(
     },
 )
 _TIES = ("timestamp_ms DESC", "number DESC")
+_SORTABLE = tuple(name for name in _ATTRIBUTES if name not in ("run_id", "text"))
 
 
 def traces(database: Database, asked: SearchTraces) -> TraceList:
     """One page of traces."""
     way, bindings = dialect(database), Bindings()
     expression = parse(asked.filter, TRACES)
-    order = _order(asked.order_by)
+    order = by_attributes(asked.order_by, _SORTABLE, _TIES, TRACES)
     question = msgspec.structs.replace(asked, after=None, limit=1)
     columns = {
         name: way.bytewise(f"coalesce({sql}, '')") if kind == "text" else f"coalesce({sql}, -1)"
@@ -115,17 +113,6 @@ def traces(database: Database, asked: SearchTraces) -> TraceList:
         place = [page[-1][f"sort{at}"] for at in range(len(order))]
         following = records.to_token(place, question)
     return TraceList(store.infos(database, page), following)
-
-
-def _order(asked: Sequence[str]) -> list[OrderTerm]:
-    wanted = parse_order(asked, TRACES)
-    for text, one in zip(asked, wanted, strict=True):
-        if one.term.entity != "attribute" or one.term.name in ("run_id", "text"):
-            raise InvalidInput(
-                f"order_by: {shown(text)} is nothing to put in order by.", field="order_by"
-            )
-    named = {one.term for one in wanted}
-    return [*wanted, *(one for one in parse_order(_TIES, TRACES) if one.term not in named)]
 
 
 def _linked(expression: Expression) -> Expression:

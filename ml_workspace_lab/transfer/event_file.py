@@ -12,7 +12,6 @@ from ml_workspace_lab.experiments.points import Arrays, empty
 from ml_workspace_lab.transfer.protobuf import Value, fields, integer, numbers, part, signed, text
 
 _HPARAMS = "_hparams_/"
-_PNG = b"\x89PNG"
 LATEST = 2.0**53
 """Seconds before and after 1970 that a time can have."""
 _SIZES = 2
@@ -34,7 +33,6 @@ _CODES = {
 """TensorFlow's types of numbers, as `struct` spells them."""
 _LISTS = {5: "f", 6: "d"}
 _VARINTS = (7, 10, 11, 16, 17)
-_STRING = 7
 
 
 class Picture(Struct, frozen=True):

@@ -1,14 +1,12 @@
 """What an MLflow store holds, whatever kind of store it is."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from ml_workspace_lab.experiments.points import Arrays
 from ml_workspace_lab.transfer.report import NotMapped
-
-Status = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 
 
 class SourceExperiment(Struct):

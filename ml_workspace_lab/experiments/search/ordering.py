@@ -1,11 +1,11 @@
 """What runs are put in order by: `key [ASC|DESC]`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from msgspec import Struct
 
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.search.expression import Term
 from ml_workspace_lab.experiments.search.parser import Reader
 from ml_workspace_lab.experiments.search.vocabulary import Vocabulary
@@ -31,6 +31,26 @@ def parse_order(
                 f"order_by: {order_by[index][:80]!r} orders by a key again.", field="order_by"
             )
     return found
+
+
+def by_attributes(
+    order_by: Sequence[str],
+    sortable: Collection[str],
+    ties: Sequence[str],
+    vocabulary: Vocabulary,
+) -> list[OrderTerm]:
+    """An order by `sortable` attributes alone; `ties` decide what it leaves open. Raises
+    InvalidInput at any other key."""
+    wanted = parse_order(order_by, vocabulary)
+    for text, one in zip(order_by, wanted, strict=True):
+        if one.term.entity != "attribute" or one.term.name not in sortable:
+            raise InvalidInput(
+                f"order_by: {shown(text)} is nothing to put in order by.",
+                field="order_by",
+                hint=f"There are {', '.join(sortable)}.",
+            )
+    named = {one.term for one in wanted}
+    return [*wanted, *(one for one in parse_order(ties, vocabulary) if one.term not in named)]
 
 
 @lru_cache(256)

@@ -48,6 +48,12 @@ def test_a_new_model_is_pending_and_read_back(target: Target) -> None:
     assert read(target, model_id) == model
 
 
+@pytest.mark.parametrize(("run_id", "ours"), [("0" * 32, 404), ("nonsense", 400)])
+def test_a_model_of_an_unknown_run(target: Target, run_id: str, ours: int) -> None:
+    answer = target.post("logged-models", experiment_id="0", source_run_id=run_id)
+    assert answer.status == target.choose("source-run", theirs=200, ours=ours)
+
+
 def test_a_model_without_a_name_gets_one(target: Target) -> None:
     assert create(target)["info"]["name"]
 

@@ -123,6 +123,8 @@ def test_experiments_are_found_by_their_ids(target: Target) -> None:
         {"max_results": 5, "filter": "params.x = 'y'"},
         {"max_results": 5, "filter": "name = 'x"},
         {"max_results": 5, "order_by": ["nonsense"]},
+        {"max_results": 5, "order_by": ["tag.team"]},
+        {"max_results": 5, "order_by": ["tags.name DESC"]},
         {"max_results": 5, "order_by": "name"},
         {"max_results": 5, "page_token": "no token"},
     ],

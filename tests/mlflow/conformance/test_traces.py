@@ -148,6 +148,8 @@ def test_traces_are_searched(target: Target) -> None:
     assert found(target, experiment_id, f"request_id = '{a}'") == [a]
     invalid(search(target, experiment_id, filter="nothing = 'x'"))
     invalid(search(target, experiment_id, max_results=501))
+    answer = search(target, experiment_id, order_by=["tags.status"])
+    assert answer.status == target.choose("trace-order", theirs=200, ours=400)
 
 
 def test_pages_of_traces_follow_each_other(target: Target) -> None:
