@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from ml_workspace_lab import telemetry
 from ml_workspace_lab.storage.files import is_held
 
 LOCK = "agent.lock"
@@ -86,13 +87,14 @@ def note_changes(changes: Mapping[str, str | None]) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what belongs to a server, a kernel, an instance or
-    another run."""
+    """This process's environment for a child of the workspace: without what belongs to a server, a
+    kernel, an instance or another run, and with libraries told to report to nobody."""
     found = dict(os.environ)
     for name, value in json.loads(found.pop(CHANGED, "{}")).items():
         _set(found, name, value)
     for name in (*PRIVATE, *OF_A_KERNEL):
         found.pop(name, None)
+    telemetry.switch_off(found)
     return found
 
 

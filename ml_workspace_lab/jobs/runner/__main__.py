@@ -1,10 +1,12 @@
 """`python -m ml_workspace_lab.jobs.runner FOLDER RUN_ID ATTEMPT`."""
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from ml_workspace_lab import telemetry
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.jobs.runner.direct import DirectLink
 from ml_workspace_lab.jobs.runner.lifecycle import live
@@ -64,6 +66,7 @@ def begin(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    telemetry.switch_off(os.environ)  # engines start it in environments of their own
     for name in UNUSED_FORMATS:
         sys.modules[name] = None  # type: ignore[assignment]
     sys.exit(begin(sys.argv[1:]))

@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import Distribution
 from pathlib import Path
 
+from ml_workspace_lab import telemetry
 from ml_workspace_lab.environments import runtime
 from ml_workspace_lab.models.model import ModelVersion
 from ml_workspace_lab.models.packages import distributions, interpreters
@@ -69,6 +70,7 @@ def config(
     has, None for one that lies on another."""
     moment = datetime.fromtimestamp(version.created // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     found = {
+        **telemetry.OFF,
         **variables,
         "AZUREML_MODEL_DIR": f"{HOME}/model",
         "HOME": "/tmp",  # noqa: S108 - in a container, where it is the only folder to write to

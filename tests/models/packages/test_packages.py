@@ -31,6 +31,7 @@ def test_an_image_answers_who_has_a_key_and_needs_nothing_of_this_machine(
         assert containers.score(address, {"x": 21}, key="another").status == 401
     assert "Serving scale:1" in log.read_text()
     environment = dict(line.split("=", 1) for line in config["config"]["Env"])
+    assert environment["ORT_DISABLE_TELEMETRY"] == "1"
     without_a_key = subprocess.run(
         [*containers.chroot(), tmp_path / "root", *config["config"]["Entrypoint"]],
         env={"PATH": os.environ["PATH"]} | environment,
