@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,
 
 CLUSTERS := tests/engines
 
-.PHONY: demo lab test test-clusters lint format docs bench bench-jobs bench-serving bench-snapshots bench-tracking api wheel clean
+.PHONY: demo lab test test-clusters lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -62,6 +62,10 @@ docs: $(INSTALLED)
 bench: $(INSTALLED)
 	python benchmarks/import_time.py
 	python benchmarks/serve_start.py
+
+# How much faster a row is by a model's verified graph than by its own library.
+bench-engines: $(INSTALLED)
+	python benchmarks/engines.py
 
 # Jobs beside papermill, nbclient and jupyter-scheduler: `make bench-jobs ARGS='--tasks first'`.
 bench-jobs: $(INSTALLED) $(patsubst benchmarks/jobs/requirements/%.txt,build/job-peers/%/.stamp,$(wildcard benchmarks/jobs/requirements/*.txt))

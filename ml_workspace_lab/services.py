@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.jobs.attempts import Attempts
     from ml_workspace_lab.jobs.diff import RunDiffs
     from ml_workspace_lab.jobs.service import Jobs
+    from ml_workspace_lab.models.compiled.service import Compilations
     from ml_workspace_lab.models.logged import LoggedModels
     from ml_workspace_lab.models.packages.service import Packages
     from ml_workspace_lab.models.registry import Registry
@@ -66,6 +67,7 @@ SERVICES = {
     "model_reports": "models.report:ModelReports",
     "packages": "models.packages.service:Packages",
     "model_trust": "models.trust:ModelTrust",
+    "compilations": "models.compiled.service:Compilations",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
     "webhooks": "webhooks.service:Webhooks",
@@ -114,6 +116,7 @@ class ByName(ABC):
     model_reports: "ModelReports"
     packages: "Packages"
     model_trust: "ModelTrust"
+    compilations: "Compilations"
     traces: "Traces"
     assessments: "Assessments"
     webhooks: "Webhooks"

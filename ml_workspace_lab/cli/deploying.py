@@ -1,15 +1,16 @@
-"""`model register|download` and `endpoint deploy|score`: what needs files of this machine."""
+"""`model register|download|compile`, `endpoint deploy|score`: what needs files of this machine."""
 
 import argparse
 import json
 import sys
-from typing import Any
+from typing import Any, get_args
 
 from ml_workspace_lab.cli.options import workspace
 from ml_workspace_lab.client.endpoint import Endpoint, preflight
 from ml_workspace_lab.client.model import Model
-from ml_workspace_lab.endpoints.model import DeployedEndpoint
+from ml_workspace_lab.endpoints.model import DeployedEndpoint, Engine
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models.compiled.model import Compilation
 from ml_workspace_lab.models.model import ModelVersion
 from ml_workspace_lab.pairs import pairs
 
@@ -29,6 +30,11 @@ def add_commands(nouns: dict[str, Any]) -> None:
     download.add_argument("folder", nargs="?", default=".")
     download.set_defaults(act=_download)
 
+    compiling = nouns["model"].add_parser("compile", help="make and verify an ONNX graph of it")
+    compiling.add_argument("model", help="NAME, NAME:VERSION or NAME@ALIAS")
+    compiling.add_argument("--data", help="rows to verify it with, too: a CSV file with a header")
+    compiling.set_defaults(act=_compile)
+
     deploy = nouns["endpoint"].add_parser("deploy", help="serve a model")
     deploy.add_argument("name", help="the endpoint's name")
     deploy.add_argument("model", help="NAME, NAME:VERSION or NAME@ALIAS")
@@ -38,6 +44,10 @@ def add_commands(nouns: dict[str, Any]) -> None:
     deploy.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     deploy.add_argument(
         "--limit", action="append", default=[], metavar="NAME=NUMBER", help="a request setting"
+    )
+    deploy.add_argument("--engine", default="auto", choices=get_args(Engine))
+    deploy.add_argument(
+        "--provider", action="append", default=[], help="an execution provider of ONNX Runtime"
     )
     deploy.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     deploy.set_defaults(act=_deploy)
@@ -69,6 +79,20 @@ def _download(options: argparse.Namespace) -> dict[str, str]:
     return {"model": model.id, "folder": str(model.download(options.folder))}
 
 
+def _compile(options: argparse.Namespace) -> Compilation:
+    model = Model.parse(workspace(options), options.model)
+    return model.compile(None if options.data is None else _table(options.data))
+
+
+def _table(path: str) -> Any:
+    try:
+        import pandas
+
+        return pandas.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"data: can't be read: {error}", field="data") from None
+
+
 def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
     model = Model.parse(workspace(options), options.model)
     sample = None if options.sample is None else _json(options.sample, "sample")
@@ -85,6 +109,8 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         request_settings={
             name: _json(value, "limit") for name, value in pairs(options.limit, "limit").items()
         },
+        engine=options.engine,
+        providers=options.provider,
     )
     return DeployedEndpoint(endpoint.info(), endpoint.keys)
 

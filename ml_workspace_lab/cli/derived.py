@@ -72,6 +72,8 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "trust": ("model_trust", "decide"),
             "untrust": ("model_trust", "revoke"),
             "trusted": ("model_trust", "list"),
+            "compiled": ("compilations", "get"),
+            "uncompile": ("compilations", "forget"),
             "alias": ("registry", "set_alias"),
             "unalias": ("registry", "delete_alias"),
             "stage": ("registry", "move"),

@@ -76,6 +76,7 @@ def endpoint_bundle(endpoint: EndpointInfo, keys: EndpointKeys | None) -> dict[s
     facts = {
         "state": f"{endpoint.state} {endpoint.reason}".strip(),
         "model": f"{endpoint.model}:{endpoint.model_version}",
+        "served by": str(endpoint.served_by or ""),
         "scoring": endpoint.scoring_uri,
         "API": endpoint.openapi_uri,
     }

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ml_workspace_lab.endpoints.model import (
     EndpointInfo,
     EndpointKeys,
     EndpointState,
+    Engine,
     RegenerateKey,
     RequestSettings,
     ScoreRequest,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.workspace import Workspace
 
-HEALTHY_SECONDS = 60.0
+HEALTHY_SECONDS = 120.0
+"""A first deployment compiles its model, which takes a few seconds of it."""
 
 
 class Endpoint:
@@ -59,14 +61,18 @@ class Endpoint:
         port: int = 0,
         environment_variables: Mapping[str, str] | None = None,
         request_settings: Mapping[str, int] | None = None,
+        engine: Engine = "auto",
+        providers: Sequence[str] = (),
         wait: bool = True,
     ) -> "Endpoint":
         """Serve a model; an endpoint of that name gets the new version without a pause.
 
         `scoring_script` has `init()` and `run(data)`; without one a scikit-learn model is scored
         as it is. The scoring process has `environment_variables` beside its usual ones;
-        `request_settings` are limits by name, see `RequestSettings`. Raises Unavailable with the
-        reason where it does not come up.
+        `request_settings` are limits by name, see `RequestSettings`. With the `engine` `auto` ONNX
+        Runtime answers where a graph of the model was verified and is faster; `native` is the
+        model's own library, `onnx` fails where there is no such graph. `providers` are ONNX
+        Runtime's. Raises Unavailable with the reason where it does not come up.
         """
         script = None
         if scoring_script is not None:
@@ -82,6 +88,8 @@ class Endpoint:
                 python=python,
                 environment_variables=dict(environment_variables or {}),
                 request_settings=convert(dict(request_settings or {}), RequestSettings),
+                engine=engine,
+                providers=[*providers],
             ),
         )
         endpoint = cls(workspace, name, deployed.keys)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.endpoints.model import RequestSettings
+from ml_workspace_lab.endpoints.model import Engine, RequestSettings, ServedBy
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
 
@@ -35,6 +35,8 @@ class Deployment(msgspec.Struct, frozen=True):
     python: str
     variables: dict[str, str] = {}
     request_settings: RequestSettings = RequestSettings()
+    engine: Engine = "auto"
+    providers: list[str] = []
 
 
 class EndpointFolder:
@@ -93,6 +95,23 @@ class GenerationFolder(ProcessFolder):
     @property
     def script(self) -> Path:
         return self.path / "score.py"
+
+    @property
+    def compiled(self) -> Path:
+        """The model as a graph, and the verdict on that."""
+        return self.path / "compiled"
+
+    @property
+    def engine(self) -> Path:
+        """What answers here, since the model was loaded."""
+        return self.path / "engine.json"
+
+    def served_by(self) -> ServedBy | None:
+        """What answers here; None before the model is loaded."""
+        try:
+            return msgspec.json.decode(self.engine.read_bytes(), type=ServedBy)
+        except FileNotFoundError:
+            return None
 
     @property
     def ready(self) -> Path:

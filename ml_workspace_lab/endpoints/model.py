@@ -42,9 +42,39 @@ class RequestSettings(Struct, frozen=True, forbid_unknown_fields=True):
     batching: bool = True
 
 
+Engine = Literal["auto", "native", "onnx"]
+"""What is to answer: `native` is the model's own library, `onnx` ONNX Runtime with a graph that was
+verified against the model, `auto` ONNX Runtime where there is such a graph, or one can be made."""
+
+Provider = Annotated[
+    str, text_like(r"^[A-Za-z0-9]+$(?!\n)", "must be letters and digits", max_length=100)
+]
+"""An execution provider of ONNX Runtime, such as CPUExecutionProvider."""
+
+
+class ServedBy(Struct, frozen=True):
+    """What answers, and why it does. Of ONNX Runtime: the `providers` at work, how many rows its
+    graph was compared with the model on, and the largest difference between two numbers, relative
+    to the greater of the model's own and 1 (None: there were labels alone, which were equal)."""
+
+    engine: Literal["native", "onnxruntime"]
+    reason: str
+    providers: list[str] = field(default_factory=list)
+    rows: int = 0
+    max_difference: float | None = None
+    tolerance: float | None = None
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return f"{self.engine} ({self.reason})"
+        gap = "" if self.max_difference is None else f", max difference {self.max_difference:.2g}"
+        return f"{self.engine} (verified on {self.rows} rows{gap})"
+
+
 class EndpointInfo(Struct, frozen=True):
     """`scoring_uri` takes POST with `Authorization: Bearer KEY`; `environment_variables` are the
-    names of those that the scoring process has beside the usual ones."""
+    names of those that the scoring process has beside the usual ones; `served_by` is what answers,
+    None until the first deployment is ready."""
 
     name: str
     model: str
@@ -62,6 +92,9 @@ class EndpointInfo(Struct, frozen=True):
     tags: dict[str, str]
     environment_variables: list[str]
     request_settings: RequestSettings
+    engine: Engine
+    providers: list[str]
+    served_by: ServedBy | None
 
 
 class EndpointList(Struct, frozen=True):
@@ -70,7 +103,8 @@ class EndpointList(Struct, frozen=True):
 
 class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     """A model version to serve; `scoring_script` is the digest of a script with `init()` and
-    `run(data)`, None to score a scikit-learn model as it is; port 0 takes a free one."""
+    `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
+    Runtime's, in their order, all of which have to be there."""
 
     model: ModelName
     version: Version | None = None
@@ -80,6 +114,8 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     tags: dict[Key, Text] = field(default_factory=dict)
     environment_variables: dict[Variable, Word] = field(default_factory=dict)
     request_settings: RequestSettings = RequestSettings()
+    engine: Engine = "auto"
+    providers: Annotated[list[Provider], Meta(max_length=10)] = field(default_factory=list)
 
 
 class EndpointKeys(Struct, frozen=True):

@@ -178,6 +178,7 @@ class Endpoints(Service):
         if version is None:
             version = self.services.models.get(body.model).latest_version
         self.services.models.version(body.model, version)
+        _check_engine(body)
         if body.python is not None and not os.access(body.python, os.X_OK):
             raise InvalidInput(
                 f"There is no Python interpreter {body.python!r} here.", field="python"
@@ -190,7 +191,25 @@ class Endpoints(Service):
             "tags_json": json.dumps(body.tags),
             "variables_json": json.dumps(body.environment_variables),
             "settings_json": msgspec.json.encode(body.request_settings).decode(),
+            "engine": body.engine,
+            "providers_json": json.dumps(body.providers),
         }
+
+
+def _check_engine(body: DeployEndpoint) -> None:
+    """Raise InvalidInput where what is asked of the engine contradicts itself."""
+    if body.engine == "onnx" and body.scoring_script is not None:
+        raise InvalidInput(
+            "engine: a scoring script loads the model by itself, whatever the engine.",
+            field="engine",
+            hint="Leave out the script, or the engine.",
+        )
+    if body.providers and body.engine != "onnx":
+        raise InvalidInput(
+            "providers: they are ONNX Runtime's, which is not asked for.",
+            field="providers",
+            hint="Give the engine onnx, too.",
+        )
 
 
 def _free_port(wanted: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ml_workspace_lab.endpoints.model import EndpointInfo, EndpointState, RequestSettings
+from ml_workspace_lab.endpoints.model import EndpointInfo, EndpointState, RequestSettings, ServedBy
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Database, Row, Transaction, now
 
@@ -84,6 +84,19 @@ def set_state(database: Database, name: str, state: EndpointState, reason: str) 
         transaction.event("endpoint.state", name, state=state)
 
 
+def set_served_by(database: Database, name: str, generation: int, found: ServedBy) -> None:
+    """Note what answers; nothing where another deployment has been asked for meanwhile."""
+    with database.write() as transaction:
+        transaction.execute(
+            "UPDATE endpoint SET served_json = :found WHERE name = :name"
+            " AND generation = :generation",
+            found=msgspec.json.encode(found).decode(),
+            name=name,
+            generation=generation,
+        )
+        transaction.event("endpoint.engine", name, engine=found.engine)
+
+
 def count_restart(database: Database, name: str) -> None:
     with database.write() as transaction:
         transaction.execute(
@@ -123,6 +136,9 @@ def _wanted(row: Row) -> Wanted:
         tags=json.loads(row["tags_json"]),
         environment_variables=sorted(variables),
         request_settings=msgspec.json.decode(row["settings_json"], type=RequestSettings),
+        engine=row["engine"],
+        providers=json.loads(row["providers_json"]),
+        served_by=_served_by(row["served_json"]),
     )
     return Wanted(
         info,
@@ -132,3 +148,7 @@ def _wanted(row: Row) -> Wanted:
         row["primary_hash"],
         row["secondary_hash"],
     )
+
+
+def _served_by(text: str | None) -> ServedBy | None:
+    return None if text is None else msgspec.json.decode(text, type=ServedBy)

@@ -76,6 +76,7 @@ class Supervisor:
             return
         if not seen.was_ready:
             seen.was_ready, seen.began = True, time.monotonic()
+            self._note_engine(wanted, generation)
         elif seen.age > CALM_SECONDS:
             seen.crashes = 0
         if silent > HANG_SECONDS:
@@ -86,6 +87,7 @@ class Supervisor:
 
     def _crashed(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
         reason = generation.read_error() or f"The scoring process ended: {seen.ending()}."
+        self._note_engine(wanted, generation)
         seen.crashed(generation, generation.ready)
         if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
             self._set_state(wanted, EndpointState.FAILED, self._last_word(reason, generation))
@@ -159,6 +161,8 @@ class Supervisor:
                     shutil.copyfileobj(source, copy, 1 << 20)
             if wanted.info.scoring_script is not None:
                 write_atomic(generation.script, blobs.read(wanted.info.scoring_script))
+            else:
+                self.services.compilations.lay_out(model, generation.compiled)
         deployment = Deployment(
             endpoint=wanted.info.name,
             model=wanted.info.model,
@@ -168,8 +172,22 @@ class Supervisor:
             python=wanted.python or sys.executable,
             variables=wanted.variables,
             request_settings=wanted.info.request_settings,
+            engine=wanted.info.engine,
+            providers=wanted.info.providers,
         )
         write_atomic(generation.deployment, msgspec.json.encode(deployment))
+
+    def _note_engine(self, wanted: Wanted, generation: GenerationFolder) -> None:
+        """Keep what the process found out: which engine answers, and a verdict on the model's graph
+        that wasn't there before."""
+        found = generation.served_by()
+        if found is not None and found != wanted.info.served_by:
+            store.set_served_by(
+                self.services.storage.database, wanted.info.name, wanted.generation, found
+            )
+        self.services.compilations.record(
+            wanted.info.model, wanted.info.model_version, generation.compiled, wanted.info.user
+        )
 
     def _retire_others(self, kept: GenerationFolder) -> bool:
         """The deployments before this one finish what they have accepted, and go. Returns whether

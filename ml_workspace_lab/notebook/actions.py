@@ -113,6 +113,7 @@ class Session:
             model,
             scoring_script=script,
             port=options.port,
+            engine=options.engine,
         )
 
     def _run(self, run_id: str | None) -> Run:

@@ -82,6 +82,9 @@ def deploy_parser() -> Parser:
     parser.add_argument("--script", help="scoring script with init() and run(data)")
     parser.add_argument("--sample", help="JSON that run() is tried with first")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument(
+        "--engine", default="auto", help="auto, native (the model's library) or onnx"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     return parser
 

@@ -19,6 +19,8 @@ _USERS = (
      " JOIN logged_model m ON m.id = f.logged_model"),
     "SELECT digest, path AS user FROM trace_file",
     "SELECT scoring_script AS digest, name AS user FROM endpoint WHERE scoring_script IS NOT NULL",
+    ("SELECT c.onnx AS digest, m.name || ':' || c.version || ' as a graph' AS user"
+     " FROM model_compilation c JOIN model m ON m.id = c.model WHERE c.onnx IS NOT NULL"),
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ NAMING = (
     ("logged_model_file", "digest"),
     ("trace_file", "digest"),
     ("endpoint", "scoring_script"),
+    ("model_compilation", "onnx"),
     ("run_environment", "digest"),
 )
 """Columns that name contents; models and snapshots have lists of them."""

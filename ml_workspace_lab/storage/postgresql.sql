@@ -73,6 +73,9 @@ CREATE TABLE endpoint (
   updated BIGINT NOT NULL,
   variables_json TEXT DEFAULT '{}' NOT NULL,
   settings_json TEXT DEFAULT '{}' NOT NULL,
+  engine TEXT DEFAULT 'auto' NOT NULL,
+  providers_json TEXT DEFAULT '[]' NOT NULL,
+  served_json TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
 );
@@ -242,6 +245,20 @@ CREATE TABLE model_alias (
   PRIMARY KEY (model, alias),
   FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
 );
+
+CREATE TABLE model_compilation (
+  model BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  content TEXT NOT NULL,
+  onnx TEXT,
+  verdict_json TEXT NOT NULL,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
+CREATE INDEX model_compilation_content ON model_compilation (content);
 
 CREATE TABLE model_trust (
   model BIGINT NOT NULL,

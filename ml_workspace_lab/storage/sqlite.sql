@@ -73,6 +73,9 @@ CREATE TABLE endpoint (
   updated INTEGER NOT NULL,
   variables_json TEXT DEFAULT '{}' NOT NULL,
   settings_json TEXT DEFAULT '{}' NOT NULL,
+  engine TEXT DEFAULT 'auto' NOT NULL,
+  providers_json TEXT DEFAULT '[]' NOT NULL,
+  served_json TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
 );
@@ -241,6 +244,20 @@ CREATE TABLE model_alias (
   PRIMARY KEY (model, alias),
   FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
 );
+
+CREATE TABLE model_compilation (
+  model INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  content TEXT NOT NULL,
+  onnx TEXT,
+  verdict_json TEXT NOT NULL,
+  user TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
+CREATE INDEX model_compilation_content ON model_compilation (content);
 
 CREATE TABLE model_trust (
   model INTEGER NOT NULL,

@@ -2007,6 +2007,25 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/models/{name}/versions/{version}/compilation': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What is known of the version's graph, or of that of a version with the same files. */
+    get: operations['compilations.get'];
+    /** Keep what was found of this version: endpoints are served by its graph from their next */
+    put: operations['compilations.keep'];
+    post?: never;
+    /** Forget it, so that the next deployment compiles anew. Raises NotFound. */
+    delete: operations['compilations.forget'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/experiments/{experiment}/traces': {
     parameters: {
       query?: never;
@@ -2699,6 +2718,20 @@ export interface components {
       differs: boolean;
     };
     /**
+     * Compilation
+     * @description What is known of a version's graph: `onnx` is its SHA-256, None where none may stand for the
+     *         model; `content` that of the list of the version's files, for which it holds.
+     */
+    Compilation: {
+      name: string;
+      version: number;
+      content: string;
+      onnx: string | null;
+      verdict: components['schemas']['Verdict'];
+      created: number;
+      user: string;
+    };
+    /**
      * ComputeInfo
      * @description A place where runs execute, as the workspace's records have it; its engine is not asked.
      *
@@ -2982,7 +3015,8 @@ export interface components {
     /**
      * DeployEndpoint
      * @description A model version to serve; `scoring_script` is the digest of a script with `init()` and
-     *         `run(data)`, None to score a scikit-learn model as it is; port 0 takes a free one.
+     *         `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
+     *         Runtime's, in their order, all of which have to be there.
      */
     DeployEndpoint: {
       model: string;
@@ -3012,6 +3046,13 @@ export interface components {
        *     }
        */
       request_settings: components['schemas']['RequestSettings'];
+      /**
+       * @default auto
+       * @enum {unknown}
+       */
+      engine: 'auto' | 'native' | 'onnx';
+      /** @default [] */
+      providers: string[];
     };
     /**
      * DeployedEndpoint
@@ -3043,7 +3084,8 @@ export interface components {
     /**
      * EndpointInfo
      * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`; `environment_variables` are the
-     *         names of those that the scoring process has beside the usual ones.
+     *         names of those that the scoring process has beside the usual ones; `served_by` is what answers,
+     *         None until the first deployment is ready.
      */
     EndpointInfo: {
       name: string;
@@ -3064,6 +3106,10 @@ export interface components {
       };
       environment_variables: string[];
       request_settings: components['schemas']['RequestSettings'];
+      /** @enum {unknown} */
+      engine: 'auto' | 'native' | 'onnx';
+      providers: string[];
+      served_by: components['schemas']['ServedBy'] | null;
     };
     /**
      * EndpointKeys
@@ -3387,6 +3433,17 @@ export interface components {
      */
     JournalMark: {
       records: number;
+    };
+    /**
+     * KeepCompilation
+     * @description What a process of the caller's found of a version with that `content`; the graph has been
+     *         put before.
+     */
+    KeepCompilation: {
+      content: string;
+      verdict: components['schemas']['Verdict'];
+      /** @default null */
+      onnx: string | null;
     };
     /**
      * Kept
@@ -4515,6 +4572,25 @@ export interface components {
       /** @default null */
       after: string | null;
     };
+    /**
+     * ServedBy
+     * @description What answers, and why it does. Of ONNX Runtime: the `providers` at work, how many rows its
+     *         graph was compared with the model on, and the largest difference between two numbers, relative
+     *         to the greater of the model's own and 1 (None: there were labels alone, which were equal).
+     */
+    ServedBy: {
+      /** @enum {unknown} */
+      engine: 'native' | 'onnxruntime';
+      reason: string;
+      /** @default [] */
+      providers: string[];
+      /** @default 0 */
+      rows: number;
+      /** @default null */
+      max_difference: number | null;
+      /** @default null */
+      tolerance: number | null;
+    };
     /** SetAlias */
     SetAlias: {
       version: number;
@@ -4644,6 +4720,15 @@ export interface components {
      */
     SpanList: {
       items: string[];
+    };
+    /**
+     * Speed
+     * @description Microseconds that rows take, the median of many calls: in the model's own library, and in
+     *         ONNX Runtime.
+     */
+    Speed: {
+      native: number;
+      onnx: number;
     };
     /**
      * StagedFile
@@ -5161,6 +5246,35 @@ export interface components {
       after: string | null;
     };
     /**
+     * Verdict
+     * @description Whether the graph may stand for the model, and why (not).
+     *
+     *         `rows` are those that both were put to, with equal labels; `max_difference` is the largest
+     *         between two numbers, relative to the greater of the model's own and 1 (None where the model
+     *         gives no numbers), `tolerance` how much it might be. `one_row` and `batch`, of 256 rows, say how
+     *         long each took. `packages` are the libraries and their versions that it holds for.
+     */
+    Verdict: {
+      kept: boolean;
+      reason: string;
+      /** @default 0 */
+      rows: number;
+      /** @default null */
+      max_difference: number | null;
+      /** @default 0.0001 */
+      tolerance: number;
+      /** @default  */
+      precision: string;
+      /** @default null */
+      one_row: components['schemas']['Speed'] | null;
+      /** @default null */
+      batch: components['schemas']['Speed'] | null;
+      /** @default {} */
+      packages: {
+        [key: string]: string;
+      };
+    };
+    /**
      * Webhook
      * @description An address and what it is told of. Its secret is never shown again.
      */
@@ -5252,6 +5366,7 @@ export type CollectedBuilds = components['schemas']['CollectedBuilds'];
 export type CommandJob = components['schemas']['CommandJob'];
 export type CompareRuns = components['schemas']['CompareRuns'];
 export type ComparedRow = components['schemas']['ComparedRow'];
+export type Compilation = components['schemas']['Compilation'];
 export type ComputeInfo = components['schemas']['ComputeInfo'];
 export type ComputeKind = components['schemas']['ComputeKind'];
 export type ComputeKindList = components['schemas']['ComputeKindList'];
@@ -5303,6 +5418,7 @@ export type InstanceInfo = components['schemas']['InstanceInfo'];
 export type InstanceList = components['schemas']['InstanceList'];
 export type InstanceState = components['schemas']['InstanceState'];
 export type JournalMark = components['schemas']['JournalMark'];
+export type KeepCompilation = components['schemas']['KeepCompilation'];
 export type Kept = components['schemas']['Kept'];
 export type KeptContents = components['schemas']['KeptContents'];
 export type KernelEnvironment = components['schemas']['KernelEnvironment'];
@@ -5391,6 +5507,7 @@ export type SearchLoggedModels = components['schemas']['SearchLoggedModels'];
 export type SearchModels = components['schemas']['SearchModels'];
 export type SearchRuns = components['schemas']['SearchRuns'];
 export type SearchTraces = components['schemas']['SearchTraces'];
+export type ServedBy = components['schemas']['ServedBy'];
 export type SetAlias = components['schemas']['SetAlias'];
 export type SetStage = components['schemas']['SetStage'];
 export type SetupScript = components['schemas']['SetupScript'];
@@ -5403,6 +5520,7 @@ export type SnapshotUse = components['schemas']['SnapshotUse'];
 export type SnapshotUses = components['schemas']['SnapshotUses'];
 export type Span = components['schemas']['Span'];
 export type SpanList = components['schemas']['SpanList'];
+export type Speed = components['schemas']['Speed'];
 export type StagedFile = components['schemas']['StagedFile'];
 export type Staging = components['schemas']['Staging'];
 export type StartRun = components['schemas']['StartRun'];
@@ -5437,6 +5555,7 @@ export type UpdateTrace = components['schemas']['UpdateTrace'];
 export type UpdateWebhook = components['schemas']['UpdateWebhook'];
 export type UploadState = components['schemas']['UploadState'];
 export type ValueChange = components['schemas']['ValueChange'];
+export type Verdict = components['schemas']['Verdict'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookList = components['schemas']['WebhookList'];
 export type WorkspaceInfo = components['schemas']['WorkspaceInfo'];
@@ -10440,6 +10559,106 @@ export interface operations {
     };
   };
   'model_trust.revoke': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'compilations.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Compilation'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'compilations.keep': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['KeepCompilation'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Compilation'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'compilations.forget': {
     parameters: {
       query?: never;
       header?: never;

@@ -42,7 +42,7 @@ class Predictor:
     def matrix(self, rows: list[list[Any]]) -> Any:
         """Rows as the model takes them: a data frame where it knows columns, else an array."""
         try:
-            return as_matrix(rows, self.model.names)
+            return as_matrix(rows, self.model.names if self.model.wants_frame else [])
         except ValueError as error:
             raise BadInput(str(error)) from None
 

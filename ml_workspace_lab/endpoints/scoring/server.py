@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
+from ml_workspace_lab.endpoints.scoring import engines
 from ml_workspace_lab.endpoints.scoring.front import Front, run
 from ml_workspace_lab.endpoints.scoring.handover import Handover, listen
 from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
 from ml_workspace_lab.endpoints.scoring.pages import Served
-from ml_workspace_lab.endpoints.scoring.scorer import Scorer, load
+from ml_workspace_lab.endpoints.scoring.scorer import Scorer
 from ml_workspace_lab.endpoints.scoring.settings import Settings
 from ml_workspace_lab.supervision import Presence
 
@@ -37,10 +38,9 @@ def main(path: Path) -> int:
         return _fail(folder, f"Port {deployment.port} can't be used: {why}.")
     handover = Handover(listening)
     os.environ["SERVICE_NAME"] = deployment.endpoint
-    script = folder.script if deployment.has_script else None
     try:
         settings = Settings.read(os.environ, deployment.request_settings)
-        scorer = load(folder.model, script, deployment.model)
+        scorer = engines.load(folder, deployment)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")

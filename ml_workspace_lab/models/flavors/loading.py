@@ -4,8 +4,8 @@ scores, or its user, does it."""
 import importlib
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,20 @@ from ml_workspace_lab.models import inspection
 from ml_workspace_lab.models.described import MLMODEL
 from ml_workspace_lab.models.flavors.saving import REVIEWED
 
+ONNX = "onnx"
+
 
 @dataclass
 class Loaded:
     """A model that answers rows (a data frame, or an array), the names of its columns (none where
-    it goes by their places) and how many they are (None where that is not known)."""
+    it goes by their places), how many they are (None where that is not known), the object that
+    answers, and whether it wants a data frame where its columns have names."""
 
     predict: Callable[[Any], Any]
     names: list[str]
     count: int | None
+    model: Any = None
+    wants_frame: bool = True
 
 
 def find(folder: Path) -> Path | None:
@@ -32,17 +37,41 @@ def find(folder: Path) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def load(folder: Path) -> Loaded:
-    """The model of a folder with an MLmodel file. Raises InvalidInput where the file can't be read
-    or speaks of no flavor that is known here, ImportError where a library is missing."""
+def load(folder: Path, providers: Sequence[str] = ()) -> Loaded:
+    """The model of a folder with an MLmodel file; `providers` are what ONNX Runtime is to execute a
+    graph with, by default the processor. Raises InvalidInput where the file can't be read or speaks
+    of no flavor that is known here, ImportError where a library is missing."""
     described = _described(folder)
+    flavor, options = _flavor(described)
+    if flavor == ONNX:
+        graph = open_graph(_file(folder, _option(options, "data")), providers)
+        names, count = _inputs(described, graph.model)
+        return graph if count is None else replace(graph, names=names, count=count)
+    model = _READERS[flavor](folder, options)
+    names, count = _inputs(described, model)
+    return Loaded(getattr(model, "predict", model), names, count, model)
+
+
+def open_graph(path: Path, providers: Sequence[str] = ()) -> Loaded:
+    """An ONNX graph by itself."""
+    from ml_workspace_lab.models.compiled.graph import CPU, Graph
+
+    graph = Graph.open(path, providers or [CPU])
+    return Loaded(graph.predict, graph.names, graph.count, graph, wants_frame=False)
+
+
+def is_graph(folder: Path) -> bool:
+    """Whether the model of a folder was registered as an ONNX graph. Raises as `load` does."""
+    return _flavor(_described(folder))[0] == ONNX
+
+
+def _flavor(described: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The flavor that the model is loaded by, and what MLmodel says of it."""
     flavors = described["flavors"]
-    for flavor, read in _READERS.items():
+    for flavor in _ORDER:
         if isinstance(options := flavors.get(flavor), dict):
-            model = read(folder, options)
-            names, count = _inputs(described, model)
-            return Loaded(getattr(model, "predict", model), names, count)
-    known = ", ".join(sorted(_READERS))
+            return flavor, options
+    known = ", ".join(sorted(_ORDER))
     told = ", ".join(sorted(flavors))
     raise InvalidInput(
         f"The model is of the flavors {told}; here {known} are known.",
@@ -159,22 +188,6 @@ def _statsmodels(folder: Path, options: dict[str, Any]) -> Any:
     return _pickled(folder, _file(folder, _option(options, "data")), "pickle")
 
 
-def _onnx(folder: Path, options: dict[str, Any]) -> Any:
-    import os
-
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import numpy as np
-    import onnxruntime
-
-    path = _file(folder, _option(options, "data"))
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    [given] = session.get_inputs()
-    kinds = {"tensor(float)": "f4", "tensor(double)": "f8", "tensor(int64)": "i8"}
-    kind = kinds.get(given.type)
-    output = session.get_outputs()[0].name
-    return lambda rows: session.run([output], {given.name: np.asarray(rows, kind)})[0]
-
-
 def _keras(folder: Path, options: dict[str, Any]) -> Any:
     import os
 
@@ -205,7 +218,8 @@ _READERS: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
     "lightgbm": _lightgbm,
     "catboost": _catboost,
     "statsmodels": _statsmodels,
-    "onnx": _onnx,
     "keras": _keras,
     "python_function": _function,
 }
+_ORDER = (*(name for name in _READERS if name != "python_function"), ONNX, "python_function")
+"""The last one is what every folder has; the others are more to the point."""

@@ -6,6 +6,7 @@ so that opening a workspace needs the standard library alone; a test holds the t
 
 from ml_workspace_lab.storage.schema import (
     attempts,
+    compilations,
     contents,
     environments,
     instances,
@@ -20,6 +21,7 @@ from ml_workspace_lab.storage.schema.columns import metadata
 
 __all__ = [
     "attempts",
+    "compilations",
     "contents",
     "environments",
     "instances",

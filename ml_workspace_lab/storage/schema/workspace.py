@@ -39,6 +39,9 @@ Table(
     time_("updated"),
     text("variables_json", "{}"),
     text("settings_json", "{}"),
+    text("engine", "auto"),
+    text("providers_json", "[]"),
+    Column("served_json", Text),
 )
 
 Table(
