@@ -60,8 +60,8 @@ class InvocationsPage(ScoringPage):
     def rows(self, body: bytes | bytearray) -> list[list[Any]] | None:
         assert self._rower is not None
         found = quick_rows(body, ("instances", "inputs"))
-        if found is not None:
-            return self._rower.rows(found)
+        if found is not None and self._rower.fit(found):
+            return found
         given = _given(self._rower, parsed(bytes(body)))
         return given if isinstance(given, list) else None
 

@@ -39,6 +39,11 @@ class Predictor:
         except ValueError as error:
             raise BadInput(str(error)) from None
 
+    def fit(self, rows: list[list[Any]]) -> bool:
+        """Whether there are rows, each with as many values as the model takes."""
+        count = self.model.count
+        return bool(rows) and all(count is None or len(row) == count for row in rows)
+
     def matrix(self, rows: list[list[Any]]) -> Any:
         """Rows as the model takes them: a data frame where it knows columns, else an array."""
         try:

@@ -17,6 +17,7 @@ from ml_workspace_lab.endpoints.scoring.turns import Busy, TimedOut, Turns
 MAX_READ_AT_ONCE = 16 * 1024
 """A longer body is read in the thread."""
 _JSON = (b"", b"application/json")
+_WRAPPERS = ("", *WRAPPERS)
 SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 
 
@@ -134,8 +135,10 @@ class ScorePage(ScoringPage):
 
     def rows(self, body: bytes | bytearray) -> list[list[Any]] | None:
         assert self._rower is not None
-        found = quick_rows(body, ("", *WRAPPERS))
-        return self._rower.rows(parsed(bytes(body)) if found is None else found)
+        found = quick_rows(body, _WRAPPERS)
+        if found is not None and self._rower.fit(found):
+            return found
+        return self._rower.rows(parsed(bytes(body)))
 
     def shown(self, predictions: Any) -> Any:
         return predictions

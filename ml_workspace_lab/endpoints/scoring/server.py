@@ -1,6 +1,7 @@
 """A scoring process: loads the model, answers on loopback, leaves when it is told or orphaned."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -44,6 +45,8 @@ def main(path: Path) -> int:
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
+    gc.collect()
+    gc.freeze()  # What libraries and model are made of stays: no collection need look at it.
     finished = run(_serve(folder, deployment, scorer, settings, presence, listening, handover))
     if not presence.is_in_place():
         folder.end()  # Nobody else is left to end what it started.

@@ -5,6 +5,7 @@ is written.
 """
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -59,6 +60,8 @@ def main() -> int:
     except BaseException:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return 1
+    gc.collect()
+    gc.freeze()
     finished = run(_serve(told, scorer, keys, settings, port))
     if not finished:
         sys.stdout.flush()
