@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -181,10 +182,13 @@ class Turns:
     def _settle(self, jobs: Sequence[Job], outcomes: list[Outcome], milliseconds: float) -> None:
         self._last_ms = milliseconds
         for job, (done, error) in zip(jobs, outcomes, strict=True):
-            if error is None:
-                job.settle(done, milliseconds)
-            else:
-                job.fail(error)
+            try:
+                if error is None:
+                    job.settle(done, milliseconds)
+                else:
+                    job.fail(error)
+            except Exception:  # noqa: BLE001 - the others are to be answered all the same
+                traceback.print_exc()
 
     def _give_up(self) -> None:
         """Those who wait get another thread; this one ends at its next step in Python. Of several
