@@ -25,6 +25,7 @@ from ml_workspace_lab.storage.journal import JournalWriter
 API_PATH = "/ml-workspace-lab/api/v1"
 TIMEOUT = 60.0
 HEARTBEAT_SECONDS = 5.0
+FIRST_HEARTBEAT_SECONDS = 0.05
 
 
 def _encode(body: msgspec.Struct) -> bytes:
@@ -193,10 +194,14 @@ class Heartbeat:
         self._over.set()
 
     def _beat(self, connection: RemoteConnection, run_id: str) -> None:
-        while not self._over.wait(HEARTBEAT_SECONDS):
+        # At once as soon as the run is there: a process that dies in its first seconds is missed.
+        pause = FIRST_HEARTBEAT_SECONDS
+        while not self._over.wait(pause):
+            pause = min(2 * pause, HEARTBEAT_SECONDS)
             # A server that is away for a while, or a run that has ended, is no fault of the work.
             with suppress(WorkspaceError):
                 connection.runs.heartbeat(run_id)
+                pause = HEARTBEAT_SECONDS
 
 
 def _is_readable(connected: socket.socket) -> bool:

@@ -129,7 +129,14 @@ def _pixels(array: Any) -> bytes:
 
 def _png(image: Any) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "png")
+    try:
+        image.save(buffer, "png")
+    except OSError as error:  # CMYK, say
+        raise InvalidInput(
+            f"plot: an image of mode {image.mode} is no PNG: {error}.",
+            field="plot",
+            hint="Convert it: image.convert('RGB').",
+        ) from None
     return buffer.getvalue()
 
 

@@ -87,9 +87,13 @@ def _column_name(name: Any) -> str:
 
 def _cells(name: str, values: Any) -> list[Scalar]:
     items = sequence(values, f"value.{name}")
-    return [scalar(_present(item), f"value.{name}") for item in items]
+    # In a column of text or of anything NaN is pandas' sign for nothing; in one of numbers a value.
+    numbers = getattr(getattr(values, "dtype", None), "kind", "") != "O"
+    return [scalar(_present(item, numbers), f"value.{name}") for item in items]
 
 
-def _present(item: Any) -> Any:
+def _present(item: Any, numbers: bool) -> Any:
     """None in place of pandas' own signs for what is missing."""
-    return None if type(item).__name__ in ("NAType", "NaTType") else item
+    if type(item).__name__ in ("NAType", "NaTType"):
+        return None
+    return item if numbers or not isinstance(item, float) or item == item else None

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import msgspec
 from msgspec import Meta
@@ -42,6 +42,10 @@ from ml_workspace_lab.storage.journal import (
 )
 from ml_workspace_lab.storage.journal_reader import Batch
 
+if TYPE_CHECKING:
+    from ml_workspace_lab.services import Services
+    from ml_workspace_lab.storage.storage import Storage
+
 MIB = 1024 * 1024
 JournalName = Annotated[
     str, text_like(r"^[uw][0-9]{1,10}-[0-9a-f]{8}$(?!\n)", "is not the name of a journal")
@@ -51,6 +55,11 @@ PointCount = Annotated[int, Meta(ge=4, le=100_000)]
 
 class Metrics(Service):
     """Named values over steps."""
+
+    def __init__(self, storage: "Storage", services: "Services") -> None:
+        super().__init__(storage, services)
+        self._folded: dict[str, dict[str, int]] = {}
+        """How many records of each journal of a run were in the store when it was last folded."""
 
     @operation("GET", "/runs/{run_id}/metrics", action="experiments/runs/read")
     def get(self, run_id: RunId, name: Key | None = None) -> MetricSeriesList:
@@ -223,6 +232,7 @@ class Metrics(Service):
     def fold_grown(self, run_id: str) -> bool:
         """Fold where there is news since this was last asked; whether there was."""
         if not self.storage.has_metrics(run_id):
+            self._folded.pop(run_id, None)
             return False
         folder = self.storage.run(run_id).metrics
         if not journal_reader.has_grown(folder, self._folded.get(run_id, {})):
@@ -250,12 +260,6 @@ class Metrics(Service):
                 self.fold_grown(run_id)
         run = run_store.row_of(self.storage.database, run_id)
         return series_store.last_step(self.storage.database, run["id"], name)
-
-    @property
-    def _folded(self) -> dict[str, dict[str, int]]:
-        """How many records of each journal of a run were in the store when it was last folded."""
-        found: dict[str, dict[str, int]] = self.__dict__.setdefault("_marks", {})
-        return found
 
     @contextmanager
     def _history(self, run_id: str) -> Iterator[History]:

@@ -12,9 +12,11 @@ from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 EXPERIMENTS = """
 SELECT e.*,
     (SELECT max(created) FROM run WHERE experiment = e.id AND deleted IS NULL) AS last_run,
-    (SELECT count(*) FROM run
-        WHERE ended IS NULL AND coalesce(deleted, 0) = 0 AND +experiment = e.id) AS active_runs
-FROM experiment e
+    coalesce(a.runs, 0) AS active_runs
+FROM experiment e LEFT JOIN (
+    SELECT experiment, count(*) AS runs FROM run
+    WHERE ended IS NULL AND coalesce(deleted, 0) = 0 GROUP BY experiment
+) a ON a.experiment = e.id
 """
 
 _VIEWS: dict[View, str] = {

@@ -158,9 +158,10 @@ def needed(queries: Queries, uid: str) -> str:
 
 
 def contents(queries: Queries, run: Row) -> list[str]:
-    """The contents that a run and the models that it logged name."""
+    """The contents that a run, its environment and the models that it logged name."""
     rows = queries.all(
         "SELECT digest FROM artifact WHERE run = :run UNION"
+        " SELECT digest FROM run_environment WHERE run = :run AND digest IS NOT NULL UNION"
         " SELECT f.digest FROM logged_model_file f JOIN logged_model l ON l.id = f.logged_model"
         " WHERE l.run = :uid",
         run=run["id"],

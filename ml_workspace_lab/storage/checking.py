@@ -18,6 +18,8 @@ _USERS = (
     ("SELECT f.digest, m.uid || '/' || f.path AS user FROM logged_model_file f"
      " JOIN logged_model m ON m.id = f.logged_model"),
     "SELECT digest, path AS user FROM trace_file",
+    ("SELECT x.digest, r.uid || ', its environment' AS user FROM run_environment x"
+     " JOIN run r ON r.id = x.run WHERE x.digest IS NOT NULL"),
     "SELECT scoring_script AS digest, name AS user FROM endpoint WHERE scoring_script IS NOT NULL",
     ("SELECT c.onnx AS digest, m.name || ':' || c.version || ' as a graph' AS user"
      " FROM model_compilation c JOIN model m ON m.id = c.model WHERE c.onnx IS NOT NULL"),

@@ -205,6 +205,7 @@ class JournalWriter:
         self.close()
         self.release(self._begin)
         self._names_path.unlink(missing_ok=True)
+        leave(self.folder)
 
     def forget_parents(self) -> None:
         """In the child of a fork: two processes must not append to one journal. The child's own is
@@ -225,9 +226,7 @@ class JournalWriter:
         name = f"{self._kind}{os.getpid()}-{os.urandom(4).hex()}"
         path = self.folder / f"{name}.keys"
         with disk_errors():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            names = os.open(path, flags, 0o600)
+            names = _created(path)
         # Held for as long as the process lives: who reads knows whether more may come.
         fcntl.flock(names, fcntl.LOCK_EX)
         if self._names >= 0:
@@ -307,6 +306,20 @@ class JournalWriter:
             self._named, self._names_size = number + 1, end
             self._naming = None
             self._last_step.append(-1 if self.begins_series else None)
+
+
+def leave(folder: Path) -> None:
+    """Take the folder away with its last journal: who asks for those of many runs asks quickly."""
+    with suppress(OSError):  # there are others
+        folder.rmdir()
+
+
+def _created(path: Path) -> int:
+    """A new file and its folder, open for writing."""
+    while True:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another journal's end took the folder away in between
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def _double(value: Any) -> float:

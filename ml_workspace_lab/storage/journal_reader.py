@@ -12,6 +12,7 @@ from ml_workspace_lab.storage.journal import (
     MARK,
     RECORD,
     SEGMENT,
+    leave,
     segment_records,
 )
 
@@ -97,6 +98,7 @@ def remove(folder: Path, journal: str) -> None:
     for index in list(_indices(folder, journal)):
         (folder / f"{journal}.{index}").unlink(missing_ok=True)
     (folder / f"{journal}.keys").unlink(missing_ok=True)
+    leave(folder)
 
 
 def _indices(folder: Path, journal: str) -> Iterator[int]:
@@ -105,9 +107,7 @@ def _indices(folder: Path, journal: str) -> Iterator[int]:
 
 
 def _begin(index: int) -> int:
-    return sum(segment_records(i) for i in range(min(index, 2))) + max(
-        0, index - 2
-    ) * segment_records(2)
+    return segment_records(0) + (index - 1) * segment_records(1) if index else 0
 
 
 def _count(parts: list[bytes]) -> int:

@@ -29,6 +29,10 @@ class Storage:
     def run(self, run_id: str) -> "RunFolder":
         return RunFolder(self.root / "runs" / run_id)
 
+    def has_folder(self, run_id: str) -> bool:
+        """Whether there is anything of the run's in files: as quickly."""
+        return os.path.isdir(f"{self.root}/runs/{run_id}")  # noqa: PTH112
+
     def has_metrics(self, run_id: str) -> bool:
         """Whether there may be journals of the run: quickly, since it is asked of whole pages."""
         return os.path.isdir(f"{self.root}/runs/{run_id}/metrics")  # noqa: PTH112

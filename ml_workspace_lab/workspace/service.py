@@ -5,7 +5,7 @@ from pathlib import Path
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Offset
 from ml_workspace_lab.storage import journal_reader
-from ml_workspace_lab.storage.storage import RunFolder
+from ml_workspace_lab.storage.storage import Storage
 from ml_workspace_lab.workspace import store
 from ml_workspace_lab.workspace.model import Diagnosis, EventBatch, LiveRun, WorkspaceInfo
 
@@ -39,13 +39,14 @@ class Events(Service):
         if after is None:
             after = store.last_event(self.storage)
         events = store.events(self.storage, after, EVENTS_AT_ONCE)
-        live = [
-            _live(run_id, self.storage.run(run_id)) for run_id in store.active_runs(self.storage)
-        ]
+        live = [_live(run_id, self.storage) for run_id in store.active_runs(self.storage)]
         return EventBatch(events, live, events[-1].id if events else after)
 
 
-def _live(run_id: str, folder: RunFolder) -> LiveRun:
+def _live(run_id: str, storage: Storage) -> LiveRun:
+    if not storage.has_folder(run_id):  # as most of those that clients never end
+        return LiveRun(run_id, 0, 0, 0)
+    folder = storage.run(run_id)
     return LiveRun(
         run_id=run_id,
         metric_bytes=journal_reader.size(folder.metrics),

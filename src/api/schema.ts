@@ -2712,7 +2712,7 @@ export interface components {
      */
     ComparedRow: {
       /** @enum {unknown} */
-      kind: 'attribute' | 'metric' | 'param' | 'tag';
+      kind: 'attribute' | 'metric' | 'param' | 'property' | 'tag';
       name: string;
       values: (boolean | number | string | null)[];
       differs: boolean;

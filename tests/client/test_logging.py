@@ -196,6 +196,7 @@ def test_an_array_is_kept_as_the_picture_it_is(run: Run, plot: Any, shown: Any) 
         (np.full((2, 2), math.nan), "no brightness"),
         (np.full((2, 2), "a"), "no brightness"),
         ([[1]], "list can't be saved"),
+        (Image.new("CMYK", (3, 3)), "no PNG"),
     ],
 )
 def test_what_is_no_picture_is_refused(run: Run, plot: Any, reason: str) -> None:

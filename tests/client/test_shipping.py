@@ -1,6 +1,7 @@
 """Metrics of a run whose workspace is on a server: kept here until the server has them."""
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -54,6 +55,16 @@ for step in range(10_000, 20_000):
     run.log("m", step, step)
 os.kill(os.getpid(), 9)
 """
+
+
+def test_a_process_that_dies_at_once_is_missed_too(served: Server, ws: Workspace) -> None:
+    run = served.connect().experiment("short").start_logging()
+    heard = Path(ws.location) / "runs" / run.id / "heartbeat"
+    eventually(heard.exists, 4)  # and not only when the first pause is over
+    then = heard.stat().st_mtime - 60  # as after a minute of silence
+    os.utime(heard, (then, then))
+    assert ws.run(run.id).get_status() is RunState.NOT_RESPONDING
+    run.complete()
 
 
 def test_what_a_killed_process_left_is_sent_by_the_next_command(

@@ -19,7 +19,9 @@ def test_a_data_frame_is_kept_with_what_is_missing_in_it() -> None:
             "born": pd.array([1815, None], dtype="Int64"),
             "score": [0.5, math.inf],
             "when": pd.to_datetime(["2026-01-02", None]),
-            "kind": pd.Categorical(["x", "y"]),
+            "kind": pd.Categorical(["x", None]),
+            "any": pd.Series(["x", math.nan], dtype=object),
+            "gap": [0.5, math.nan],
         }
     )
     kept = json.loads(table(frame, "people"))
@@ -27,7 +29,10 @@ def test_a_data_frame_is_kept_with_what_is_missing_in_it() -> None:
     assert kept["columns"]["born"] == [1815, None]
     assert kept["columns"]["score"] == [0.5, "Infinity"]
     assert kept["columns"]["when"] == ["2026-01-02T00:00:00", None]
-    assert kept["columns"]["kind"] == ["x", "y"]
+    assert kept["columns"]["name"] == ["Ada", None]
+    assert kept["columns"]["kind"] == ["x", None]
+    assert kept["columns"]["any"] == ["x", None]
+    assert kept["columns"]["gap"] == [0.5, "NaN"], "in numbers it is a value"
 
 
 def test_an_index_that_says_something_is_a_column() -> None:

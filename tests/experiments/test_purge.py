@@ -12,10 +12,13 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.environments.model import RecordRunEnvironment
+from ml_workspace_lab.environments.record import EnvironmentRecord
 from ml_workspace_lab.errors import Conflict, NotFound
 from ml_workspace_lab.experiments.model import StartRun
 from ml_workspace_lab.experiments.trash import Purge, PurgeResult
 from ml_workspace_lab.models.model import RegisterModel
+from ml_workspace_lab.storage.checking import check
 from ml_workspace_lab.storage.gc import NAMING
 from ml_workspace_lab.storage.schema import metadata
 from tests.experiments.trash_support import made, names, purge, put, storage, used
@@ -37,6 +40,21 @@ def test_a_purge_frees_what_it_says(ws: Workspace) -> None:
     assert ws.connection.artifacts.get(stays.id, "both").read() == b"b" * 30_000
     assert ws.connection.events.list(0).events[-1].kind == "run.purged"
     assert purge(ws).runs == 0
+
+
+def test_the_record_of_a_runs_environment_goes_with_it(ws: Workspace) -> None:
+    run = made(ws, "a")
+    record = EnvironmentRecord("3.12", "CPython", "python", "/", "Linux", [])
+    ws.connection.environments.record(run.id, RecordRunEnvironment(record))
+    digest = ws.connection.environments.of_run(run.id).digest
+    file = storage(ws).blobs.path(digest)
+    file.rename(aside := storage(ws).temporary / "aside")
+    (missing,) = check(storage(ws)).items
+    assert (missing.digest, missing.used_by) == (digest, [f"{run.id}, its environment"])
+    aside.rename(file)
+    ws.connection.runs.delete(run.id)
+    assert purge(ws).bytes > 0
+    assert not file.exists()
 
 
 def test_rows_of_a_purged_run_are_gone_and_the_database_is_smaller(ws: Workspace) -> None:

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -139,7 +140,7 @@ def test_segments_that_are_kept_elsewhere_go_and_the_rest_stays(tmp_path: Path) 
     assert batch.first == FIRST_SEGMENT
     assert journal_reader.size(tmp_path) == writer.count
     writer.remove()
-    assert list(tmp_path.iterdir()) == []
+    assert not tmp_path.exists()
 
 
 def test_a_closed_journal_and_one_whose_folder_is_gone_take_no_more(tmp_path: Path) -> None:
@@ -198,3 +199,31 @@ def test_a_clock_that_is_put_back_keeps_the_order(
     for value in (1.0, 2.0, 3.0):
         writer.append("loss", value)
     assert [point.time for point in read_points(tmp_path)] == [5000, 5000, 6000]
+
+
+def test_the_folder_goes_with_the_last_journal_and_comes_again(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    first, second = JournalWriter(folder), JournalWriter(folder)
+    first.append("m", 1.0)
+    first.remove()
+    assert folder.exists(), "another journal is there"
+    second.remove()
+    assert not folder.exists()
+    third = JournalWriter(folder)
+    third.append("m", 2.0)
+    assert journal_reader.read(folder, third.name, 0, 10).names == ["m"]
+
+
+def test_journals_are_begun_while_others_end(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+
+    def one(number: int) -> None:
+        for _ in range(200):
+            writer = JournalWriter(folder)
+            writer.append("m", float(number))
+            assert len(journal_reader.read(folder, writer.name, 0, 10).records) == 32
+            writer.remove()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(8)))
+    assert not folder.exists()

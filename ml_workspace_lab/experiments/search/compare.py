@@ -23,12 +23,13 @@ _ATTRIBUTES: dict[str, Callable[[RunInfo], Scalar]] = {
 
 
 def compare(runs: Sequence[RunInfo]) -> RunComparison:
-    """Rows of attributes, parameters, metrics (their last values) and tags, by name."""
+    """Rows of attributes, parameters, metrics (their last values), tags and properties."""
     groups: list[tuple[RowKind, list[Mapping[str, Scalar]]]] = [
         ("attribute", [{name: read(run) for name, read in _ATTRIBUTES.items()} for run in runs]),
         ("param", [run.params for run in runs]),
         ("metric", [{name: m.last for name, m in run.metrics.items()} for run in runs]),
         ("tag", [run.tags for run in runs]),
+        ("property", [run.properties for run in runs]),
     ]
     return RunComparison(
         [run.run_id for run in runs],

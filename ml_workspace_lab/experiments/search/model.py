@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from ml_workspace_lab.api.types import Name, RunId, Scalar, Text
 from ml_workspace_lab.experiments.model import RunInfo
 
-RowKind = Literal["attribute", "param", "metric", "tag"]
+RowKind = Literal["attribute", "param", "metric", "tag", "property"]
 RunView = Literal["active", "deleted", "all"]
 PageSize = Annotated[int, Meta(ge=1, le=50_000)]
 

@@ -196,11 +196,13 @@ def test_runs_are_compared(either: Workspace) -> None:
             runs.append(run.id)
         if lr == 0.1:
             run.tag("only", "here")
+        run.add_properties({"of": name})
     found = either.compare(runs)
     differing = {(row.kind, row.name): row.values for row in found.differing.rows}
     assert differing["param", "lr"] == [0.1, 0.2]
     assert differing["metric", "loss"] == [0.1, 0.2]
     assert differing["tag", "only"] == ["here", None]
+    assert differing["property", "of"] == ["<b>", "b"]
     assert ("param", "model") not in differing
     assert ("param", "one") in {(row.kind, row.name) for row in found.rows}
     assert list(found.to_pandas().loc["param", "lr"]) == [0.1, 0.2]
