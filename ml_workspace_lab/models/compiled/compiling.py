@@ -48,7 +48,7 @@ def compile_folder(folder: Path, target: Path, data: Path | None = None) -> Verd
         return Verdict(kept=False, reason=f"{reason}.", packages=packages())
     one, batch = _speeds(loaded, found.graph, real)
     slower = [
-        f"{what} takes {speed.onnx:.0f} µs in ONNX Runtime and {speed.native:.0f} µs without"
+        f"{what} took {speed.onnx:.0f} µs in ONNX Runtime and {speed.native:.0f} µs without"
         for what, speed in (("one row", one), (f"{BATCH} rows", batch))
         if speed.onnx >= speed.native
     ]
