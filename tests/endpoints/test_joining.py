@@ -197,24 +197,27 @@ def test_a_quick_model_is_asked_in_the_loop_until_it_is_slow(front: Running, mod
 
         assert ask() == "scoring"
         eventually(lambda: ask() != "scoring", what="it is found to be quick")
-        front.front._turns.pace.took(1000)
+        front.front._turns.pace.took(1000, 0)
         assert ask() == "scoring"
 
 
 def test_a_model_is_quick_while_hardly_a_call_is_slow() -> None:
     pace = Pace()
     for _ in range(100):
-        pace.took(0.2)
+        pace.took(0.2, 0.2)
     assert pace.is_quick
-    pace.took(10)
+    pace.took(10, 10)
     assert pace.is_quick, "one may be"
+    for _ in range(100):
+        pace.took(10, 0.2)
+    assert pace.is_quick, "it was others that had the processor"
     for _ in range(3):
-        pace.took(10)
+        pace.took(10, 10)
     assert not pace.is_quick
     for _ in range(200):
-        pace.took(0.2)
+        pace.took(0.2, 0.2)
     assert pace.is_quick
-    pace.took(51)
+    pace.took(51, 1)
     assert not pace.is_quick
 
 

@@ -17,11 +17,12 @@ class Pace:
         self.is_quick = False
         self._slow_share = _FIRST
 
-    def took(self, milliseconds: float) -> None:
-        """Take note of one call."""
+    def took(self, milliseconds: float, computed: float) -> None:
+        """Take note of one call, with the milliseconds that the process computed meanwhile: where
+        other programs had the processor, it is not the model that is slow."""
         if milliseconds > AWFUL_MS:
             self._slow_share, self.is_quick = 1.0, False
             return
         limit = QUICK_MS if self.is_quick else QUICK_IN_THREAD_MS
-        self._slow_share += _WEIGHT * ((milliseconds > limit) - self._slow_share)
+        self._slow_share += _WEIGHT * ((min(milliseconds, computed) > limit) - self._slow_share)
         self.is_quick = self._slow_share < (_SOME if self.is_quick else _FEW)

@@ -5,12 +5,13 @@ import ctypes
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 Work = Callable[[], Any]
-Done = Callable[[Any, float], None]
-"""Takes what the work gave, and the milliseconds that it took."""
+Done = Callable[[Any, float, float], None]
+"""Takes what the work gave, the milliseconds that it took, and those of processor time that the
+process did meanwhile."""
 
 
 class ComputeThread:
@@ -45,8 +46,9 @@ def _work(pieces: "SimpleQueue[tuple[Work, Done] | None]", loop: asyncio.Abstrac
     try:
         while (piece := pieces.get()) is not None:
             work, done = piece
-            began = perf_counter()
+            began, used = perf_counter(), process_time()
             found = work()
-            loop.call_soon_threadsafe(done, found, 1000 * (perf_counter() - began))
+            took, used = perf_counter() - began, process_time() - used
+            loop.call_soon_threadsafe(done, found, 1000 * took, 1000 * used)
     except (TimeoutError, RuntimeError):
         return  # It was interrupted, or the loop is closed: nobody waits for it any more.

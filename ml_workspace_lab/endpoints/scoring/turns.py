@@ -6,7 +6,7 @@ import traceback
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Protocol
 
 from ml_workspace_lab.endpoints.scoring.pace import Pace
@@ -102,10 +102,19 @@ class Turns:
         elif not self._called:
             # After all that can be read now: what came together is done together.
             self._called = True
-            self._loop.call_soon(self._take_turns)
+            self._loop.call_soon(self._gather, 1)
 
     def shutdown(self) -> None:
         self._thread.end()
+
+    def _gather(self, before: int) -> None:
+        """Take turns once nothing more has come while those that wait were read. Nobody waits for
+        what is not there yet: a request alone is done at once."""
+        count = len(self.waiting)
+        if self._working is None and self.crew is not None and before < count < self.crew.most:
+            self._loop.call_soon(self._gather, count)
+        else:
+            self._take_turns()
 
     def _take_turns(self) -> None:
         self._called, self._taking = False, True
@@ -120,10 +129,10 @@ class Turns:
             if jobs[0].key is None or not self.pace.is_quick:
                 self._hand_over(jobs)
                 continue
-            began = perf_counter()
+            began, used = perf_counter(), process_time()
             outcomes = self._work(jobs)
             milliseconds = 1000 * (perf_counter() - began)
-            self.pace.took(milliseconds)
+            self.pace.took(milliseconds, 1000 * (process_time() - used))
             self._settle(jobs, outcomes, milliseconds)
             if perf_counter() > until and self.waiting and not self._called:
                 self._called = True
@@ -168,14 +177,16 @@ class Turns:
         if self.waiting:
             self._watch_first()
 
-    def _back(self, jobs: Sequence[Job], outcomes: list[Outcome], milliseconds: float) -> None:
+    def _back(
+        self, jobs: Sequence[Job], outcomes: list[Outcome], milliseconds: float, computed: float
+    ) -> None:
         if self._working is not jobs:
             return  # It was given up.
         assert self._timer is not None
         self._timer.cancel()
         self._working = None
         if jobs[0].key is not None:
-            self.pace.took(milliseconds)
+            self.pace.took(milliseconds, computed)
         self._settle(jobs, outcomes, milliseconds)
         self._take_turns()
 
