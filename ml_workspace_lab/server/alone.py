@@ -12,7 +12,7 @@ from ml_workspace_lab.server.answering import Answering
 from ml_workspace_lab.server.credentials import presented
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-HEADER_LIMIT = 64 * 1024
+HEADER_LIMIT = 512 * 1024
 GIVEN_TOKEN = re.compile(r"[!-~]{16,}")
 
 

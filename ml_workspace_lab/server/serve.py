@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tornado import web
+from tornado import httputil, web
 from tornado.httpserver import HTTPServer
 from tornado.log import access_log
 from tornado.netutil import bind_sockets
@@ -30,6 +30,8 @@ POLL_SECONDS = 0.02
 TOKEN_DAYS = 365
 READ_AT_ONCE = 1024 * 1024
 """Headers up to this size are read, so that those over the limit get an answer that says so."""
+MOST_ARGUMENTS = 20_000
+"""Arguments of a query: room for a thousand ids and more, and few enough to be read at once."""
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - compared with, not bound to
 
 
@@ -103,6 +105,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, ending)
     host = WorkspaceHost(Path.cwd(), workspace)
+    _take_long_queries()
     server = HTTPServer(application(host, rules), max_header_size=READ_AT_ONCE)
     made = None if rules.token or rules.is_open else _make_token(host)
     try:
@@ -118,6 +121,14 @@ async def serve(
             await _revoke(host, made)
     if host.underway:
         os._exit(0)  # Their threads would be waited for, however long they take.
+
+
+def _take_long_queries() -> None:
+    """Tornado's own limit of 1,000 arguments, where it has one, is for the whole process, and what
+    is over it is answered without a reason."""
+    if hasattr(httputil, "ParseUrlEncodedConfig"):
+        queries = httputil.ParseUrlEncodedConfig(max_arguments=MOST_ARGUMENTS)
+        httputil.set_parse_body_config(httputil.ParseBodyConfig(urlencoded=queries))
 
 
 def _url(address: str, sockets: list[socket.socket]) -> str:

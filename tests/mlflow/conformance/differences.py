@@ -30,5 +30,4 @@ DIFFERENCES = {
     "duplicate-key": "MLflow takes the last of two equal keys; which was meant is not known.",
     "long-file-name": "A name that no folder takes is the caller's mistake.",
     "multipart": "MLflow takes files in parts for object stores alone, and here everywhere.",
-    "huge-header": "Headers have a limit.",
 }

@@ -106,6 +106,11 @@ def test_spans_are_taken_and_come_back(target: Target) -> None:
     assert [len(one["spans"]) for one in whole] == [2]
 
 
+def test_a_thousand_traces_and_more_are_asked_for_at_once(target: Target) -> None:
+    ids = [f"tr-{new_id()}" for _ in range(1500)]
+    assert ok(target.get(f"{TRACES}/batchGet", trace_ids=ids)).get("traces", []) == []
+
+
 def test_a_compressed_message_is_taken(target: Target) -> None:
     experiment_id, trace = target.experiment(), new_id()
     body = gzip.compress(json.dumps(otlp(trace, span("root"))).encode())
