@@ -9,8 +9,11 @@ from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.mlflow import lookup, trace_entities
 from ml_workspace_lab.mlflow.answers import NOTHING, answer, raw
+from ml_workspace_lab.mlflow.artifacts import download
 from ml_workspace_lab.mlflow.errors import missing
 from ml_workspace_lab.mlflow.reading import body
+from ml_workspace_lab.mlflow.shelves import OfTrace, safe
+from ml_workspace_lab.mlflow.span_dicts import span_dict
 from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.trace_entities import Location, TraceIn
 from ml_workspace_lab.mlflow.wire import Request, Response
@@ -18,6 +21,9 @@ from ml_workspace_lab.tracing.model import DeleteTraces, SearchTraces, TraceInfo
 
 MAX_RESULTS = 500
 LINKS = 100
+ATTACHED = "attachments"
+SPANS_FILE = "traces.json"
+SIZE = "mlflow.trace.sizeStats"
 PROMPTS_TAG = "mlflow.linkedPrompts"
 
 
@@ -40,6 +46,7 @@ class One(Struct):
 
 class OfRequest(Struct):
     request_id: str
+    path: str = ""
 
 
 class Many(Struct):
@@ -92,17 +99,31 @@ def get_info(request: Request) -> Response:
 
 
 def get(request: Request) -> Response:
-    """A trace with its spans."""
-    info = find(request.connection, body(request, One).trace_id)
-    return raw(b'{"trace":' + _whole(request.connection, info) + b"}")
+    """A trace with its spans, all of them unless it may be partial."""
+    call = body(request, One)
+    info = find(request.connection, call.trace_id)
+    spans = request.connection.traces.spans(info.trace_id).items
+    if not call.allow_partial and len(spans) < _announced(info):
+        raise NotFound(
+            f"Trace with ID {info.trace_id} is not fully exported yet, please try again later.",
+            field="trace_id",
+        )
+    return raw(b'{"trace":' + _with_spans(info, spans) + b"}")
 
 
 def spans_file(request: Request) -> Response:
-    """The spans as the file that a client's trace has beside it."""
+    """The spans as a file; the one that the trace has where no spans were sent. With a path: what
+    is attached to it."""
     call = body(request, OfRequest)
     info = find(request.connection, call.request_id)
-    spans = ",".join(request.connection.traces.spans(info.trace_id).items).encode()
-    content = b'{"spans":[' + spans + b"]}"
+    files = OfTrace(request.connection, info.trace_id)
+    if call.path:
+        return download(files.get(f"{ATTACHED}/{safe(call.path)}"))
+    spans = request.connection.traces.spans(info.trace_id).items
+    if not spans and any(one.path == SPANS_FILE for one in files.list()):
+        return download(files.get(SPANS_FILE))
+    said = {"spans": [span_dict(one, info.trace_id) for one in spans]}
+    content = json.dumps(said, ensure_ascii=False).encode()
     return Response(200, {"Content-Disposition": "attachment; filename=traces.json"}, content)
 
 
@@ -225,9 +246,21 @@ def _answer(info: TraceInfo) -> Response:
 
 
 def _whole(connection: LocalConnection, info: TraceInfo) -> bytes:
+    return _with_spans(info, connection.traces.spans(info.trace_id).items)
+
+
+def _with_spans(info: TraceInfo, spans: list[str]) -> bytes:
     """A trace with its spans, which are kept as they are sent."""
-    spans = ",".join(connection.traces.spans(info.trace_id).items).encode()
-    return b'{"trace_info":' + trace_entities.encoded(info) + b',"spans":[' + spans + b"]}"
+    listed = ",".join(spans).encode()
+    return b'{"trace_info":' + trace_entities.encoded(info) + b',"spans":[' + listed + b"]}"
+
+
+def _announced(info: TraceInfo) -> int:
+    """How many spans its client says that it has; 0 where nothing is said."""
+    try:
+        return int(json.loads(info.metadata[SIZE])["num_spans"])
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        return 0
 
 
 CALLS = (

@@ -1,5 +1,6 @@
 """Traces, their spans and what is thought of them."""
 
+import base64
 import gzip
 import json
 import os
@@ -16,6 +17,10 @@ STAMP = "2026-11-24T01:02:03.456Z"
 
 def new_id() -> str:
     return os.urandom(16).hex()
+
+
+def base64_of(digits: str) -> str:
+    return base64.b64encode(bytes.fromhex(digits)).decode()
 
 
 def start(target: Target, experiment_id: str, **fields: Any) -> Json:
@@ -215,11 +220,58 @@ def test_a_trace_may_come_after_the_link_to_its_run(target: Target) -> None:
 
 
 def test_the_spans_of_a_trace_come_as_a_file(target: Target) -> None:
-    trace_id = start(target, target.experiment())["trace_id"]
-    answer = target.get(f"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={trace_id}")
-    if answer.status == 200:
-        assert answer.headers["Content-Disposition"] == "attachment; filename=traces.json"
+    experiment_id, trace = target.experiment(), new_id()
+    typed = {
+        "text": {"stringValue": "ü"}, "whole": {"intValue": "7"}, "half": {"doubleValue": 0.5},
+        "yes": {"boolValue": True}, "list": {"arrayValue": {"values": [{"intValue": "1"}]}},
+        "mlflow.spanInputs": {"kvlistValue": {"values": [
+            {"key": "q", "value": {"stringValue": "why"}}]}},
+    }  # fmt: skip
+    attributes = [{"key": key, "value": value} for key, value in typed.items()]
+    events = [{"name": "e", "timeUnixNano": "1700000000000000001", "attributes": attributes[:1]}]
+    root = span("root", attributes=attributes, events=events, status={"code": 2, "message": "no"})
+    ok(export(target, experiment_id, otlp(trace, root, span("child", root["spanId"]))))
+    path = "/ajax-api/2.0/mlflow/get-trace-artifact"
+    answer = target.get(path, request_id=f"tr-{trace}")
+    assert answer.headers["Content-Disposition"] == "attachment; filename=traces.json"
+    found = {one["name"]: one for one in ok(answer)["spans"]}
+    assert found["child"]["parent_span_id"] == found["root"]["span_id"] == base64_of(root["spanId"])
+    assert found["child"]["status"] == {"code": "STATUS_CODE_UNSET", "message": ""}
+    assert found["root"] == {
+        "trace_id": base64_of(trace), "span_id": base64_of(root["spanId"]), "parent_span_id": None,
+        "name": "root", "start_time_unix_nano": 1_700_000_000_000_000_000,
+        "end_time_unix_nano": 1_700_000_000_500_000_000, "links": [],
+        "events": [
+            {"name": "e", "time_unix_nano": 1_700_000_000_000_000_001, "attributes": {"text": "ü"}}
+        ],
+        "status": {"code": "STATUS_CODE_ERROR", "message": "no"},
+        "attributes": {
+            "text": '"ü"', "whole": "7", "half": "0.5", "yes": "true", "list": "[1]",
+            "mlflow.spanInputs": '{"q": "why"}', "mlflow.traceRequestId": f'"tr-{trace}"',
+        },
+    }  # fmt: skip
     missing(target.get("/ajax-api/2.0/mlflow/get-trace-artifact", request_id="tr-none"))
+
+
+def test_files_of_a_trace_come_where_no_spans_were_sent(target: Target) -> None:
+    made = start(target, target.experiment())
+    root = made["tags"]["mlflow.artifactLocation"].removeprefix("mlflow-artifacts:/")
+    for name in ("traces.json", "attachments/0123abcd-0123-4567-89ab-0123456789ab"):
+        assert target.put_artifact(f"{root}/{name}", b'{"spans":[]}').status == 200
+        path = name.removeprefix("attachments/").removeprefix("traces.json")
+        query = {"request_id": made["trace_id"]} | ({"path": path} if path else {})
+        answer = target.get("/ajax-api/2.0/mlflow/get-trace-artifact", **query)
+        assert (answer.status, answer.content) == (200, b'{"spans":[]}')
+
+
+def test_a_trace_whose_spans_are_on_their_way_is_not_there_yet(target: Target) -> None:
+    experiment_id, trace = target.experiment(), new_id()
+    said = {"mlflow.trace.sizeStats": json.dumps({"num_spans": 2})}
+    start(target, experiment_id, trace_id=f"tr-{trace}", trace_metadata=said)
+    ok(export(target, experiment_id, otlp(trace, span("root"))))
+    missing(target.get(f"{TRACES}/get", trace_id=f"tr-{trace}"), "not fully exported")
+    partial = ok(target.get(f"{TRACES}/get", trace_id=f"tr-{trace}", allow_partial="true"))
+    assert [one["name"] for one in partial["trace"]["spans"]] == ["root"]
 
 
 def test_assessments_are_made_changed_and_taken_away(target: Target) -> None:
