@@ -1,6 +1,7 @@
 """The live stream of events: batches as server-sent events, only when there is news."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,8 @@ from ml_workspace_lab.server.threads import in_thread
 from ml_workspace_lab.workspace.model import EventBatch
 
 INTERVAL = 0.2
+SHARE = 0.2
+"""Of its time a subscriber looks for news at most: where that takes long, it is done less often."""
 KEEP_ALIVE_SECONDS = 15.0
 
 
@@ -37,7 +40,9 @@ class EventStream:
         silent = KEEP_ALIVE_SECONDS
         stream = handler.request.connection.stream  # type: ignore[union-attr]
         while not stream.closed() and not handler.host.ending:
+            began = time.monotonic()
             batch: EventBatch = await in_thread(self._call, arguments)
+            pause = max(INTERVAL, (time.monotonic() - began) * (1 - SHARE) / SHARE)
             try:
                 if batch.events or batch.live != live:
                     await self._send(batch)
@@ -49,8 +54,8 @@ class EventStream:
             except StreamClosedError:
                 return
             arguments = msgspec.structs.replace(arguments, after=batch.next)
-            await asyncio.sleep(INTERVAL)
-            silent += INTERVAL
+            await asyncio.sleep(pause)
+            silent += pause
 
     async def _send(self, batch: EventBatch) -> None:
         data = msgspec.json.encode(batch).decode()

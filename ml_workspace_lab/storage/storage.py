@@ -29,9 +29,12 @@ class Storage:
     def run(self, run_id: str) -> "RunFolder":
         return RunFolder(self.root / "runs" / run_id)
 
-    def has_folder(self, run_id: str) -> bool:
-        """Whether there is anything of the run's in files: as quickly."""
-        return os.path.isdir(f"{self.root}/runs/{run_id}")  # noqa: PTH112
+    def has_files(self, run_id: str) -> bool:
+        """Whether the run has written anything: as quickly."""
+        try:
+            return bool(os.listdir(f"{self.root}/runs/{run_id}"))  # noqa: PTH208
+        except FileNotFoundError:
+            return False
 
     def has_metrics(self, run_id: str) -> bool:
         """Whether there may be journals of the run: quickly, since it is asked of whole pages."""

@@ -44,7 +44,7 @@ class Events(Service):
 
 
 def _live(run_id: str, storage: Storage) -> LiveRun:
-    if not storage.has_folder(run_id):  # as most of those that clients never end
+    if not storage.has_files(run_id):  # as most of those that clients never end
         return LiveRun(run_id, 0, 0, 0)
     folder = storage.run(run_id)
     return LiveRun(
