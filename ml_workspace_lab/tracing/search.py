@@ -17,7 +17,7 @@ from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import Bindings, dialect
 from ml_workspace_lab.experiments.search.vocabulary import Field, FieldKind, Vocabulary
 from ml_workspace_lab.storage.database import Database
-from ml_workspace_lab.tracing import store
+from ml_workspace_lab.tracing import store, visible
 from ml_workspace_lab.tracing.model import SearchTraces, TraceList
 
 _NAME = (
@@ -45,7 +45,7 @@ _SPELLINGS = {
     "feedback": ("feedback",),
     "expectation": ("expectation",),
 }
-_SPAN = ("name", "type", "status", "content")
+_SPAN = ("name", "type", "status")
 TRACES = Vocabulary(
     spellings={word: entity for entity, words in _SPELLINGS.items() for word in words},
     fields={
@@ -54,13 +54,12 @@ TRACES = Vocabulary(
             for name, (kind, _, others) in _ATTRIBUTES.items()
             for spelling in (name, *others)
         },
-        "span": {name: Field(name, "text") for name in _SPAN},
+        "span": {name: Field(name, "text") for name in (*_SPAN, "content")},
     },
     keyed=dict.fromkeys(("tag", "metadata", "feedback", "expectation"), "text"),
 )
 _SPANS = " UNION ALL ".join(
-    f"SELECT s.trace, '{name}' AS key, s.{'body' if name == 'content' else name} AS value"  # noqa: S608
-    " FROM trace_span s"
+    f"SELECT s.trace, '{name}' AS key, s.{name} AS value FROM trace_span s"  # noqa: S608
     for name in _SPAN
 )
 _THOUGHTS = "(SELECT a.trace, a.name AS key, a.value FROM assessment a WHERE a.valid = 1"
@@ -94,9 +93,11 @@ def traces(database: Database, asked: SearchTraces) -> TraceList:
     # As they are, so that their index serves.
     columns |= {"timestamp_ms": "x.created", "number": "x.id"}
     places = store.experiments(database, asked.experiments)
+    seen = {**_RECORDS.pairs, "seen": visible.pairs(way)}
+    about = msgspec.structs.replace(_RECORDS, pairs=seen)
     parts = [f"x.experiment IN ({bindings.marks(places) or 'NULL'})", "x.started >= 0"]
     if expression is not None:
-        parts.append(records.condition(_linked(expression), _RECORDS, way, bindings))
+        parts.append(records.condition(_linked(expression), about, way, bindings))
     if asked.after is not None:
         place = records.from_token(asked.after, question, "after")
         parts.append(records.after(place, order, columns, bindings))
@@ -116,8 +117,8 @@ def traces(database: Database, asked: SearchTraces) -> TraceList:
 
 
 def _linked(expression: Expression) -> Expression:
-    """The expression with the run asked for where the links to runs are, and the text where the
-    spans are."""
+    """The expression with the run asked for where the links to runs are, and the text in what
+    people see of the spans."""
     match expression:
         case And(parts):
             return And(tuple(map(_linked, parts)))
@@ -127,7 +128,7 @@ def _linked(expression: Expression) -> Expression:
             return Not(_linked(part))
         case Comparison(Term("attribute", "run_id")):
             return msgspec.structs.replace(expression, term=Term("run", "run_id"))
-        case Comparison(Term("attribute", "text")):
-            return msgspec.structs.replace(expression, term=Term("span", "content"))
+        case Comparison(Term("attribute", "text") | Term("span", "content")):
+            return msgspec.structs.replace(expression, term=Term("seen", "text"))
         case _:
             return expression

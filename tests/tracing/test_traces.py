@@ -1,5 +1,6 @@
 """Traces: told of span by span or as a whole, found, described and deleted."""
 
+import json
 from io import BytesIO
 from typing import Any
 
@@ -169,7 +170,7 @@ def test_traces_are_found_by_what_is_said_of_them(
     start(ws, "b", created=2000, duration_ms=90, state="ERROR", tags={**tags, name: "second"})
     start(ws, "c", created=3000)
     start(ws, "d", experiment="other")
-    steps = [span("a", 1), span("b", 1, type="LLM", body='{"a":"needle"}')]
+    steps = [span("a", 1), span("b", 1, type="LLM", body='{"name":"a needle"}')]
     ws.connection.traces.add_spans("chat", AddSpans(steps))
     for trace_id, kind, key, value in (
         ("a", "feedback", "good", True),
@@ -184,6 +185,50 @@ def test_traces_are_found_by_what_is_said_of_them(
         assert refusal.value.field == "filter"
     else:
         assert found(ws, text) == ids
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_found"),
+    [
+        ("%a step%", True),
+        ("%grüße%", True),
+        ("%customer%", True),
+        ("%customer%grüße%", True),
+        ("%inner%", True),
+        ("%0.25%", True),
+        ("%true%", True),
+        ("%it broke%", True),
+        ("%said%aloud%", True),
+        ("%behind a NUL%", True),
+        ("%value%", False),
+        ("%attributes%", False),
+        ("%STATUS_CODE%", False),
+        ("%mlflow.%", False),
+        ("%1700000000%", False),
+    ],
+)
+def test_the_text_of_a_trace_is_what_people_see(
+    ws: Workspace, pattern: str, is_found: bool
+) -> None:
+    nested = {"kvlist_value": {"values": [{"key": "inner", "value": {"double_value": 0.25}}]}}
+    body = {
+        "name": "a step",
+        "start_time_unix_nano": "1700000000000000000",
+        "attributes": [
+            {"key": "customer", "value": {"string_value": "grüße"}},
+            {"key": "mlflow.spanInputs", "value": nested},
+            {"key": "paid", "value": {"bool_value": True}},
+            {"key": "odd", "value": {"string_value": "\0\0behind a NUL, C:\\u0000"}},
+        ],
+        "events": [
+            {"name": "said", "time_unix_nano": "1700000000000000001",
+             "attributes": [{"key": "how", "value": {"string_value": "aloud"}}]},
+        ],
+        "status": {"code": "STATUS_CODE_ERROR", "message": "it broke"},
+    }  # fmt: skip
+    ws.connection.traces.add_spans("chat", AddSpans([span("a", 1, body=json.dumps(body))]))
+    for key in ("trace.text", "span.content"):
+        assert found(ws, f"{key} LIKE '{pattern}'") == (["a"] if is_found else [])
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,23 @@ def test_the_spans_of_a_trace_come_as_a_file(target: Target) -> None:
     missing(target.get("/ajax-api/2.0/mlflow/get-trace-artifact", request_id="tr-none"))
 
 
+def test_traces_are_found_by_the_text_of_their_spans(target: Target) -> None:
+    experiment_id, trace = target.experiment(), new_id()
+    attributes = [
+        {"key": "customer", "value": {"stringValue": "grüße"}},
+        {"key": "mlflow.spanInputs", "value": {"kvlistValue": {"values": [
+            {"key": "q", "value": {"stringValue": "Why so"}}]}}},
+    ]  # fmt: skip
+    ok(export(target, experiment_id, otlp(trace, span("a root", attributes=attributes))))
+    for pattern in ("LIKE '%grüße%'", "LIKE '%Why%'", "ILIKE '%WHY SO%'", "LIKE '%customer%'",
+                    "LIKE '%a root%'"):  # fmt: skip
+        assert found(target, experiment_id, f"trace.text {pattern}") == [f"tr-{trace}"]
+    for pattern in ("LIKE '%value%'", "LIKE '%WHY SO%'", "LIKE '%nothing%'"):
+        assert found(target, experiment_id, f"trace.text {pattern}") == []
+    keys = found(target, experiment_id, "trace.text LIKE '%attributes%'")
+    assert keys == target.choose("trace-text", theirs=[f"tr-{trace}"], ours=[])
+
+
 def test_files_of_a_trace_come_where_no_spans_were_sent(target: Target) -> None:
     made = start(target, target.experiment())
     root = made["tags"]["mlflow.artifactLocation"].removeprefix("mlflow-artifacts:/")
