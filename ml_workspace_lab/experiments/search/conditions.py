@@ -40,6 +40,9 @@ COLUMNS: dict[str, str] = {
     "parent": "r.parent",
     "compute_target": "r.compute_target",
     "notebook": "r.notebook",
+    "snapshot_id": "r.snapshot",
+    "reason": "nullif(r.reason, '')",
+    "deleted": "r.deleted",
     "description": "nullif(r.description, '')",
     "artifact_uri": "('mlflow-artifacts:/' || r.experiment || '/' || r.uid || '/artifacts')",
 }

@@ -30,6 +30,9 @@ _ATTRIBUTES: dict[str, tuple[FieldKind, tuple[str, ...]]] = {
     "parent": ("text", ("parent_run_id",)),
     "compute_target": ("text", ()),
     "notebook": ("text", ()),
+    "snapshot_id": ("text", ("snapshot",)),
+    "reason": ("text", ()),
+    "deleted": ("time", ()),
     "description": ("text", ()),
     "artifact_uri": ("text", ()),
 }

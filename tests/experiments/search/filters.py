@@ -44,14 +44,14 @@ PATTERNS = (
 )
 WORDS = (
     "run_id", "run_name", "status", "kind", "experiment", "user_id", "parent", "notebook",
-    "description", "artifact_uri", "experiment_id",
+    "description", "artifact_uri", "experiment_id", "snapshot_id", "reason",
 )  # fmt: skip
 WORD_TEXTS = (
     *TEXTS, "FINISHED", "RUNNING", "Completed", "KILLED", "Canceled", "external", "one", "two",
     "run 1", "00000000000000000000000000000003", "SCHEDULED",
 )  # fmt: skip
 STATUSES = ("FINISHED", "RUNNING", "Completed", "KILLED", "Canceled", "SCHEDULED", "Running")
-AMOUNTS = ("number", "start_time", "end_time", "duration", "started")
+AMOUNTS = ("number", "start_time", "end_time", "duration", "started", "deleted")
 MOMENTS = (0, 5, 1_790_000_000_000, 1_790_000_010_000, 1_790_000_020_500, 60_000, 2.5, 10)
 
 

@@ -118,6 +118,9 @@ def _attributes(run: RunInfo, experiment: int) -> dict[str, Any]:
         "parent": run.parent,
         "compute_target": run.compute_target,
         "notebook": run.notebook,
+        "snapshot_id": run.snapshot_id,
+        "reason": run.reason or None,
+        "deleted": run.deleted,
         "description": run.description or None,
         "artifact_uri": f"mlflow-artifacts:/{experiment}/{run.run_id}/artifacts",
     }
