@@ -1,6 +1,7 @@
 """The calls about traces."""
 
 import json
+import time
 
 from msgspec import Struct, field
 
@@ -23,6 +24,7 @@ MAX_RESULTS = 500
 LINKS = 100
 ATTACHED = "attachments"
 SPANS_FILE = "traces.json"
+PAUSES = (0.1, 0.4, 1.0)
 SIZE = "mlflow.trace.sizeStats"
 PROMPTS_TAG = "mlflow.linkedPrompts"
 
@@ -99,11 +101,18 @@ def get_info(request: Request) -> Response:
 
 
 def get(request: Request) -> Response:
-    """A trace with its spans, all of them unless it may be partial."""
+    """A trace with its spans, all of them unless it may be partial: those on their way, which
+    clients send beside the trace, are waited for a moment."""
     call = body(request, One)
     info = find(request.connection, call.trace_id)
+    wanted = 0 if call.allow_partial else _announced(info)
     spans = request.connection.traces.spans(info.trace_id).items
-    if not call.allow_partial and len(spans) < _announced(info):
+    for seconds in PAUSES:
+        if len(spans) >= wanted:
+            break
+        time.sleep(seconds)
+        spans = request.connection.traces.spans(info.trace_id).items
+    if len(spans) < wanted:
         raise NotFound(
             f"Trace with ID {info.trace_id} is not fully exported yet, please try again later.",
             field="trace_id",
