@@ -12,6 +12,7 @@ from ml_workspace_lab.experiments.points import Points, as_columns
 from ml_workspace_lab.experiments.records import ArtifactRecord, RunRecord
 from ml_workspace_lab.models.logged_model import LoggedModelFile
 from ml_workspace_lab.models.records import LoggedModelRecord
+from ml_workspace_lab.storage.digests import sha256
 from ml_workspace_lab.transfer.mlflow_source import (
     SourceExperiment,
     SourceInput,
@@ -41,9 +42,12 @@ STATES = {
 
 
 def experiment_name(experiment: SourceExperiment, report: ImportReport) -> str:
-    """The name that an experiment has here."""
-    name = fitting_name(experiment.name, NAME_LENGTH, f"MLflow {experiment.id}")
-    if name != experiment.name:
+    """The name that an experiment has here: its own, or one that no other's becomes."""
+    name = experiment.name
+    if fitting_name(name, NAME_LENGTH, "") != name:
+        told_apart = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        begin = fitting_name(name, NAME_LENGTH - len(told_apart) - 1, f"MLflow {experiment.id}")
+        name = f"{begin} {told_apart}"
         report.leave_out("experiment's name", experiment.id, f"It is called {name!r} here.")
     return name
 

@@ -212,7 +212,10 @@ def test_what_can_t_be_kept_is_told_one_by_one(ws: Workspace, copy: Store) -> No
     report = ws.import_mlflow(copy.uri)
     told = {one.what for one in report.not_mapped}
     assert {"tag", "experiment's name", "run", "latest value"} <= told
-    assert ws.connection.experiments.get("first").run_count == RUNS - 2
+    (name,) = (one.reason for one in report.not_mapped if one.what == "experiment's name")
+    name = name.removeprefix("It is called '").removesuffix("' here.")
+    assert name.startswith("first "), "not that of another experiment"
+    assert ws.connection.experiments.get(name).run_count == RUNS - 2
     with pytest.raises(NotFound):
         ws.run(other)
 
@@ -259,3 +262,19 @@ def test_what_is_no_store_is_refused(ws: Workspace, uri: str, tmp_path: Path) ->
             ws.import_mlflow(str(tmp_path / name))
         with pytest.raises((InvalidInput, NotFound)):
             ws.import_mlflow(f"sqlite:///{tmp_path}/{name}")
+
+
+def test_names_that_are_too_long_stay_those_of_two_experiments(ws: Workspace, copy: Store) -> None:
+    if not copy.uri.startswith("sqlite"):
+        pytest.skip("changes a database")
+    with sqlite3.connect(copy.folder / "mlflow.db") as database:
+        for name, ending in (("first", "a"), ("Default", "b")):
+            database.execute(
+                "UPDATE experiments SET name = ? WHERE name = ?", ["x" * 256 + ending, name]
+            )
+    ws.import_mlflow(copy.uri)
+    names = {one.name: one.run_count for one in ws.connection.experiments.list(view="all").items}
+    long = [name for name in names if name.startswith("xxx")]
+    assert len(long) == 2
+    assert max(map(len, long)) == 255
+    assert ws.import_mlflow(copy.uri).experiments == 0
