@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
@@ -172,10 +173,17 @@ class MetricLog:
     def _write_held(self) -> None:
         if not self._held:
             return
-        append = self._opened().writer.append
+        shipment = self._opened()
+        append = shipment.writer.append
         with self._writing_held:  # the caller and the background thread may both want to
             while self._held:
-                append(*self._held[0])
+                try:
+                    append(*self._held[0])
+                except StorageFull:
+                    # There may be more than fits: what the store has now makes room for the rest.
+                    with suppress(WorkspaceError):
+                        shipment.ship()
+                    append(*self._held[0])
                 self._held.popleft()
             self._held_steps.clear()
             self._append = append

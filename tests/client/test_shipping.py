@@ -19,6 +19,7 @@ from ml_workspace_lab.storage import spool
 from ml_workspace_lab.storage.journal import FIRST_SEGMENT
 from tests.conftest import eventually
 from tests.faults.servers import TOKEN, Server
+from tests.storage.test_full_disk import can_mount
 
 
 @pytest.fixture
@@ -183,6 +184,54 @@ def test_a_shipment_that_fails_stops_no_other_and_goes_on(
     shipment.remove()
     for run in (ill, well):
         run.complete()
+
+
+FILL_AND_LOG = """
+import sys, warnings
+from pathlib import Path
+from ml_workspace_lab import Workspace
+warnings.simplefilter("ignore")
+run = Workspace.connect(sys.argv[1], sys.argv[2]).experiment("full").start_logging()
+run.log("m", 0, 0)
+ballast = Path(sys.argv[3], "ballast")
+with ballast.open("wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(b"x" * 4096)
+    except OSError:
+        pass
+for step in range(1, 200_000):
+    run.log("m", step, step)
+ballast.unlink()
+run.log("m", 200_000, 200_000)
+run.complete()
+print(run.id)
+"""
+
+
+@pytest.mark.skipif(not can_mount(), reason="this machine lets nobody mount a small disk")
+def test_a_full_spool_stops_no_work_and_loses_nothing(served: Server, ws: Workspace) -> None:
+    small = spool.root()
+    small.mkdir()
+    words = f"mount -t tmpfs -o size=3m tmpfs {small} && exec {sys.executable} -c '{FILL_AND_LOG}'"
+    ended = subprocess.run(
+        [
+            "unshare",
+            "--mount",
+            "--map-root-user",
+            "sh",
+            "-c",
+            f"{words} {served.url} {TOKEN} {small}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    run = ws.run(ended.stdout.strip())
+    assert run.get_metric_history("m").steps.tolist() == list(range(200_001))
+    assert run.get_status() is RunState.COMPLETED
 
 
 LOG_TO_ANOTHERS = """
