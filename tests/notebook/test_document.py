@@ -198,7 +198,7 @@ shell.run_cell_magic("ws_run", "--wait", "print('given')")
 try:
     shell.run_line_magic("ws_run", "")
 except Exception as error:
-    print(type(error).__name__, error)
+    print(f"{type(error).__name__} {error}")  # as one: followers of runs print, too
 """
     done = subprocess.run(
         [*IPYTHON, "-c", code], cwd=project, capture_output=True, text=True, timeout=240
