@@ -73,15 +73,21 @@ def update(transaction: Transaction, name: str, **values: Any) -> None:
     transaction.event("endpoint.updated", name)
 
 
-def set_state(database: Database, name: str, state: EndpointState, reason: str) -> None:
+def set_state(
+    database: Database, name: str, generation: int, state: EndpointState, reason: str
+) -> None:
+    """Note how it is; nothing where another deployment has been asked for meanwhile."""
     with database.write() as transaction:
-        transaction.execute(
-            "UPDATE endpoint SET state = :state, reason = :reason WHERE name = :name",
+        changed = transaction.execute(
+            "UPDATE endpoint SET state = :state, reason = :reason WHERE name = :name"
+            " AND generation = :generation",
             state=state,
             reason=reason,
             name=name,
+            generation=generation,
         )
-        transaction.event("endpoint.state", name, state=state)
+        if changed.rowcount:
+            transaction.event("endpoint.state", name, state=state)
 
 
 def set_served_by(database: Database, name: str, generation: int, found: ServedBy) -> None:

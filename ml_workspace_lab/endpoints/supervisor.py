@@ -215,4 +215,5 @@ class Supervisor:
 
     def _set_state(self, wanted: Wanted, state: EndpointState, reason: str) -> None:
         if (wanted.info.state, wanted.info.reason) != (state, reason):
-            store.set_state(self.services.storage.database, wanted.info.name, state, reason)
+            database = self.services.storage.database
+            store.set_state(database, wanted.info.name, wanted.generation, state, reason)

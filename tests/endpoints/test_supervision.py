@@ -11,6 +11,7 @@ import pytest
 
 from ml_workspace_lab import Endpoint, Workspace
 from ml_workspace_lab.compute.wake import wake
+from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
 from tests.conftest import agents, arguments_of, end_agents, eventually, of_workspace
@@ -78,6 +79,15 @@ def test_a_killed_agent_is_replaced_by_one_that_adopts_the_process(
     model.deploy("scale", scoring_script=root.parent / "score.py")
     assert score(endpoint, '{"x": 1}').json["y"] == 3
     assert agents(root)[0].pid == agent.pid
+
+
+def test_what_is_seen_of_an_earlier_deployment_is_not_said_of_the_next(endpoint: Endpoint) -> None:
+    database = endpoint.workspace.connection.storage.database
+    (wanted,) = store.endpoints(database)
+    earlier = wanted.generation - 1
+    store.set_state(database, "scale", earlier, EndpointState.FAILED, "seen before")
+    assert endpoint.workspace.connection.endpoints.get("scale").state is EndpointState.HEALTHY
+    assert "Failed" not in str(endpoint.workspace.connection.events.list(0).events)
 
 
 def test_the_agent_stays_while_there_is_an_endpoint(
