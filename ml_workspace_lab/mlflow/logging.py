@@ -55,8 +55,6 @@ class LogBatch(Struct):
 
 
 class PlainMetric(Struct, gc=False, forbid_unknown_fields=True):
-    model_id: ClassVar[str] = ""
-
     key: str
     value: float
     timestamp: Int64
@@ -188,7 +186,7 @@ def _append(
         return
     writer = _writer(connection, run_id)
     of_models = [
-        metric for metric in metrics if metric.model_id and not isinstance(metric, PlainMetric)
+        metric for metric in metrics if not isinstance(metric, PlainMetric) and metric.model_id
     ]
     if of_models:
         logged_models.add_metrics(connection, run_id, of_models)

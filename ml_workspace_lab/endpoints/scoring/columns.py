@@ -28,19 +28,19 @@ class Signature:
 
 def signature(folder: Path) -> Signature:
     """The signature of a model's folder, whose MLmodel file has been read without complaint."""
-    import yaml  # type: ignore[import-untyped]
-
-    described: Any = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
-    found = described.get("signature") or {}
+    found = _described(folder).get("signature") or {}
     return Signature(_columns(found.get("inputs")), _columns(found.get("outputs")))
 
 
 def flavors(folder: Path) -> list[str]:
     """The flavors that a model's folder has, whose MLmodel file has been read without complaint."""
-    import yaml
+    return list(_described(folder)["flavors"])
 
-    described: Any = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
-    return list(described["flavors"])
+
+def _described(folder: Path) -> Any:
+    import yaml  # type: ignore[import-untyped]
+
+    return yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
 
 
 def _columns(text: str | None) -> tuple[Column, ...]:

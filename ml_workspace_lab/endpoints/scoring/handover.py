@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ml_workspace_lab.endpoints.folder import GenerationFolder
+from ml_workspace_lab.endpoints.scoring.front import BACKLOG
 
 PATIENCE_SECONDS = 5.0
-BACKLOG = 128
 _NAME = "handover"
 
 

@@ -209,12 +209,12 @@ class Turns:
         thread, self._thread = self._thread, ComputeThread()
         thread.interrupt()
         thread.end()
-        if len(jobs) > 1:
+        if len(jobs) == 1:
+            jobs[0].fail(TimedOut(f"Scoring timeout after {self._timeout_ms} ms"))
+        else:
             for job in reversed(jobs):
                 job.key, job.arrived = None, self._loop.time()
                 self.waiting.appendleft(job)
-        for job in jobs if len(jobs) == 1 else ():
-            job.fail(TimedOut(f"Scoring timeout after {self._timeout_ms} ms"))
         self._take_turns()
 
     def _watch_first(self) -> None:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ml_workspace_lab.endpoints.scoring.scorer import Scorer
     from ml_workspace_lab.endpoints.scoring.settings import Settings
 
-BACKLOG = 128
-
 
 class NotStarted(Exception):
     """The container can't answer; the message says what to do."""
@@ -105,7 +103,7 @@ async def _serve(
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
     from ml_workspace_lab.endpoints.folder import Deployment
-    from ml_workspace_lab.endpoints.scoring.front import Front
+    from ml_workspace_lab.endpoints.scoring.front import BACKLOG, Front
     from ml_workspace_lab.endpoints.scoring.pages import Served
     from ml_workspace_lab.models.packages.keys import FixedKeys
 
