@@ -224,10 +224,13 @@ class Metrics(Service):
     def fold_active(self) -> None:
         """Take what runs log now into the store, so that a search sees it: those that go on, and
         ended ones of clients that log to them through this process."""
-        here = {folder.parent for folder in folders_written_to()}
-        late = {folder.name for folder in here if folder == self.storage.run(folder.name).path}
-        for run_id in {*run_store.active(self.storage.database), *late}:
+        for run_id in {*run_store.active(self.storage.database), *self.logged_here()}:
             self.fold_grown(run_id)
+
+    def logged_here(self) -> set[str]:
+        """The runs, also ended ones, that are logged to through this process now."""
+        folders = {folder.parent for folder in folders_written_to()}
+        return {folder.name for folder in folders if folder == self.storage.run(folder.name).path}
 
     def fold_grown(self, run_id: str) -> bool:
         """Fold where there is news since this was last asked; whether there was."""

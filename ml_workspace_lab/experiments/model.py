@@ -249,7 +249,8 @@ class StateHistory(Struct, frozen=True):
 
 class RunDocument(Struct):
     """What a run's record holds beside its columns. `large` names attributes whose values are too
-    long for it, as `kind:key`: they are read from where they are searched."""
+    long for it, as `kind:key` (`integer:key`: a parameter that is a whole number): they are read
+    from where they are searched."""
 
     params: dict[str, Scalar] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)

@@ -67,7 +67,13 @@ class Runs(Service):
             before=parsed(after),
             limit=limit,
         )
-        items = [self._current(run) for run in found]
+        # What other processes log to ended runs shows as soon as they have brought it in: a look
+        # for the journals of each would take longer than all the rest.
+        here = self.services.metrics.logged_here()
+        items = [
+            run if run.state.is_terminal and run.run_id not in here else self._current(run)
+            for run in found
+        ]
         return RunList(items, spelled(following))
 
     @operation("GET", "/runs/{run_id}", action="experiments/runs/read")

@@ -7,9 +7,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ml_workspace_lab import Workspace
@@ -21,6 +23,7 @@ from tests.storage.schema1 import plain, rows, shape, version
 COPY = "workspace.db.schema1"
 OPEN = """
 import sys
+from contextlib import closing
 from ml_workspace_lab import Workspace
 print(len(Workspace.open(sys.argv[1]).runs()))
 print([m for m in ("sqlalchemy", "alembic", "pandas", "psycopg") if m in sys.modules])
@@ -74,7 +77,7 @@ def test_what_is_searched_is_what_is_shown(old: Path) -> None:
     database = SqliteDatabase(old / "workspace.db")
     kinds = {"param": "params", "tag": "tags", "property": "properties"}
     for row in database.all("SELECT id, doc FROM run"):
-        document = json.loads(row["doc"])
+        document = msgspec.msgpack.decode(row["doc"])
         shown = {
             (kind, name): value if isinstance(value, str) else str(value)
             for kind, field in kinds.items()
@@ -127,6 +130,29 @@ def test_the_upgraded_workspace_takes_new_work(old: Path) -> None:
     numbers = [one.number for one in ws.runs() if one.listed.experiment == "wine"]
     assert len(numbers) == len(set(numbers))
     assert run.info().metrics["loss"].last == 1.0
+
+
+def test_documents_of_json_become_messagepack_with_the_same_values(tmp_path: Path) -> None:
+    ws = Workspace.create("lab", tmp_path / "lab")
+    params = {"lr": 1.0, "epochs": 3, "seed": 2**100, "cold": True, "note": "x" * 9000}
+    with ws.experiment("wine").start_logging(tags={"kind": "red"}) as run:
+        run.log_params(params)
+        run.log("loss", math.nan, step=1)
+        run.log("loss", 0.5, step=2)
+    told = plain(ws.connection.runs.get(run.id))
+    ws.close()
+    with closing(sqlite3.connect(tmp_path / "lab" / "workspace.db")) as connection, connection:
+        [[doc]] = connection.execute("SELECT doc FROM run").fetchall()
+        document = msgspec.msgpack.decode(doc)
+        document["large"].remove("integer:seed")
+        document["params"]["seed"] = 2**100
+        connection.execute("UPDATE run SET doc = ?", [json.dumps(document).encode()])
+        connection.execute("PRAGMA user_version=10")
+    ws = Workspace.open(tmp_path / "lab")
+    assert plain(ws.connection.runs.get(run.id)) == told
+    assert ws.run(run.id).params == params
+    found = ws.search_runs("params.seed IS NOT NULL", as_="arrow")
+    assert found["params.seed"].to_pylist() == [str(2**100)]
 
 
 def test_opening_it_takes_the_standard_library_alone(old: Path) -> None:

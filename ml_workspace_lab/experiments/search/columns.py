@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from ml_workspace_lab.api.types import Number, Scalar
-from ml_workspace_lab.experiments.documents import text
+from ml_workspace_lab.experiments.documents import attribute_of, text
 from ml_workspace_lab.storage.database import Queries, Row
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class _Document(Struct):
     large: list[str] = field(default_factory=list)
 
 
-_decoder = msgspec.json.Decoder(_Document)
+_decoder = msgspec.msgpack.Decoder(_Document)
 
 
 def changed_since(queries: Queries, mark: int) -> Columns:
@@ -131,14 +131,15 @@ def _put(lists: tuple[list[int], list[Any]], run: int, value: Any) -> None:
 
 
 def _fill(queries: Queries, run: int, document: _Document) -> None:
-    """Put in the long texts that a document leaves out."""
+    """Put in the long values that a document leaves out, as text."""
+    left_out = {attribute_of(mark) for mark in document.large}
     rows = queries.all(
         "SELECT k.kind, k.name, a.value FROM attribute a JOIN key k ON k.id = a.key"
         " WHERE a.run = :run",
         run=run,
     )
     for row in rows:
-        if f"{row['kind']}:{row['name']}" in document.large:
+        if (row["kind"], row["name"]) in left_out:
             if row["kind"] == "param":
                 document.params[row["name"]] = row["value"]
             elif row["kind"] == "tag":

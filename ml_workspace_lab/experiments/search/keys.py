@@ -13,13 +13,16 @@ from msgspec import Struct
 from ml_workspace_lab.experiments.search.conditions import COLUMNS, Scope, series_column
 from ml_workspace_lab.experiments.search.expression import Term
 from ml_workspace_lab.experiments.search.ordering import OrderTerm
+from ml_workspace_lab.experiments.search.runs import RUNS
 from ml_workspace_lab.experiments.search.sources import PREFIX
 from ml_workspace_lab.storage.database import Queries
 
 LONG = 255
 """Characters of an attribute that order looks at; of a parameter or tag it is what is indexed."""
 
-_NUMBERS = ("number", "start_time", "end_time", "started", "duration")
+_NUMBERS = frozenset(
+    one.name for one in RUNS.fields["attribute"].values() if one.kind in ("number", "time")
+)
 _ALWAYS = ("run_id", "run_name", "number", "status", "kind", "experiment", "user_id", "start_time")
 
 

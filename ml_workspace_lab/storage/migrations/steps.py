@@ -8,7 +8,7 @@ from typing import Literal
 from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.database import Queries, Transaction
 from ml_workspace_lab.storage.files import is_held
-from ml_workspace_lab.storage.migrations import to_schema_2, to_schema_9
+from ml_workspace_lab.storage.migrations import to_schema_2, to_schema_9, to_schema_11
 
 DatabaseKind = Literal["sqlite", "postgresql"]
 
@@ -18,6 +18,7 @@ AGENT = "agent.lock"
 _FILLERS: dict[int, Callable[[Transaction, Path], None]] = {
     2: to_schema_2.fill,
     9: to_schema_9.fill,
+    11: to_schema_11.fill,
 }
 
 
@@ -48,6 +49,8 @@ def require_rest(queries: Queries, folder: Path) -> None:
 
 
 def statements(name: str) -> list[str]:
-    """The statements of a file in `sql`, each of which ends with a semicolon and its line."""
-    text = resources.files(__package__).joinpath("sql", name).read_text(encoding="utf-8")
+    """The statements of a file in `sql`, each of which ends with a semicolon and its line; none of
+    one that isn't there, for a step that leaves the tables as they are."""
+    file = resources.files(__package__).joinpath("sql", name)
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
     return [part for part in text.split(";\n") if part.strip()]

@@ -35,8 +35,8 @@ experiment = Table(
     time_("deleted", nullable=True),
 )
 
-# `doc` holds parameters, tags, properties and summaries of metrics as JSON: a list of runs is read
-# from it alone. The tables below repeat them for search.
+# `doc` holds parameters, tags, properties and summaries of metrics as MessagePack: a list of runs
+# is read from it alone. The tables below repeat them for search.
 run = Table(
     "run",
     metadata,

@@ -78,6 +78,21 @@ def test_pages_hold_all_runs_once_in_order(
     assert frame["run_id"].to_pylist() == expected
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("name", sorted({one.name for one in RUNS.fields["attribute"].values()}))
+def test_every_attribute_orders(
+    full: Workspace, runs: Population, name: str, descending: bool
+) -> None:
+    order = [OrderTerm(Term("attribute", name), descending)]
+    rows = {uid: row for row, uid in enumerate(sorted(runs))}
+    found = full.connection.search.search(
+        SearchRuns("", order_by=[order_text(order[0])], max_results=len(runs))
+    )
+    assert [run.run_id for run in found.items] == sorted(
+        runs, key=lambda uid: sort_key(order, rows[uid], runs[uid])
+    )
+
+
 @pytest.mark.parametrize(
     "attack",
     [
