@@ -29,7 +29,7 @@ _FIELDS: dict[str, str] = {"param": "params", "tag": "tags", "property": "proper
 
 def read(row: Row) -> RunDocument:
     """The document of a row of the table `run`."""
-    return _decoder.decode(row["doc"])
+    return decode(row["doc"])
 
 
 def write(transaction: Transaction, run: int, document: RunDocument) -> None:
@@ -44,6 +44,10 @@ def write(transaction: Transaction, run: int, document: RunDocument) -> None:
 
 def encode(document: RunDocument) -> bytes:
     return _encoder.encode(document)
+
+
+def decode(doc: bytes) -> RunDocument:
+    return _decoder.decode(doc)
 
 
 def text(value: Scalar) -> str:

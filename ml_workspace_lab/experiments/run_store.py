@@ -19,7 +19,12 @@ from ml_workspace_lab.experiments.states import check_transition
 from ml_workspace_lab.experiments.store import next_number
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now, without_nul
 
-_RUNS = "SELECT r.*, e.name AS experiment_name FROM run r JOIN experiment e ON e.id = r.experiment"
+_RUNS = (
+    "SELECT r.id, r.uid, r.number, r.display_name, e.name, r.kind, r.state, r.reason,"
+    ' r.compute_target, r.parent, r."user", r.created, r.started, r.ended, r.snapshot, r.notebook,'
+    " r.progress_json, r.doc, r.description, r.deleted"
+    " FROM run r JOIN experiment e ON e.id = r.experiment"
+)
 AT_ONCE = 500
 
 
@@ -65,8 +70,8 @@ def _check_snapshot(queries: Queries, digest: str | None) -> None:
 
 
 def find_run(queries: Queries, uid: str) -> RunInfo | None:
-    row = queries.one(f"{_RUNS} WHERE r.uid = :uid", uid=uid)
-    return run_of(queries, row) if row else None
+    found = queries.tuples(f"{_RUNS} WHERE r.uid = :uid", uid=uid)
+    return _run_of(queries, found[0]) if found else None
 
 
 def runs_by_id(queries: Queries, ids: Sequence[int]) -> list[RunInfo]:
@@ -74,8 +79,8 @@ def runs_by_id(queries: Queries, ids: Sequence[int]) -> list[RunInfo]:
     found: dict[int, RunInfo] = {}
     for at in range(0, len(ids), AT_ONCE):
         marks, named = _marks("r", ids[at : at + AT_ONCE])
-        rows = queries.all(f"{_RUNS} WHERE r.id IN ({marks})", **named)
-        found |= {row["id"]: run_of(queries, row) for row in rows}
+        rows = queries.tuples(f"{_RUNS} WHERE r.id IN ({marks})", **named)
+        found |= {row[0]: _run_of(queries, row) for row in rows}
     return [found[run] for run in ids if run in found]
 
 
@@ -110,14 +115,14 @@ def runs(
     if few:
         where += " AND r.ended IS NULL"
     order = "+r.created DESC, +r.id DESC" if few else "r.created DESC, r.id DESC"
-    rows = queries.all(
+    rows = queries.tuples(
         f"{_RUNS} WHERE {where} ORDER BY {order} LIMIT :limit",
         **values,
         limit=limit + 1,
     )
-    last = rows[limit - 1] if len(rows) > limit else None
-    following = (last["created"], last["id"]) if last else None
-    return [run_of(queries, row) for row in rows[:limit]], following
+    found = [_run_of(queries, row) for row in rows[:limit]]
+    following = (found[-1].created, rows[limit - 1][0]) if len(rows) > limit else None
+    return found, following
 
 
 def history(queries: Queries, uid: str) -> list[StateChange]:
@@ -232,33 +237,36 @@ def _marks(prefix: str, values: Iterable[Any]) -> tuple[str, dict[str, Any]]:
     return ", ".join(f":{name}" for name in named) or "NULL", named
 
 
-def run_of(queries: Queries, row: Row) -> RunInfo:
-    """The run of a row of `run` with its `experiment_name`."""
-    document = documents.read(row)
+def _run_of(queries: Queries, row: tuple[Any, ...]) -> RunInfo:
+    """The run of a row of `_RUNS`."""
+    (
+        row_id, uid, number, display_name, experiment, kind, state, reason, compute_target, parent,
+        user, created, started, ended, snapshot, notebook, progress, doc, description, deleted,
+    ) = row  # fmt: skip
+    document = documents.decode(doc)
     if document.large:
-        documents.fill(queries, row["id"], document)
-    progress = row["progress_json"]
+        documents.fill(queries, row_id, document)
     return RunInfo(
-        run_id=row["uid"],
-        number=row["number"],
-        display_name=row["display_name"],
-        experiment=row["experiment_name"],
-        kind=row["kind"],
-        state=RunState(row["state"]),
-        reason=row["reason"],
-        compute_target=row["compute_target"],
-        parent=row["parent"],
-        user=row["user"],
-        created=row["created"],
-        started=row["started"],
-        ended=row["ended"],
-        snapshot_id=row["snapshot"],
-        notebook=row["notebook"],
-        progress=msgspec.json.decode(progress, type=Progress) if progress else None,
-        params=document.params,
-        tags=document.tags,
-        properties=document.properties,
-        metrics=document.metrics,
-        description=row["description"],
-        deleted=row["deleted"],
+        uid,
+        number,
+        display_name,
+        experiment,
+        kind,
+        RunState(state),
+        reason,
+        compute_target,
+        parent,
+        user,
+        created,
+        started,
+        ended,
+        snapshot,
+        notebook,
+        msgspec.json.decode(progress, type=Progress) if progress else None,
+        document.params,
+        document.tags,
+        document.properties,
+        document.metrics,
+        description,
+        deleted,
     )

@@ -58,6 +58,10 @@ class Queries(ABC):
     def all(self, sql: str, **parameters: Any) -> list[Row]:
         return self.run(sql, parameters).fetchall()
 
+    @abstractmethod
+    def tuples(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows without their names: for long lists, whose names would take much of the time."""
+
 
 class Reading(Queries):
     """Queries that see the database as it was at one moment, and may have a limit of time."""

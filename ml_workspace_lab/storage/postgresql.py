@@ -65,6 +65,12 @@ class PostgresQueries(Queries):
         # Binary: as text each byte of a document would be two, written and read again.
         return cast("Cursor", self._connection.execute(_spelled(sql), parameters, binary=True))
 
+    def tuples(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        from psycopg.rows import tuple_row
+
+        with self._connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+            return cursor.execute(_spelled(sql), parameters).fetchall()
+
 
 class PostgresTransaction(PostgresQueries, Transaction):
     def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -125,6 +131,10 @@ class PostgresDatabase(Database):
     def run(self, sql: str, parameters: Mapping[str, Any]) -> Cursor:
         with translated_errors(), self._readers.borrowed() as connection:
             return PostgresQueries(connection).run(sql, parameters)
+
+    def tuples(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with translated_errors(), self._readers.borrowed() as connection:
+            return PostgresQueries(connection).tuples(sql, **parameters)
 
     @contextmanager
     def read(self, seconds: float | None = None) -> Iterator[Reading]:

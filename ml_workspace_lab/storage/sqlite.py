@@ -24,6 +24,7 @@ from ml_workspace_lab.storage.database import (
 from ml_workspace_lab.storage.reserve import AMPLE, Reserve
 from ml_workspace_lab.storage.sqlite_connections import (
     Connections,
+    SqliteQueries,
     SqliteReading,
     SqliteTransaction,
 )
@@ -90,6 +91,10 @@ class SqliteDatabase(Database):
         with self._errors():
             cursor = self._reader().execute(sql, parameters)
             return _Rows(cursor.fetchall(), cursor.rowcount)
+
+    def tuples(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        with self._errors():
+            return SqliteQueries(self._reader()).tuples(sql, **parameters)
 
     @contextmanager
     def read(self, seconds: float | None = None) -> Iterator[Reading]:

@@ -21,6 +21,11 @@ class SqliteQueries(Queries):
     def run(self, sql: str, parameters: Mapping[str, Any]) -> sqlite3.Cursor:
         return self._connection.execute(sql, parameters)
 
+    def tuples(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, parameters).fetchall()
+
 
 class SqliteReading(SqliteQueries, Reading):
     def take_time(self) -> None:

@@ -58,5 +58,8 @@ class _Bound(Transaction):
         result = self._connection.execute(text(sql), dict(parameters))
         return cast("Cursor", result.mappings() if result.returns_rows else result)
 
+    def tuples(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self._connection.execute(text(sql), parameters)]
+
     def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:  # type: ignore[override]
         self._connection.execute(text(sql), [dict(row) for row in rows])
