@@ -14,6 +14,7 @@ FLOOR = "starlette"
 class Turn(NamedTuple):
     """What one server did in one turn: loads by number of connections."""
 
+    model: str
     server: str
     cold: float
     memory: float
@@ -48,6 +49,16 @@ def of(turns: Sequence[Turn], server: str) -> list[Turn]:
 
 
 def report(turns: Sequence[Turn]) -> str:
+    models = list(dict.fromkeys(turn.model for turn in turns))
+    tables = [f"**{model}**\n\n{_markdown(_table(served(turns, model)))}" for model in models]
+    return "\n\n".join([_machine(turns), *tables, _markdown(_targets(turns))])
+
+
+def served(turns: Sequence[Turn], model: str) -> list[Turn]:
+    return [turn for turn in turns if turn.model == model]
+
+
+def _table(turns: Sequence[Turn]) -> list[list[str]]:
     counts = sorted({count for turn in turns for count in turn.loads})
     head = ["", "first answer, s", "memory, MiB"]
     for count in counts:
@@ -66,24 +77,32 @@ def report(turns: Sequence[Turn]) -> str:
                 f"{median(one.p99 for one in loads):.1f}",
             ]
         rows.append(row)
-    return "\n\n".join([_machine(turns), _markdown(rows), _markdown(_targets(turns))])
+    return rows
 
 
 def targets(turns: Sequence[Turn]) -> list[Target]:
-    single, ours = of(turns, "ours-one-by-one"), of(turns, "ours")
-    p50s = [turn.loads[1].p50 for turn in ours if 1 in turn.loads]
+    logistic, forest = served(turns, "logistic"), served(turns, "forest")
+    native, onnx = of(logistic, "ours"), of(logistic, "ours-onnx")
     return [
-        Target("one by one, 16 connections", 1.3, ratio(turns, "ours-one-by-one", 16), True),
-        Target("ours, 16 connections", 5, ratio(turns, "ours", 16), True),
-        Target("ours, 64 connections", 8, ratio(turns, "ours", 64), True),
-        Target("ours, p50 at one connection, ms", 0.4, median(p50s) if p50s else None, False),
-        Target(
-            "ours, first answer, s",
-            2.5,
-            median(turn.cold for turn in [*single, *ours]) if ours else None,
-            False,
-        ),
+        Target("one by one, 16 connections", 1.3, ratio(logistic, "ours-one-by-one", 16), True),
+        Target("ours, 16 connections", 5, ratio(logistic, "ours", 16), True),
+        Target("ours, 64 connections", 8, ratio(logistic, "ours", 64), True),
+        Target("ONNX, 16 connections", 8, ratio(logistic, "ours-onnx", 16), True),
+        Target("forest by ONNX, 16 connections", 120, ratio(forest, "ours-onnx", 16), True),
+        Target("ours, p50 at one connection, ms", 0.4, _p50(native), False),
+        Target("ONNX, p50 at one connection, ms", 0.15, _p50(onnx), False),
+        Target("ours, first answer, s", 2.5, _median([turn.cold for turn in native]), False),
+        Target("ONNX, first answer, s", 0.6, _median([turn.cold for turn in onnx]), False),
+        Target("ONNX, MiB", 70, _median([turn.memory for turn in onnx]), False),
     ]
+
+
+def _p50(turns: Sequence[Turn]) -> float | None:
+    return _median([turn.loads[1].p50 for turn in turns if 1 in turn.loads])
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
 
 
 def _targets(turns: Sequence[Turn]) -> list[list[str]]:

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import psutil
-from train import ROW, train
+from train import ROWS, train
 
 HERE = Path(__file__).parent
 VENVS = Path(os.environ.get("BENCHMARK_PEERS", HERE.parents[1] / "build" / "serving-peers"))
@@ -50,49 +50,103 @@ def interpreter(name: str) -> Path:
     return VENVS / name / "bin" / "python"
 
 
-def starlette(folder: Path, port: int) -> Server:
+def starlette(model: str, folder: Path, port: int) -> Server:
     """Under uvicorn with uvloop and httptools, one process, no log."""
-    python, model = str(interpreter("starlette")), folder / "model.pkl"
-    subprocess.run([python, str(HERE / "train.py"), str(model)], check=True)
     words = [
-        python, "-m", "uvicorn", "--app-dir", str(HERE), "--port", str(port), "--no-access-log",
+        "-m", "uvicorn", "--app-dir", str(HERE), "--port", str(port), "--no-access-log",
         "--log-level", "warning", "starlette_app:app",
     ]  # fmt: skip
-    return Server(words, {"MODEL": str(model)}, "/score", json.dumps({"data": [ROW]}).encode())
+    return _pickled("starlette", model, folder, words, "/score")
 
 
-def mlflow(folder: Path, port: int) -> Server:
+def bentoml(model: str, folder: Path, port: int) -> Server:
+    words = [
+        "-m", "bentoml", "serve", "bentoml_service:Model", "--working-dir", str(HERE),
+        "--port", str(port),
+    ]  # fmt: skip
+    return _pickled("bentoml", model, folder, words, "/score", {"BENTOML_DO_NOT_TRACK": "True"})
+
+
+def litserve(model: str, folder: Path, port: int) -> Server:
+    words = [str(HERE / "litserve_server.py"), str(port)]
+    return _pickled("litserve", model, folder, words, "/predict")
+
+
+def azure(model: str, folder: Path, port: int) -> Server:
+    """Azure Machine Learning's own inference server."""
+    words = [
+        "-m", "azureml_inference_server_http.amlserver", "--port", str(port),
+        "--entry_script", str(HERE / "azure_score.py"),
+    ]  # fmt: skip
+    return _pickled("azure", model, folder, words, "/score")
+
+
+def _pickled(
+    peer: str,
+    model: str,
+    folder: Path,
+    words: Sequence[str],
+    path: str,
+    environment: Mapping[str, str] = {},
+) -> Server:
+    """A server that opens the model from a pickle of its own Python."""
+    python, file = str(interpreter(peer)), folder / "model.pkl"
+    subprocess.run([python, str(HERE / "train.py"), model, str(file)], check=True)
+    body = json.dumps({"data": [ROWS[model]]}).encode()
+    return Server([python, *words], {"MODEL": str(file), **environment}, path, body)
+
+
+def mlflow(model: str, folder: Path, port: int) -> Server:
     """What `mlflow models serve` starts, one worker."""
-    model = _registered(folder)
+    saved = _register(model, folder)
     words = [
         str(interpreter("mlflow")), "-m", "uvicorn", "--port", str(port), "--log-level", "warning",
         "mlflow.pyfunc.scoring_server.app:app",
     ]  # fmt: skip
-    environment = {"__pyfunc_model_path__": model.as_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return Server(words, environment, "/invocations", json.dumps({"inputs": [ROW]}).encode())
+    environment = {"__pyfunc_model_path__": saved.as_uri(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    body = json.dumps({"inputs": [ROWS[model]]}).encode()
+    return Server(words, environment, "/invocations", body)
 
 
-def ours(folder: Path, port: int) -> Server:
+def ours(model: str, folder: Path, port: int) -> Server:
     """As the supervisor starts it: with keys, counts and the log."""
-    return _ours(folder, port, batching=True)
+    return _ours(model, folder, port, engine="native")
 
 
-def ours_one_by_one(folder: Path, port: int) -> Server:
+def ours_one_by_one(model: str, folder: Path, port: int) -> Server:
     """The same with `batching` off: one call of the model for each request."""
-    return _ours(folder, port, batching=False)
+    return _ours(model, folder, port, engine="native", batching=False)
 
 
-def _ours(folder: Path, port: int, *, batching: bool) -> Server:
+def ours_onnx(model: str, folder: Path, port: int) -> Server:
+    """The same by the model's verified graph."""
+    return _ours(model, folder, port, engine="onnx")
+
+
+def _ours(
+    model: str,
+    folder: Path,
+    port: int,
+    *,
+    engine: Literal["native", "onnx"],
+    batching: bool = True,
+) -> Server:
     import msgspec
 
     from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Keys
     from ml_workspace_lab.endpoints.model import RequestSettings
+    from ml_workspace_lab.models.compiled.process import compile_apart
 
     generation = EndpointFolder(folder / "endpoint").generation(1)
     generation.path.mkdir(parents=True)
-    generation.model.symlink_to(_registered(folder), target_is_directory=True)
+    registered = _register(model, folder)
+    generation.model.symlink_to(registered, target_is_directory=True)
+    if engine == "onnx":  # as when a version is registered or first served: once
+        verdict = compile_apart(registered, generation.compiled, os.environ)
+        if not verdict.kept:
+            raise RuntimeError(verdict.reason)
     deployment = Deployment(
-        "iris", "iris", 1, port, has_script=False, python=sys.executable,
+        "bench", model, 1, port, has_script=False, python=sys.executable, engine=engine,
         request_settings=RequestSettings(batching=batching),
     )  # fmt: skip
     generation.deployment.write_bytes(msgspec.json.encode(deployment))
@@ -102,26 +156,31 @@ def _ours(folder: Path, port: int, *, batching: bool) -> Server:
         [sys.executable, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)],
         {},
         "/score",
-        json.dumps({"data": [ROW]}).encode(),
+        json.dumps({"data": [ROWS[model]]}).encode(),
         {"Authorization": f"Bearer {KEY}"},
     )
 
 
-def _registered(folder: Path) -> Path:
+def _register(name: str, folder: Path) -> Path:
     """The model's folder, as it is registered."""
     from ml_workspace_lab.models.flavors import folder as flavors
 
-    model = folder / "model"
-    model.mkdir()
-    flavors.write(train(), model)
-    return model
+    path = folder / "model"
+    path.mkdir()
+    model, rows = train(name)
+    flavors.write(model, path, input_example=rows)
+    return path
 
 
 SERVERS = {
     "starlette": starlette,
     "mlflow": mlflow,
+    "bentoml": bentoml,
+    "litserve": litserve,
+    "azure": azure,
     "ours-one-by-one": ours_one_by_one,
     "ours": ours,
+    "ours-onnx": ours_onnx,
 }
 
 
@@ -130,10 +189,10 @@ def missing(name: str) -> bool:
 
 
 @contextmanager
-def started(name: str, folder: Path) -> Iterator[Started]:
+def started(name: str, model: str, folder: Path) -> Iterator[Started]:
     """A server that has answered the row. Raises RuntimeError with its log where it does not."""
     port = _free_port()
-    server = SERVERS[name](folder, port)
+    server = SERVERS[name](model, folder, port)
     headers = {"Content-Type": "application/json", **server.headers}
     log = folder / "log.txt"
     began = time.perf_counter()
