@@ -8,8 +8,7 @@ from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models.compiled import tables
-from ml_workspace_lab.models.compiled.compiling import GRAPH
-from ml_workspace_lab.models.compiled.model import Compilation, KeepCompilation
+from ml_workspace_lab.models.compiled.model import GRAPH, Compilation, KeepCompilation
 from ml_workspace_lab.models.compiled.process import compile_apart
 from ml_workspace_lab.models.flavors import loading
 from ml_workspace_lab.models.trust import untrusted

@@ -15,9 +15,8 @@ from ml_workspace_lab.endpoints.scoring.predictor import Predictor
 from ml_workspace_lab.endpoints.scoring.scorer import Scorer
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models.compiled import process, tables
-from ml_workspace_lab.models.compiled.compiling import GRAPH
 from ml_workspace_lab.models.compiled.graph import CPU, Graph
-from ml_workspace_lab.models.compiled.model import TOLERANCE
+from ml_workspace_lab.models.compiled.model import GRAPH, TOLERANCE
 from ml_workspace_lab.models.compiled.tables import NoRows
 from ml_workspace_lab.models.compiled.verification import Differs, compared, repeated
 from ml_workspace_lab.models.flavors import loading

@@ -17,14 +17,12 @@ from ml_workspace_lab.models.compiled.conversion import (
     packages,
 )
 from ml_workspace_lab.models.compiled.graph import KEY, Graph, Notes
-from ml_workspace_lab.models.compiled.model import TOLERANCE, Speed, Verdict
+from ml_workspace_lab.models.compiled.model import GRAPH, TOLERANCE, Speed, Verdict
 from ml_workspace_lab.models.compiled.tables import NoRows, as_taken
 from ml_workspace_lab.models.compiled.timing import BATCH, of_length, speeds
 from ml_workspace_lab.models.compiled.verification import Differs, Verified, verify
 from ml_workspace_lab.models.flavors import loading
 from ml_workspace_lab.models.flavors.loading import Loaded
-
-GRAPH = "model.onnx"
 
 
 @dataclass

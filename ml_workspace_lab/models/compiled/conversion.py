@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
@@ -31,6 +30,9 @@ class NotConverted(Exception):
 
 def packages() -> dict[str, str]:
     """The versions of what a graph depends on, of those that are installed."""
+    # Here: it brings the whole of `email`, which a process that serves a graph never needs.
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {}
     for name in PACKAGES:
         try:

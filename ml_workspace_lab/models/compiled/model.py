@@ -4,6 +4,8 @@ from msgspec import Struct, field
 
 from ml_workspace_lab.api.types import Digest, Millis, Text
 
+GRAPH = "model.onnx"
+"""The file of the graph in the folder that it was made in."""
 TOLERANCE = 1e-4
 """How far a number of the graph may be from the model's, relative to the greater of that and 1."""
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.models.compiled.compiling import GRAPH
 from ml_workspace_lab.models.compiled.conversion import EXTRA, packages
-from ml_workspace_lab.models.compiled.model import Verdict
+from ml_workspace_lab.models.compiled.model import GRAPH, Verdict
 
 VERDICT = "verdict.json"
 LIMIT_SECONDS = 45.0

@@ -11,8 +11,7 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Nothing, Version
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.models.compiled import store
-from ml_workspace_lab.models.compiled.compiling import GRAPH
-from ml_workspace_lab.models.compiled.model import Compilation, KeepCompilation, Verdict
+from ml_workspace_lab.models.compiled.model import GRAPH, Compilation, KeepCompilation, Verdict
 from ml_workspace_lab.models.compiled.process import VERDICT
 from ml_workspace_lab.models.model import ModelName, ModelVersion
 from ml_workspace_lab.models.trust import content_of

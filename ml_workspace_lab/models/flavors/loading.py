@@ -12,7 +12,7 @@ from typing import Any
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models import inspection
 from ml_workspace_lab.models.described import MLMODEL
-from ml_workspace_lab.models.flavors.saving import REVIEWED
+from ml_workspace_lab.models.flavors.reviewed import REVIEWED
 
 ONNX = "onnx"
 

@@ -8,19 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
-
-REVIEWED = (
-    "collections.OrderedDict",
-    "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRanker",
-    "lightgbm.sklearn.LGBMRegressor",
-    "sklearn.metrics._dist_metrics.EuclideanDistance64",
-    "sklearn.neighbors._kd_tree.KDTree",
-    "sklearn.tree._tree.Tree",
-)
-"""Types that hold numbers, or a LightGBM model as text, for which skops asks a word all the same.
-They are what is trusted when a file is read, too, whatever the file's own MLmodel says."""
+from ml_workspace_lab.models.flavors.reviewed import REVIEWED
 
 FUNCTION = "function"
 PICKLE_FILE = "model.pkl"

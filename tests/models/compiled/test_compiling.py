@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from ml_workspace_lab.models.compiled import compiling, process, tables
-from ml_workspace_lab.models.compiled.compiling import GRAPH, compile_folder
+from ml_workspace_lab.models.compiled.compiling import compile_folder
 from ml_workspace_lab.models.compiled.conversion import FLOAT32, FLOAT64, converted
 from ml_workspace_lab.models.compiled.graph import Graph
-from ml_workspace_lab.models.compiled.model import TOLERANCE
+from ml_workspace_lab.models.compiled.model import GRAPH, TOLERANCE
 from ml_workspace_lab.models.compiled.verification import Differs, compared, repeated, verify
 from ml_workspace_lab.models.flavors import folder as folders
 from ml_workspace_lab.models.flavors import loading

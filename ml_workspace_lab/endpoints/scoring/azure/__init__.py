@@ -5,7 +5,6 @@ Where the packages themselves are installed, they are used.
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -34,7 +33,8 @@ _FILES = {
 }
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
+    # No MetaPathFinder: importlib.abc would bring a dozen modules into every scoring process.
     def find_spec(
         self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
