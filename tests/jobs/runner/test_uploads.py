@@ -6,8 +6,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -39,9 +39,16 @@ class Tap:
         self.refuse_after_first = False
         threading.Thread(target=self._serve, daemon=True).start()
 
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
     def _serve(self) -> None:
         while True:
-            client, _ = self._listener.accept()
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
             if self.refuse_after_first and not self._limits:
                 client.close()
                 continue
@@ -69,6 +76,16 @@ class Tap:
             end.close()
 
 
+MakeTap = Callable[[int | None, int | None], Tap]
+
+
+@pytest.fixture
+def tap(served: Server) -> Iterator[MakeTap]:
+    """Makes taps of the server."""
+    with ExitStack() as taps:
+        yield lambda forth, back: taps.enter_context(closing(Tap(served.port, forth, back)))
+
+
 @pytest.mark.parametrize(
     ("forth", "back"),
     [
@@ -84,11 +101,11 @@ class Tap:
     ],
 )
 def test_an_upload_is_whole_or_absent_and_the_next_try_completes_it(
-    ws: Workspace, served: Server, forth: int | None, back: int | None
+    ws: Workspace, tap: MakeTap, forth: int | None, back: int | None
 ) -> None:
     run = ws.experiment("e").start_logging()
     content = os.urandom(SIZE)
-    line = Tap(served.port, forth, back)
+    line = tap(forth, back)
     connection = RemoteConnection(line.url, TOKEN, 10)
 
     def put() -> None:
@@ -110,16 +127,16 @@ def test_an_upload_is_whole_or_absent_and_the_next_try_completes_it(
 
 
 def test_a_large_upload_that_is_cut_goes_on_with_the_part_that_was_cut(
-    ws: Workspace, served: Server
+    ws: Workspace, tap: MakeTap
 ) -> None:
     run = ws.experiment("e").start_logging()
     content = os.urandom(3 * PART + 1000)
-    line = Tap(served.port, 2 * PART + 5_000_000, None)
+    line = tap(2 * PART + 5_000_000, None)
     send_artifact(RemoteConnection(line.url, TOKEN, 10), run.id, "a/model.bin", BytesIO(content))
     assert line.resets == 1
     assert run.read_artifact("a/model.bin") == content
     assert line.sent < len(content) + 5_000_000 + 100_000, "only what was cut is sent again"
-    again = Tap(served.port, None, None)
+    again = tap(None, None)
     connection = RemoteConnection(again.url, TOKEN, 10)
     send_artifact(connection, run.id, "a/model.bin", BytesIO(content))
     assert again.sent < 10_000, "it is there"
@@ -127,16 +144,16 @@ def test_a_large_upload_that_is_cut_goes_on_with_the_part_that_was_cut(
 
 
 def test_who_gave_up_goes_on_later_from_where_it_was(
-    ws: Workspace, served: Server, monkeypatch: pytest.MonkeyPatch
+    ws: Workspace, tap: MakeTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "PAUSES", ())
     run = ws.experiment("e").start_logging()
     content = BytesIO(os.urandom(2 * PART + 1))
-    gone = Tap(served.port, PART + 1_000_000, None)
+    gone = tap(PART + 1_000_000, None)
     gone.refuse_after_first = True
     with pytest.raises(Unavailable):
         send_artifact(RemoteConnection(gone.url, TOKEN, 10), run.id, "model.bin", content)
-    line = Tap(served.port, None, None)
+    line = tap(None, None)
     content.seek(0)
     send_artifact(RemoteConnection(line.url, TOKEN, 10), run.id, "model.bin", content)
     assert PART < line.sent < PART + 100_000
