@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.compute.instances.service import Instances
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.service import Endpoints
+    from ml_workspace_lab.endpoints.traffic_service import EndpointTraffic
     from ml_workspace_lab.environments.service import Environments
     from ml_workspace_lab.experiments.artifacts import Artifacts
     from ml_workspace_lab.experiments.finding import ExperimentSearch
@@ -72,6 +73,7 @@ SERVICES = {
     "assessments": "tracing.assessments:Assessments",
     "webhooks": "webhooks.service:Webhooks",
     "endpoints": "endpoints.service:Endpoints",
+    "endpoint_traffic": "endpoints.traffic_service:EndpointTraffic",
     "setup": "workspace.setup:Setup",
     "notebooks": "notebook.live:LiveNotebooks",
 }
@@ -121,6 +123,7 @@ class ByName(ABC):
     assessments: "Assessments"
     webhooks: "Webhooks"
     endpoints: "Endpoints"
+    endpoint_traffic: "EndpointTraffic"
 
     def __getattr__(self, name: str) -> Any:
         if name not in SERVICES:

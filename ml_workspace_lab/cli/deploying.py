@@ -49,12 +49,15 @@ def add_commands(nouns: dict[str, Any]) -> None:
     deploy.add_argument(
         "--provider", action="append", default=[], help="an execution provider of ONNX Runtime"
     )
+    deploy.add_argument("--deployment", help="blue, green, …; default: the only one there is")
+    deploy.add_argument("--traffic", type=int, help="percent of the requests that it is to get")
     deploy.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     deploy.set_defaults(act=_deploy)
 
     score = nouns["endpoint"].add_parser("score", help="ask an endpoint")
     score.add_argument("name")
     score.add_argument("data", help="JSON, or - for the input stream")
+    score.add_argument("--deployment", help="the one to ask; default: as the traffic has it")
     score.set_defaults(act=_score)
 
 
@@ -111,6 +114,8 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         },
         engine=options.engine,
         providers=options.provider,
+        deployment=options.deployment,
+        traffic=options.traffic,
     )
     return DeployedEndpoint(endpoint.info(), endpoint.keys)
 
@@ -118,7 +123,8 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
 def _score(options: argparse.Namespace) -> dict[str, Any]:
     text = sys.stdin.read() if options.data == "-" else options.data
     data = _json(text, "data")
-    return {"answer": Endpoint(workspace(options), options.name).run(data)}
+    endpoint = Endpoint(workspace(options), options.name)
+    return {"answer": endpoint.run(data, options.deployment)}
 
 
 def _json(text: str, field: str) -> Any:

@@ -77,6 +77,11 @@ def endpoint_bundle(endpoint: EndpointInfo, keys: EndpointKeys | None) -> dict[s
         "state": f"{endpoint.state} {endpoint.reason}".strip(),
         "model": f"{endpoint.model}:{endpoint.model_version}",
         "served by": str(endpoint.served_by or ""),
+        "deployments": ", ".join(
+            f"{one.name} {one.traffic} % ({one.model}:{one.model_version}, {one.state})"
+            for one in endpoint.deployments
+            if len(endpoint.deployments) > 1
+        ),
         "scoring": endpoint.scoring_uri,
         "API": endpoint.openapi_uri,
     }

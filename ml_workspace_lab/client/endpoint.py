@@ -17,6 +17,7 @@ from ml_workspace_lab.client.files import is_file
 from ml_workspace_lab.client.log_parts import log_parts
 from ml_workspace_lab.endpoints.model import (
     DeployEndpoint,
+    DeploymentInfo,
     EndpointInfo,
     EndpointKeys,
     EndpointState,
@@ -26,7 +27,8 @@ from ml_workspace_lab.endpoints.model import (
     ScoreRequest,
 )
 from ml_workspace_lab.endpoints.preflight import try_scoring
-from ml_workspace_lab.errors import InvalidInput, Unavailable, shown
+from ml_workspace_lab.endpoints.traffic import RollbackRule, SetTraffic, with_share
+from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable, shown
 from ml_workspace_lab.models.trust import untrusted
 
 if TYPE_CHECKING:
@@ -63,9 +65,16 @@ class Endpoint:
         request_settings: Mapping[str, int] | None = None,
         engine: Engine = "auto",
         providers: Sequence[str] = (),
+        deployment: str | None = None,
+        traffic: int | None = None,
         wait: bool = True,
     ) -> "Endpoint":
         """Serve a model; an endpoint of that name gets the new version without a pause.
+
+        With a `deployment` (`blue`, `green`) the endpoint may have several, each with a version of
+        its own; without, the only one there is is meant, which is called `default`. The first one
+        gets all requests, a further one none, until it is given `traffic`, in percent: then the
+        others share the rest as they did. That is done once it answers, so it takes `wait`.
 
         `scoring_script` has `init()` and `run(data)`; without one a scikit-learn model is scored
         as it is. The scoring process has `environment_variables` beside its usual ones;
@@ -74,6 +83,12 @@ class Endpoint:
         model's own library, `onnx` fails where there is no such graph. `providers` are ONNX
         Runtime's. Raises Unavailable with the reason where it does not come up.
         """
+        if traffic is not None and not wait:
+            raise InvalidInput(
+                "traffic: is given to a deployment that answers, so it has to be waited for.",
+                field="traffic",
+                hint="Leave out wait=False, or set the traffic later.",
+            )
         script = None
         if scoring_script is not None:
             script, _ = put_file(workspace.connection, _script(scoring_script))
@@ -90,11 +105,15 @@ class Endpoint:
                 request_settings=convert(dict(request_settings or {}), RequestSettings),
                 engine=engine,
                 providers=[*providers],
+                deployment=deployment,
             ),
         )
         endpoint = cls(workspace, name, deployed.keys)
         if wait:
-            endpoint.wait_for_deployment()
+            endpoint.wait_for_deployment(deployment=deployment)
+        if traffic is not None:
+            one = deployment or endpoint.info().deployments[0].name
+            endpoint.set_traffic(with_share(endpoint.traffic, one, traffic))
         return endpoint
 
     @property
@@ -109,28 +128,94 @@ class Endpoint:
         details: dict[str, Any] = msgspec.to_builtins(self.info())
         return details
 
-    def wait_for_deployment(self, timeout_seconds: float = HEALTHY_SECONDS) -> EndpointInfo:
-        """Wait until it answers. Raises Unavailable with the reason where it fails to."""
+    def wait_for_deployment(
+        self, timeout_seconds: float = HEALTHY_SECONDS, deployment: str | None = None
+    ) -> EndpointInfo:
+        """Wait until it answers: the deployment, or else all those that have traffic. Raises
+        Unavailable with the reason where it fails to."""
         until = time.monotonic() + timeout_seconds
-        while (info := self.info()).state is not EndpointState.HEALTHY:
-            if info.state is EndpointState.FAILED or time.monotonic() > until:
+        while True:
+            info = self.info()
+            found = info if deployment is None else _deployment(info, deployment)
+            if found.state is EndpointState.HEALTHY:
+                return info
+            if found.state is EndpointState.FAILED or time.monotonic() > until:
+                what = f"Endpoint {self.name}"
+                if deployment is not None:
+                    what = f"Deployment {deployment} of endpoint {self.name}"
                 raise Unavailable(
-                    f"Endpoint {self.name} is {info.state}: {info.reason}",
+                    f"{what} is {found.state}: {found.reason}",
                     hint=f"`ml-workspace endpoint log {self.name}` shows its log.",
                 )
             time.sleep(0.05)
-        return info
 
-    def run(self, data: Any) -> Any:
-        """The answer to a body, asked through the workspace (no key is needed for that).
+    @property
+    def deployments(self) -> dict[str, DeploymentInfo]:
+        return {one.name: one for one in self.info().deployments}
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Percent of the requests by deployment."""
+        return self.info().traffic
+
+    def set_traffic(
+        self,
+        traffic: Mapping[str, int] | None = None,
+        *,
+        mirror_traffic: Mapping[str, int] | None = None,
+    ) -> EndpointInfo:
+        """Split requests so from the next one on: whole percent by deployment, 100 in sum, or 0 to
+        answer only those that name a deployment in the header `azureml-model-deployment`.
+        `mirror_traffic` is for one deployment without traffic, which gets a copy of that many
+        percent (50 at most) and whose answers are thrown away. What is None stays as it is."""
+        body = SetTraffic(
+            None if traffic is None else dict(traffic),
+            None if mirror_traffic is None else dict(mirror_traffic),
+        )
+        self._info = self.workspace.connection.endpoint_traffic.set(self.name, body)
+        return self._info
+
+    def rollback_if(
+        self,
+        *,
+        error_rate: float | None = None,
+        p99_ms: float | None = None,
+        window_seconds: int = 60,
+        min_requests: int = 20,
+    ) -> EndpointInfo:
+        """Have traffic put back to what it was before a deployment got more of it, where that one
+        does badly: of its requests in the last `window_seconds`, if there were `min_requests`, a
+        part over `error_rate` (0.05 is 5 %) failed, or more than 1 % took over `p99_ms`. With
+        neither it is left as it is. `info().rolled_back` says why it was put back."""
+        service = self.workspace.connection.endpoint_traffic
+        if error_rate is None and p99_ms is None:
+            self._info = service.keep(self.name)
+        else:
+            rule = {
+                "error_rate": error_rate,
+                "p99_ms": p99_ms,
+                "window_seconds": window_seconds,
+                "min_requests": min_requests,
+            }
+            self._info = service.rollback_if(self.name, convert(rule, RollbackRule))
+        return self._info
+
+    def delete_deployment(self, deployment: str) -> None:
+        """End a deployment that has no traffic."""
+        self.workspace.connection.endpoint_traffic.delete_deployment(self.name, deployment)
+
+    def run(self, data: Any, deployment: str | None = None) -> Any:
+        """The answer to a body, asked through the workspace (no key is needed for that); of that
+        deployment, or of whichever gets the request.
 
         Raises ScoringFailed where the scoring code raised."""
         score = self.workspace.connection.endpoints.score
-        return score(self.name, ScoreRequest(data)).body
+        return score(self.name, ScoreRequest(data, deployment)).body
 
-    def get_logs(self) -> str:
-        """The whole log of the scoring process."""
-        return "".join(log_parts(partial(self.workspace.connection.endpoints.log, self.name)))
+    def get_logs(self, deployment: str | None = None) -> str:
+        """The whole log of a deployment, by default of the one with the most traffic."""
+        read = partial(self.workspace.connection.endpoints.log, self.name, deployment=deployment)
+        return "".join(log_parts(read))
 
     def regen_key(self, key: str = "primary") -> str:
         """A new primary or secondary key; the old one stops working at once."""
@@ -151,6 +236,13 @@ class Endpoint:
         from ml_workspace_lab.client.card import endpoint_bundle
 
         return endpoint_bundle(self.info(), self.keys)
+
+
+def _deployment(info: EndpointInfo, name: str) -> DeploymentInfo:
+    for one in info.deployments:
+        if one.name == name:
+            return one
+    raise NotFound(f"The endpoint {info.name} has no deployment {name!r}.", field="deployment")
 
 
 def preflight(model: "Model", scoring_script: str | Path | None, sample: Any) -> Any:

@@ -1,9 +1,12 @@
 """The folder of an endpoint: what its supervisor and its scoring processes tell each other.
 
-endpoints/NAME/keys.json            hashes of what opens it
+endpoints/NAME/keys.json            hashes of what opens it, and how its requests are split
+endpoints/NAME/places.json          where its deployments are found
 endpoints/NAME/secret               the workspace's own key to it, for this user's eyes only
-endpoints/NAME/log.txt              what its processes print
-endpoints/NAME/GENERATION/          one deployment: its model, script, and the process's files
+endpoints/NAME/log.txt              what the processes of the deployment `default` print
+endpoints/NAME/DEPLOYMENT.log       what those of another one do
+endpoints/NAME/GENERATION/          a deployment as of one update: its model, script, and the
+                                    process's files
 """
 
 import time
@@ -12,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.endpoints.model import Engine, RequestSettings, ServedBy
+from ml_workspace_lab.endpoints.traffic import DEFAULT
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
 
@@ -24,8 +28,47 @@ class Keys(msgspec.Struct, frozen=True):
     workspace: str
 
 
+class Watch(msgspec.Struct, frozen=True):
+    """That the deployments are to say how they do; an answer that takes more than `p99_ms` is one
+    of the slow ones."""
+
+    p99_ms: float | None = None
+
+
+class Rules(Keys, frozen=True):
+    """The keys, and how requests are split: percent by deployment, each of which is named. None:
+    there is only the one that reads this."""
+
+    traffic: dict[str, int] | None = None
+    mirrored: dict[str, int] = {}
+    watch: Watch | None = None
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where deployments are: `front` is the one that takes connections on the endpoint's port,
+    "" for whoever reads this; the others send it requests of theirs on loopback, to the port in
+    `doors`. One that does not answer at present has none."""
+
+    front: str = ""
+    doors: dict[str, int] = {}
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How a scoring process does, since it `began`: requests that it has answered, those that
+    `failed` and that were `slow` among them, and how many that are `late` have no answer yet.
+    `unreached` are requests for other deployments that could not be had from these."""
+
+    began: float
+    answered: int = 0
+    failed: int = 0
+    slow: int = 0
+    late: int = 0
+    unreached: dict[str, int] = {}
+
+
 class Deployment(msgspec.Struct, frozen=True):
-    """What a scoring process is told, and the interpreter that it runs in."""
+    """What a scoring process is told, and the interpreter that it runs in. `deployment` is its name
+    among those of the endpoint."""
 
     endpoint: str
     model: str
@@ -37,6 +80,7 @@ class Deployment(msgspec.Struct, frozen=True):
     request_settings: RequestSettings = RequestSettings()
     engine: Engine = "auto"
     providers: list[str] = []
+    deployment: str = DEFAULT
 
 
 class EndpointFolder:
@@ -54,14 +98,18 @@ class EndpointFolder:
         return self.path / "keys.json"
 
     @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
+    def places(self) -> Path:
+        return self.path / "places.json"
+
+    def log(self, deployment: str) -> Path:
+        """What the processes of a deployment print."""
+        return self.path / ("log.txt" if deployment == DEFAULT else f"{deployment}.log")
 
     def generation(self, number: int) -> "GenerationFolder":
         return GenerationFolder(self.path / str(number))
 
     def generations(self) -> list["GenerationFolder"]:
-        """Every deployment that has a folder, the newest last."""
+        """Everything that has a folder, of whichever deployment, the newest last."""
         if not self.path.is_dir():
             return []
         numbers = sorted(int(p.name) for p in self.path.iterdir() if p.name.isdecimal())
@@ -72,7 +120,7 @@ class EndpointFolder:
 
 
 class GenerationFolder(ProcessFolder):
-    """The folder of one deployment of an endpoint."""
+    """The folder of a deployment as of one update."""
 
     variable = "ML_WORKSPACE_ENDPOINT"
 
@@ -87,6 +135,13 @@ class GenerationFolder(ProcessFolder):
     @property
     def deployment(self) -> Path:
         return self.path / "deployment.json"
+
+    def told(self) -> Deployment | None:
+        """What its process is told; None while that is not settled."""
+        try:
+            return msgspec.json.decode(self.deployment.read_bytes(), type=Deployment)
+        except FileNotFoundError:
+            return None
 
     @property
     def model(self) -> Path:
@@ -123,6 +178,31 @@ class GenerationFolder(ProcessFolder):
     def served(self) -> Path:
         """Written when it answers for the first time."""
         return self.path / "served"
+
+    @property
+    def door(self) -> Path:
+        """The port on loopback where other deployments hand over requests; there before `ready`."""
+        return self.path / "door"
+
+    def door_port(self) -> int | None:
+        """None where it takes no requests, or none from others."""
+        if not self.ready.exists():
+            return None
+        try:
+            return int(self.door.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    @property
+    def tally(self) -> Path:
+        """How it does, where that is watched."""
+        return self.path / "tally.json"
+
+    def read_tally(self) -> Tally | None:
+        try:
+            return msgspec.json.decode(self.tally.read_bytes(), type=Tally)
+        except FileNotFoundError:
+            return None
 
     def silent_seconds(self) -> float | None:
         """How long ago its event loop last turned; None while it takes no requests."""

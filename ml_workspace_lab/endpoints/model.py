@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Variable, Version, Word, text_like
+from ml_workspace_lab.endpoints.traffic import DeploymentName, RollbackRule, RolledBack, Shares
 from ml_workspace_lab.models.model import ModelName
 
 MAX_BODY = 64 * 1024 * 1024
@@ -71,10 +72,36 @@ class ServedBy(Struct, frozen=True):
         return f"{self.engine} (verified on {self.rows} rows{gap})"
 
 
+class DeploymentInfo(Struct, frozen=True):
+    """A model version with a scoring process of its own behind an endpoint. `traffic` and
+    `mirror_traffic` are percent of the endpoint's requests: those that it answers, and those that
+    it is sent a copy of. `environment_variables` are the names of those that the process has beside
+    the usual ones; `served_by` is what answers, None until it was ready for the first time."""
+
+    name: str
+    model: str
+    model_version: int
+    state: EndpointState
+    reason: str
+    traffic: int
+    mirror_traffic: int
+    scoring_script: str | None
+    created: Millis
+    updated: Millis
+    user: str
+    restarts: int
+    environment_variables: list[str]
+    request_settings: RequestSettings
+    engine: Engine
+    providers: list[str]
+    served_by: ServedBy | None
+
+
 class EndpointInfo(Struct, frozen=True):
-    """`scoring_uri` takes POST with `Authorization: Bearer KEY`; `environment_variables` are the
-    names of those that the scoring process has beside the usual ones; `served_by` is what answers,
-    None until the first deployment is ready."""
+    """`scoring_uri` takes POST with `Authorization: Bearer KEY`. `state` and `reason` are those of
+    the deployment with traffic that is worst off. `model`, `served_by` and what else a deployment
+    has are those of the one with the most traffic; `deployments` has all of them. `rollback` says
+    when traffic is put back, `rolled_back` that it was, and why."""
 
     name: str
     model: str
@@ -95,6 +122,11 @@ class EndpointInfo(Struct, frozen=True):
     engine: Engine
     providers: list[str]
     served_by: ServedBy | None
+    traffic: Shares
+    mirror_traffic: Shares
+    deployments: list[DeploymentInfo]
+    rollback: RollbackRule | None
+    rolled_back: RolledBack | None
 
 
 class EndpointList(Struct, frozen=True):
@@ -104,9 +136,11 @@ class EndpointList(Struct, frozen=True):
 class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     """A model version to serve; `scoring_script` is the digest of a script with `init()` and
     `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
-    Runtime's, in their order, all of which have to be there."""
+    Runtime's, in their order, all of which have to be there. `deployment` is the one to make or to
+    update, None for the only one there is."""
 
     model: ModelName
+    deployment: DeploymentName | None = None
     version: Version | None = None
     scoring_script: Digest | None = None
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
@@ -137,9 +171,11 @@ class RegenerateKey(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body for the scoring process: any JSON value."""
+    """The body for the scoring process: any JSON value. `deployment` is to answer it, whatever its
+    traffic; None: the one that the traffic gives it to."""
 
     body: Any
+    deployment: DeploymentName | None = None
 
 
 class ScoreResult(Struct, frozen=True):

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import secrets
-import socket
 from typing import Annotated, Any
 
 import msgspec
@@ -14,8 +13,9 @@ from msgspec import Meta
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import LogChunk, Nothing, Offset
-from ml_workspace_lab.endpoints import store
-from ml_workspace_lab.endpoints.folder import EndpointFolder, Keys
+from ml_workspace_lab.endpoints import deployment_store, store
+from ml_workspace_lab.endpoints.asking import post
+from ml_workspace_lab.endpoints.folder import EndpointFolder, Rules, Watch
 from ml_workspace_lab.endpoints.model import (
     MAX_BODY,
     DeployedEndpoint,
@@ -28,11 +28,15 @@ from ml_workspace_lab.endpoints.model import (
     ScoreRequest,
     ScoreResult,
 )
+from ml_workspace_lab.endpoints.ports import free_port
+from ml_workspace_lab.endpoints.store import Wanted
+from ml_workspace_lab.endpoints.traffic import DEFAULT, DeploymentName
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, ScoringFailed, Unavailable
+from ml_workspace_lab.storage.database import Transaction
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.storage.logs import read_log
 
-SCORING_SECONDS = 60.0
+MAX_DEPLOYMENTS = 20
 
 
 class Endpoints(Service):
@@ -49,7 +53,8 @@ class Endpoints(Service):
     @operation("PUT", "/endpoints/{name}", action="endpoints/write")
     def deploy(self, name: EndpointName, body: DeployEndpoint) -> DeployedEndpoint:
         """Serve a model version. Where the endpoint exists it keeps its address and keys, and the
-        version that it has serves until the new one is ready. Raises Conflict where loading the
+        version that the deployment has serves until the new one is ready. The first deployment gets
+        all requests, others none until they are given traffic. Raises Conflict where loading the
         version executes code and nobody has decided to trust it."""
         keys = None
         with self.storage.database.write() as transaction:
@@ -58,25 +63,11 @@ class Endpoints(Service):
             self.services.model_trust.settle(transaction, served)
             present = store.find(self.storage.database, name)
             self._require_script(body.scoring_script)
-            if present is not None:
-                if body.port not in (0, present.info.port):
-                    raise Conflict(
-                        f"The endpoint {name} answers on port {present.info.port}.",
-                        field="port",
-                        hint="Delete it first to give it another.",
-                    )
-                store.update(transaction, name, **values)
-            else:
+            if present is None:
                 keys = EndpointKeys(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
-                store.insert(
-                    transaction,
-                    name,
-                    port=self._port(body.port),
-                    primary_hash=_hash(keys.primary),
-                    secondary_hash=_hash(keys.secondary),
-                    user=caller().name,
-                    **values,
-                )
+                self._insert(transaction, name, body, keys, values)
+            else:
+                self._update(transaction, present, body, values)
         self.services.computes.wake()
         return DeployedEndpoint(self.get(name), keys)
 
@@ -96,7 +87,7 @@ class Endpoints(Service):
         made = secrets.token_urlsafe(32)
         with self.storage.database.write() as transaction:
             store.set_key(transaction, name, f"{body.key}_hash", _hash(made))
-        self.write_keys(name)
+        self.write_rules(name)
         return EndpointKeys(**{"primary": None, "secondary": None, body.key: made})
 
     @operation(
@@ -105,11 +96,14 @@ class Endpoints(Service):
     def score(self, name: EndpointName, body: ScoreRequest) -> ScoreResult:
         """The scoring process's answer to a body. Raises ScoringFailed with the traceback where
         the scoring code raised, InvalidInput where it refused the body."""
-        info = self.get(name)
+        wanted = store.get(self.storage.database, name)
+        info = wanted.info
+        if body.deployment is not None:
+            wanted.deployment(body.deployment)
         folder = EndpointFolder(self.storage.endpoint(name))
         try:
             secret = folder.secret.read_text()
-            status, headers, answer = _post(info.port, secret, json.dumps(body.body).encode())
+            status, headers, answer = post(info.port, secret, body)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"The endpoint {name} does not answer: it is {info.state}. {info.reason}".rstrip(),
@@ -118,9 +112,9 @@ class Endpoints(Service):
         if 200 <= status < 300:
             run_ms = headers.get("x-ms-run-fn-exec-ms")
             return ScoreResult(status, answer, float(run_ms) if run_ms else None)
-        if status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in headers:
-            raise Unavailable(f"The endpoint {name} is busy.", hint="Ask again later.")
         message = str(answer.get("message", answer) if isinstance(answer, dict) else answer)
+        if status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in headers:
+            raise Unavailable(f"The endpoint {name}: {message}.", hint="Ask again later.")
         if headers.get("x-ms-run-function-failed") == "True":
             raise ScoringFailed(message, field="body")
         raise InvalidInput(f"The endpoint refused the body: {message}", field="body")
@@ -131,14 +125,18 @@ class Endpoints(Service):
         name: EndpointName,
         offset: Offset = 0,
         limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
+        deployment: DeploymentName | None = None,
     ) -> LogChunk:
-        """The part of the endpoint's log from byte `offset` on, at most `limit` bytes of it."""
-        self.get(name)
-        path = EndpointFolder(self.storage.endpoint(name)).log
+        """The part of a deployment's log from byte `offset` on, at most `limit` bytes of it; by
+        default of the one with the most traffic."""
+        wanted = store.get(self.storage.database, name)
+        found = wanted.main if deployment is None else wanted.deployment(deployment)
+        path = EndpointFolder(self.storage.endpoint(name)).log(found.info.name)
         return read_log(path, offset, limit, ended=False)
 
-    def write_keys(self, name: str) -> None:
-        """Tell the scoring processes which keys open the endpoint, and keep the workspace's own."""
+    def write_rules(self, name: str) -> None:
+        """Tell the scoring processes which keys open the endpoint and how requests are split, and
+        keep the workspace's own key."""
         folder = EndpointFolder(self.storage.endpoint(name))
         # One writer at a time: a key just replaced must not come back with another's older view.
         with self.storage.database.write():
@@ -147,7 +145,73 @@ class Endpoints(Service):
             if not folder.secret.exists():
                 write_atomic(folder.secret, secrets.token_urlsafe(32).encode())
             own = _hash(folder.secret.read_text()).hex()
-            folder.write_keys(Keys(wanted.primary_hash.hex(), wanted.secondary_hash.hex(), own))
+            folder.write_keys(
+                Rules(
+                    wanted.primary_hash.hex(),
+                    wanted.secondary_hash.hex(),
+                    own,
+                    wanted.info.traffic,
+                    wanted.info.mirror_traffic,
+                    _watch(wanted),
+                )
+            )
+
+    def _insert(
+        self,
+        transaction: Transaction,
+        name: str,
+        body: DeployEndpoint,
+        keys: EndpointKeys,
+        values: dict[str, Any],
+    ) -> None:
+        first = body.deployment or DEFAULT
+        number = store.insert(
+            transaction,
+            name,
+            port=self._port(body.port),
+            primary_hash=_hash(keys.primary),
+            secondary_hash=_hash(keys.secondary),
+            tags_json=json.dumps(body.tags),
+            traffic_json=json.dumps({first: 100}),
+            user=caller().name,
+        )
+        deployment_store.insert(transaction, number, first, user=caller().name, **values)
+
+    def _update(
+        self,
+        transaction: Transaction,
+        present: Wanted,
+        body: DeployEndpoint,
+        values: dict[str, Any],
+    ) -> None:
+        """Update a deployment of an endpoint, or add one."""
+        info = present.info
+        if body.port not in (0, info.port):
+            raise Conflict(
+                f"The endpoint {info.name} answers on port {info.port}.",
+                field="port",
+                hint="Delete it first to give it another.",
+            )
+        names = [one.name for one in info.deployments]
+        name = body.deployment or names[0]
+        if body.deployment is None and len(names) > 1:
+            raise InvalidInput(
+                f"deployment: the endpoint {info.name} has {len(names)}: {', '.join(names)}.",
+                field="deployment",
+                hint="Name the one to update, or a new one.",
+            )
+        if name in names:
+            deployment_store.update(transaction, present.id, name, **values)
+        elif len(names) >= MAX_DEPLOYMENTS:
+            raise Conflict(
+                f"The endpoint {info.name} has {len(names)} deployments, which is the most.",
+                field="deployment",
+                hint="Delete one of them first.",
+            )
+        else:
+            deployment_store.insert(transaction, present.id, name, user=caller().name, **values)
+        store.set_tags(transaction, info.name, body.tags)
+        transaction.event("endpoint.updated", info.name, deployment=name)
 
     def _port(self, wanted: int) -> int:
         """The port, or a free one for 0. Raises Conflict where it is another endpoint's: that one
@@ -159,7 +223,7 @@ class Endpoints(Service):
                 field="port",
                 hint="Name another, or 0 for a free one.",
             )
-        while (port := _free_port(wanted)) in owners:
+        while (port := free_port(wanted)) in owners:
             pass
         return port
 
@@ -188,12 +252,17 @@ class Endpoints(Service):
             "version": version,
             "scoring_script": body.scoring_script,
             "python": body.python,
-            "tags_json": json.dumps(body.tags),
             "variables_json": json.dumps(body.environment_variables),
             "settings_json": msgspec.json.encode(body.request_settings).decode(),
             "engine": body.engine,
             "providers_json": json.dumps(body.providers),
         }
+
+
+def _watch(wanted: Wanted) -> Watch | None:
+    """What deployments are to say while a change of traffic may have to be undone."""
+    rule = wanted.info.rollback
+    return None if rule is None or wanted.rollout is None else Watch(rule.p99_ms)
 
 
 def _check_engine(body: DeployEndpoint) -> None:
@@ -210,40 +279,6 @@ def _check_engine(body: DeployEndpoint) -> None:
             field="providers",
             hint="Give the engine onnx, too.",
         )
-
-
-def _free_port(wanted: int) -> int:
-    """The port, or a free one for 0. Raises Conflict where something listens there already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except PermissionError:
-            raise InvalidInput(
-                f"port: {wanted} is reserved for the system.", field="port", hint="Use 1024 or up."
-            ) from None
-        except OSError:
-            raise Conflict(
-                f"Port {wanted} is taken.", field="port", hint="Name another, or 0 for a free one."
-            ) from None
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _post(port: int, secret: str, body: bytes) -> tuple[int, http.client.HTTPMessage, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCORING_SECONDS)
-    try:
-        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-        connection.request("POST", "/score", body, headers)
-        response = connection.getresponse()
-        raw = response.read()
-        try:
-            answer = json.loads(raw)
-        except ValueError:
-            answer = raw.decode("utf-8", "replace")
-        return response.status, response.headers, answer
-    finally:
-        connection.close()
 
 
 def _hash(key: str | None) -> bytes:

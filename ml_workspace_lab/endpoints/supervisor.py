@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ml_workspace_lab.compute.wake import clean_environment
-from ml_workspace_lab.endpoints import store
+from ml_workspace_lab.endpoints import deployment_store, store
+from ml_workspace_lab.endpoints.deployment_store import WantedDeployment
 from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, GenerationFolder
 from ml_workspace_lab.endpoints.model import EndpointState
+from ml_workspace_lab.endpoints.placing import Belongings, place
+from ml_workspace_lab.endpoints.rollback import Watcher
 from ml_workspace_lab.endpoints.store import Wanted
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.services import Services
@@ -37,6 +40,10 @@ class Supervisor:
 
     services: Services
     _seen: dict[str, Known] = field(default_factory=dict)
+    _belongings: Belongings = field(default_factory=Belongings)
+
+    def __post_init__(self) -> None:
+        self._watcher = Watcher(self.services, self._belongings)
 
     def step(self) -> bool:
         """Look once at every endpoint. Returns whether there is any."""
@@ -45,28 +52,46 @@ class Supervisor:
         for path in list(root.iterdir()) if root.is_dir() else []:
             if path.name not in wanted:
                 self._remove(EndpointFolder(path))
+        self._watcher.forget(wanted)
         for one in wanted.values():
             with kept_apart(f"endpoint {one.info.name}"):
-                if one.info.state is EndpointState.FAILED:
-                    self._keep_former(one)
-                else:
-                    self._look_after(one)
+                self._look_after_all(one)
         return bool(wanted)
 
-    def _look_after(self, wanted: Wanted) -> None:
-        folder = EndpointFolder(self.services.storage.endpoint(wanted.info.name))
+    def _look_after_all(self, endpoint: Wanted) -> None:
+        folder = EndpointFolder(self.services.storage.endpoint(endpoint.info.name))
+        place(endpoint, folder, self._belongings)
+        for wanted in endpoint.deployments:
+            with kept_apart(f"deployment {wanted.info.name} of {endpoint.info.name}"):
+                if wanted.info.state is EndpointState.FAILED:
+                    self._keep_former(wanted, folder)
+                else:
+                    self._look_after(endpoint, wanted, folder)
+        for generation in self._belongings.strays(folder, endpoint):
+            self._retire(generation)
+        self._watcher.look(endpoint, folder)
+
+    def _look_after(
+        self, endpoint: Wanted, wanted: WantedDeployment, folder: EndpointFolder
+    ) -> None:
         generation = folder.generation(wanted.generation)
         seen = self._seen.setdefault(generation.mark, Known())
         if generation.is_alive():
-            self._watch(wanted, generation, seen)
+            self._watch(endpoint, wanted, generation, seen)
         elif seen.is_starting():
             return
         elif seen.has_ended(generation):
             self._crashed(wanted, generation, seen)
         elif seen.may_start():
-            self._start(wanted, generation, seen)
+            self._start(endpoint, wanted, generation, seen)
 
-    def _watch(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
+    def _watch(
+        self,
+        endpoint: Wanted,
+        wanted: WantedDeployment,
+        generation: GenerationFolder,
+        seen: Known,
+    ) -> None:
         silent = generation.silent_seconds()
         if silent is None:
             # One that has been ready and isn't any more was asked to end, and is about to.
@@ -82,25 +107,27 @@ class Supervisor:
         if silent > HANG_SECONDS:
             generation.end()  # Its loop has stopped turning: the next step starts it again.
             return
-        if self._retire_others(generation):
+        # Those that send it requests are to find it before the one before it goes.
+        place(endpoint, generation.endpoint, self._belongings)
+        if self._retire_others(wanted, generation):
             self._set_state(wanted, EndpointState.HEALTHY, "")
 
-    def _crashed(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
+    def _crashed(self, wanted: WantedDeployment, generation: GenerationFolder, seen: Known) -> None:
         reason = generation.read_error() or f"The scoring process ended: {seen.ending()}."
         self._note_engine(wanted, generation)
         seen.crashed(generation, generation.ready)
         if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
-            self._set_state(wanted, EndpointState.FAILED, self._last_word(reason, generation))
+            reason = self._last_word(wanted, reason, generation)
+            self._set_state(wanted, EndpointState.FAILED, reason)
             return
-        store.count_restart(self.services.storage.database, wanted.info.name)
+        deployment_store.count_restart(
+            self.services.storage.database, wanted.endpoint, wanted.info.name, wanted.generation
+        )
         self._set_state(wanted, EndpointState.UNHEALTHY, reason)
 
-    def _keep_former(self, wanted: Wanted) -> None:
+    def _keep_former(self, wanted: WantedDeployment, folder: EndpointFolder) -> None:
         """Where an update failed, the deployment before it is the one to be kept alive."""
-        folder = EndpointFolder(self.services.storage.endpoint(wanted.info.name))
-        former = [
-            g for g in folder.generations() if g.number != wanted.generation and g.served.exists()
-        ]
+        former = [g for g in self._others(wanted, folder) if g.served.exists()]
         if not former or former[-1].is_alive():
             return
         generation = former[-1]
@@ -115,15 +142,25 @@ class Supervisor:
             except (OSError, NotFound, Conflict):
                 seen.crashed(generation, generation.ready)
 
-    def _last_word(self, reason: str, failed: GenerationFolder) -> str:
-        others = [g for g in failed.endpoint.generations() if g.number != failed.number]
-        if any(other.is_alive() for other in others):
+    def _last_word(self, wanted: WantedDeployment, reason: str, failed: GenerationFolder) -> str:
+        if any(other.is_alive() for other in self._others(wanted, failed.endpoint)):
             return f"{reason} The deployment before it still serves."
         return reason
 
-    def _start(self, wanted: Wanted, generation: GenerationFolder, seen: Known) -> None:
+    def _others(self, wanted: WantedDeployment, folder: EndpointFolder) -> list[GenerationFolder]:
+        """What there is of a deployment besides what is wanted, the newest last."""
+        found = self._belongings.of(folder, wanted.info.name)
+        return [g for g in found if g.number != wanted.generation]
+
+    def _start(
+        self,
+        endpoint: Wanted,
+        wanted: WantedDeployment,
+        generation: GenerationFolder,
+        seen: Known,
+    ) -> None:
         try:
-            self._lay_out(wanted, generation)
+            self._lay_out(endpoint, wanted, generation)
         except (NotFound, Conflict, InvalidInput) as error:
             self._set_state(wanted, EndpointState.FAILED, error.message)
             return
@@ -140,13 +177,15 @@ class Supervisor:
         # Trust may have been taken back since the deployment was asked for.
         self.services.model_trust.require(deployment.model, deployment.version)
         words = [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring"]
-        log = generation.endpoint.log
+        log = generation.endpoint.log(deployment.deployment)
         environment = {**clean_environment(), **deployment.variables}
         seen.start(generation, [*words, str(generation.path)], environment, log)
 
-    def _lay_out(self, wanted: Wanted, generation: GenerationFolder) -> None:
+    def _lay_out(
+        self, endpoint: Wanted, wanted: WantedDeployment, generation: GenerationFolder
+    ) -> None:
         """Everything that the process needs, in its folder; a repeat changes nothing."""
-        self.services.endpoints.write_keys(wanted.info.name)
+        self.services.endpoints.write_rules(wanted.endpoint)
         if generation.deployment.exists():
             return
         blobs = self.services.storage.blobs
@@ -164,10 +203,11 @@ class Supervisor:
             else:
                 self.services.compilations.lay_out(model, generation.compiled)
         deployment = Deployment(
-            endpoint=wanted.info.name,
+            endpoint=wanted.endpoint,
+            deployment=wanted.info.name,
             model=wanted.info.model,
             version=wanted.info.model_version,
-            port=wanted.info.port,
+            port=endpoint.info.port,
             has_script=wanted.info.scoring_script is not None,
             python=wanted.python or sys.executable,
             variables=wanted.variables,
@@ -177,43 +217,56 @@ class Supervisor:
         )
         write_atomic(generation.deployment, msgspec.json.encode(deployment))
 
-    def _note_engine(self, wanted: Wanted, generation: GenerationFolder) -> None:
+    def _note_engine(self, wanted: WantedDeployment, generation: GenerationFolder) -> None:
         """Keep what the process found out: which engine answers, and a verdict on the model's graph
         that wasn't there before."""
         found = generation.served_by()
         if found is not None and found != wanted.info.served_by:
-            store.set_served_by(
-                self.services.storage.database, wanted.info.name, wanted.generation, found
+            deployment_store.set_served_by(
+                self.services.storage.database,
+                wanted.endpoint,
+                wanted.info.name,
+                wanted.generation,
+                found,
             )
         self.services.compilations.record(
             wanted.info.model, wanted.info.model_version, generation.compiled, wanted.info.user
         )
 
-    def _retire_others(self, kept: GenerationFolder) -> bool:
+    def _retire_others(self, wanted: WantedDeployment, kept: GenerationFolder) -> bool:
         """The deployments before this one finish what they have accepted, and go. Returns whether
         none of them takes requests any more."""
-        alone = True
-        for other in kept.endpoint.generations():
-            if other.number == kept.number:
-                continue
-            seen = self._seen.setdefault(other.mark, Known())
-            seen.asked = seen.asked or time.monotonic()
-            if other.is_alive() and time.monotonic() - seen.asked < RETIRE_SECONDS:
-                other.ask_to_end()
-                alone = alone and not other.ready.exists()
-            else:
-                other.end()
-                other.remove()
-                self._seen.pop(other.mark, None)
-        return alone
+        gone = [self._retire(other) for other in self._others(wanted, kept.endpoint)]
+        return all(gone)
+
+    def _retire(self, generation: GenerationFolder) -> bool:
+        """Have it finish and go, at once where it takes too long. Returns whether it takes no more
+        requests."""
+        seen = self._seen.setdefault(generation.mark, Known())
+        seen.asked = seen.asked or time.monotonic()
+        if generation.is_alive() and time.monotonic() - seen.asked < RETIRE_SECONDS:
+            generation.ask_to_end()
+            return not generation.ready.exists()
+        generation.end()
+        generation.remove()
+        self._seen.pop(generation.mark, None)
+        self._belongings.forget(generation)
+        return True
 
     def _remove(self, folder: EndpointFolder) -> None:
         for generation in folder.generations():
             generation.end()
             self._seen.pop(generation.mark, None)
+            self._belongings.forget(generation)
         shutil.rmtree(folder.path, ignore_errors=True)
 
-    def _set_state(self, wanted: Wanted, state: EndpointState, reason: str) -> None:
+    def _set_state(self, wanted: WantedDeployment, state: EndpointState, reason: str) -> None:
         if (wanted.info.state, wanted.info.reason) != (state, reason):
-            database = self.services.storage.database
-            store.set_state(database, wanted.info.name, wanted.generation, state, reason)
+            deployment_store.set_state(
+                self.services.storage.database,
+                wanted.endpoint,
+                wanted.info.name,
+                wanted.generation,
+                state,
+                reason,
+            )

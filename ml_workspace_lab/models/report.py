@@ -35,7 +35,14 @@ class ModelReports(Service):
             metrics=_metrics(run) if run else {},
             datasets=[one for one in datasets if one.direction == "input"],
             signature=self._signature(model, notes),
-            endpoints=[e.name for e in served if (e.model, e.model_version) == (name, version)],
+            endpoints=[
+                endpoint.name
+                for endpoint in served
+                if any(
+                    (one.model, one.model_version) == (name, version)
+                    for one in endpoint.deployments
+                )
+            ],
             notes=notes,
         )
 

@@ -130,12 +130,13 @@ class Models(Service):
     def check_not_served(self, name: str, version: int | None = None) -> None:
         """Raise Conflict where an endpoint serves that version, or any of the model."""
         for endpoint in self.services.endpoints.list().items:
-            if endpoint.model == name and version in (None, endpoint.model_version):
-                raise Conflict(
-                    f"The endpoint {endpoint.name} serves {name}:{endpoint.model_version}.",
-                    field="name" if version is None else "version",
-                    hint="Delete the endpoint, or deploy another version to it, first.",
-                )
+            for one in endpoint.deployments:
+                if one.model == name and version in (None, one.model_version):
+                    raise Conflict(
+                        f"The endpoint {endpoint.name} serves {name}:{one.model_version}.",
+                        field="name" if version is None else "version",
+                        hint="Delete the endpoint, or deploy another version to it, first.",
+                    )
 
     def _source(self, body: RegisterModel) -> Source:
         ways = (body.artifact_path, body.files or None, body.source)

@@ -114,6 +114,8 @@ class Session:
             scoring_script=script,
             port=options.port,
             engine=options.engine,
+            deployment=options.deployment,
+            traffic=options.traffic,
         )
 
     def _run(self, run_id: str | None) -> Run:

@@ -85,6 +85,8 @@ def deploy_parser() -> Parser:
     parser.add_argument(
         "--engine", default="auto", help="auto, native (the model's library) or onnx"
     )
+    parser.add_argument("--deployment", help="blue, green, …; default: the only one there is")
+    parser.add_argument("--traffic", type=int, help="percent of the requests that it is to get")
     parser.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     return parser
 

@@ -20,7 +20,8 @@ _USERS = (
     "SELECT digest, path AS user FROM trace_file",
     ("SELECT x.digest, r.uid || ', its environment' AS user FROM run_environment x"
      " JOIN run r ON r.id = x.run WHERE x.digest IS NOT NULL"),
-    "SELECT scoring_script AS digest, name AS user FROM endpoint WHERE scoring_script IS NOT NULL",
+    ("SELECT d.scoring_script AS digest, e.name || '/' || d.name AS user FROM deployment d"
+     " JOIN endpoint e ON e.id = d.endpoint WHERE d.scoring_script IS NOT NULL"),
     ("SELECT c.onnx AS digest, m.name || ':' || c.version || ' as a graph' AS user"
      " FROM model_compilation c JOIN model m ON m.id = c.model WHERE c.onnx IS NOT NULL"),
 )  # fmt: skip

@@ -22,7 +22,7 @@ NAMING = (
     ("artifact", "digest"),
     ("logged_model_file", "digest"),
     ("trace_file", "digest"),
-    ("endpoint", "scoring_script"),
+    ("deployment", "scoring_script"),
     ("model_compilation", "onnx"),
     ("run_environment", "digest"),
 )

@@ -55,27 +55,19 @@ CREATE TABLE compute_target (
 CREATE TABLE endpoint (
   id BIGSERIAL NOT NULL,
   name TEXT NOT NULL,
-  model TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  scoring_script TEXT,
-  python TEXT,
   port INTEGER NOT NULL,
-  state TEXT NOT NULL,
-  reason TEXT NOT NULL,
   generation INTEGER NOT NULL,
-  restarts INTEGER DEFAULT '0' NOT NULL,
-  native_id TEXT,
   primary_hash BYTEA NOT NULL,
   secondary_hash BYTEA NOT NULL,
   tags_json TEXT NOT NULL,
   "user" TEXT NOT NULL,
   created BIGINT NOT NULL,
   updated BIGINT NOT NULL,
-  variables_json TEXT DEFAULT '{}' NOT NULL,
-  settings_json TEXT DEFAULT '{}' NOT NULL,
-  engine TEXT DEFAULT 'auto' NOT NULL,
-  providers_json TEXT DEFAULT '[]' NOT NULL,
-  served_json TEXT,
+  traffic_json TEXT DEFAULT '{}' NOT NULL,
+  mirror_json TEXT DEFAULT '{}' NOT NULL,
+  rollback_json TEXT,
+  rollout_json TEXT,
+  rolled_back_json TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
 );
@@ -196,6 +188,29 @@ CREATE TABLE workspace (
   tags_json TEXT NOT NULL,
   created BIGINT NOT NULL,
   PRIMARY KEY (id)
+);
+
+CREATE TABLE deployment (
+  endpoint BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  model TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  scoring_script TEXT,
+  python TEXT,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  restarts INTEGER DEFAULT '0' NOT NULL,
+  variables_json TEXT DEFAULT '{}' NOT NULL,
+  settings_json TEXT DEFAULT '{}' NOT NULL,
+  engine TEXT DEFAULT 'auto' NOT NULL,
+  providers_json TEXT DEFAULT '[]' NOT NULL,
+  served_json TEXT,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (endpoint, name),
+  FOREIGN KEY(endpoint) REFERENCES endpoint (id) ON DELETE CASCADE
 );
 
 CREATE TABLE environment_version (

@@ -2344,11 +2344,63 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The part of the endpoint's log from byte `offset` on, at most `limit` bytes of it. */
+    /** The part of a deployment's log from byte `offset` on, at most `limit` bytes of it; by */
     get: operations['endpoints.log'];
     put?: never;
     post?: never;
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/traffic': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Split requests so, from the next one on. Raises InvalidInput where the sum is neither 100 */
+    put: operations['endpoint_traffic.set'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/rollback': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Have traffic put back to what it was where the deployment that got more of it does badly */
+    put: operations['endpoint_traffic.rollback_if'];
+    post?: never;
+    /** Leave traffic as it is, however deployments do. */
+    delete: operations['endpoint_traffic.keep'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/deployments/{deployment}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /** End a deployment when it has answered what it has accepted. Raises Conflict where it has */
+    delete: operations['endpoint_traffic.delete_deployment'];
     options?: never;
     head?: never;
     patch?: never;
@@ -3016,10 +3068,13 @@ export interface components {
      * DeployEndpoint
      * @description A model version to serve; `scoring_script` is the digest of a script with `init()` and
      *         `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
-     *         Runtime's, in their order, all of which have to be there.
+     *         Runtime's, in their order, all of which have to be there. `deployment` is the one to make or to
+     *         update, None for the only one there is.
      */
     DeployEndpoint: {
       model: string;
+      /** @default null */
+      deployment: string | null;
       /** @default null */
       version: number | null;
       /** @default null */
@@ -3062,6 +3117,33 @@ export interface components {
       endpoint: components['schemas']['EndpointInfo'];
       keys: components['schemas']['EndpointKeys'] | null;
     };
+    /**
+     * DeploymentInfo
+     * @description A model version with a scoring process of its own behind an endpoint. `traffic` and
+     *         `mirror_traffic` are percent of the endpoint's requests: those that it answers, and those that
+     *         it is sent a copy of. `environment_variables` are the names of those that the process has beside
+     *         the usual ones; `served_by` is what answers, None until it was ready for the first time.
+     */
+    DeploymentInfo: {
+      name: string;
+      model: string;
+      model_version: number;
+      state: components['schemas']['EndpointState'];
+      reason: string;
+      traffic: number;
+      mirror_traffic: number;
+      scoring_script: string | null;
+      created: number;
+      updated: number;
+      user: string;
+      restarts: number;
+      environment_variables: string[];
+      request_settings: components['schemas']['RequestSettings'];
+      /** @enum {unknown} */
+      engine: 'auto' | 'native' | 'onnx';
+      providers: string[];
+      served_by: components['schemas']['ServedBy'] | null;
+    };
     /** Diagnosis */
     Diagnosis: {
       items: components['schemas']['Finding'][];
@@ -3083,9 +3165,10 @@ export interface components {
     };
     /**
      * EndpointInfo
-     * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`; `environment_variables` are the
-     *         names of those that the scoring process has beside the usual ones; `served_by` is what answers,
-     *         None until the first deployment is ready.
+     * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`. `state` and `reason` are those of
+     *         the deployment with traffic that is worst off. `model`, `served_by` and what else a deployment
+     *         has are those of the one with the most traffic; `deployments` has all of them. `rollback` says
+     *         when traffic is put back, `rolled_back` that it was, and why.
      */
     EndpointInfo: {
       name: string;
@@ -3110,6 +3193,15 @@ export interface components {
       engine: 'auto' | 'native' | 'onnx';
       providers: string[];
       served_by: components['schemas']['ServedBy'] | null;
+      traffic: {
+        [key: string]: number;
+      };
+      mirror_traffic: {
+        [key: string]: number;
+      };
+      deployments: components['schemas']['DeploymentInfo'][];
+      rollback: components['schemas']['RollbackRule'] | null;
+      rolled_back: components['schemas']['RolledBack'] | null;
     };
     /**
      * EndpointKeys
@@ -4299,6 +4391,34 @@ export interface components {
       max_backoff_seconds: number;
     };
     /**
+     * RollbackRule
+     * @description When traffic is put back to what it was: where, of the last `window_seconds` and of at least
+     *         `min_requests` to the deployment that got more of it, over `error_rate` (0.05 is 5 %) failed, or
+     *         the slowest percent took longer than `p99_ms`. None: that is no reason.
+     */
+    RollbackRule: {
+      /** @default null */
+      error_rate: number | null;
+      /** @default null */
+      p99_ms: number | null;
+      /** @default 60 */
+      window_seconds: number;
+      /** @default 20 */
+      min_requests: number;
+    };
+    /**
+     * RolledBack
+     * @description Traffic that was put back: from `was` to what it is since, because of a deployment.
+     */
+    RolledBack: {
+      deployment: string;
+      reason: string;
+      time: number;
+      was: {
+        [key: string]: number;
+      };
+    };
+    /**
      * RunComparison
      * @description Runs beside each other: attributes, parameters, metrics and tags.
      */
@@ -4450,10 +4570,13 @@ export interface components {
     };
     /**
      * ScoreRequest
-     * @description The body for the scoring process: any JSON value.
+     * @description The body for the scoring process: any JSON value. `deployment` is to answer it, whatever its
+     *         traffic; None: the one that the traffic gives it to.
      */
     ScoreRequest: {
       body: unknown;
+      /** @default null */
+      deployment: string | null;
     };
     /**
      * ScoreResult
@@ -4605,6 +4728,22 @@ export interface components {
       stage: 'Archived' | 'None' | 'Production' | 'Staging';
       /** @default false */
       archive_existing: boolean;
+    };
+    /**
+     * SetTraffic
+     * @description `traffic` is the whole of it, in percent: what it doesn't name gets nothing; the sum is 100,
+     *         or 0 to answer only those who name a deployment. `mirror_traffic` is how much of it one
+     *         deployment without traffic gets a copy of, 50 % at most. None: as it is.
+     */
+    SetTraffic: {
+      /** @default null */
+      traffic: {
+        [key: string]: number;
+      } | null;
+      /** @default null */
+      mirror_traffic: {
+        [key: string]: number;
+      } | null;
     };
     /**
      * SetupScript
@@ -5389,6 +5528,7 @@ export type DeleteTraces = components['schemas']['DeleteTraces'];
 export type Deleted = components['schemas']['Deleted'];
 export type DeployEndpoint = components['schemas']['DeployEndpoint'];
 export type DeployedEndpoint = components['schemas']['DeployedEndpoint'];
+export type DeploymentInfo = components['schemas']['DeploymentInfo'];
 export type Diagnosis = components['schemas']['Diagnosis'];
 export type EndRun = components['schemas']['EndRun'];
 export type EndpointInfo = components['schemas']['EndpointInfo'];
@@ -5488,6 +5628,8 @@ export type RegisterModel = components['schemas']['RegisterModel'];
 export type RequestSettings = components['schemas']['RequestSettings'];
 export type Resources = components['schemas']['Resources'];
 export type Retry = components['schemas']['Retry'];
+export type RollbackRule = components['schemas']['RollbackRule'];
+export type RolledBack = components['schemas']['RolledBack'];
 export type RunComparison = components['schemas']['RunComparison'];
 export type RunCount = components['schemas']['RunCount'];
 export type RunDiff = components['schemas']['RunDiff'];
@@ -5510,6 +5652,7 @@ export type SearchTraces = components['schemas']['SearchTraces'];
 export type ServedBy = components['schemas']['ServedBy'];
 export type SetAlias = components['schemas']['SetAlias'];
 export type SetStage = components['schemas']['SetStage'];
+export type SetTraffic = components['schemas']['SetTraffic'];
 export type SetupScript = components['schemas']['SetupScript'];
 export type SetupScripts = components['schemas']['SetupScripts'];
 export type SnapshotFile = components['schemas']['SnapshotFile'];
@@ -11648,6 +11791,7 @@ export interface operations {
       query?: {
         offset?: number;
         limit?: number;
+        deployment?: string | null;
       };
       header?: never;
       path: {
@@ -11664,6 +11808,139 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['LogChunk'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_traffic.set': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SetTraffic'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_traffic.rollback_if': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RollbackRule'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_traffic.keep': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_traffic.delete_deployment': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        deployment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
         };
       };
       /** @description Refused. */

@@ -65,7 +65,10 @@ export function visibleRows(
   const deploying = trans.__('none yet: %ws_deploy MODEL');
   if (section('endpoints', trans.__('Endpoints'), model.endpoints.length, deploying)) {
     for (const one of model.endpoints) {
-      const detail = `${one.model}:${one.model_version}`;
+      const detail =
+        one.deployments.length === 1
+          ? `${one.model}:${one.model_version}`
+          : one.deployments.map(each => `${each.name} ${each.traffic} %`).join(', ');
       const title = `${one.scoring_uri} ${one.reason}`.trim();
       const row = plain(`endpoint:${one.name}`, 2, one.name);
       rows.push({ ...row, detail, title, state: one.state });

@@ -304,7 +304,7 @@ def test_counts_are_shown_to_who_has_a_key(front: Running, model: Model) -> None
     values = dict(
         line.rsplit(" ", 1) for line in answer.content.decode().splitlines() if line[0] != "#"
     )
-    labels = r'endpoint="an-endpoint",model="a \"model\"",version="3"'
+    labels = r'endpoint="an-endpoint",deployment="default",model="a \"model\"",version="3"'
     name = "ml_workspace_endpoint_"
     scored = float(values[f'{name}requests_total{{{labels},page="score",code="200"}}'])
     assert scored == 3 * PROOFS + 4

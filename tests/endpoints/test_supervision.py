@@ -12,6 +12,7 @@ import pytest
 from ml_workspace_lab import Endpoint, Workspace
 from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.endpoints import store
+from ml_workspace_lab.endpoints.deployment_store import set_state
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
 from tests.conftest import agents, arguments_of, end_agents, eventually, of_workspace
@@ -85,7 +86,7 @@ def test_what_is_seen_of_an_earlier_deployment_is_not_said_of_the_next(endpoint:
     database = endpoint.workspace.connection.storage.database
     (wanted,) = store.endpoints(database)
     earlier = wanted.generation - 1
-    store.set_state(database, "scale", earlier, EndpointState.FAILED, "seen before")
+    set_state(database, "scale", "default", earlier, EndpointState.FAILED, "seen before")
     assert endpoint.workspace.connection.endpoints.get("scale").state is EndpointState.HEALTHY
     assert "Failed" not in str(endpoint.workspace.connection.events.list(0).events)
 

@@ -131,7 +131,13 @@ def test_what_endpoints_served_before_decisions_were_asked_for_goes_on(
         assert row is not None
         spaced = json.dumps(json.loads(row["files_json"]), indent=1)
         transaction.execute("UPDATE model_version SET files_json = :spaced", spaced=spaced)
+        # As it was then: an endpoint had the version by itself.
+        transaction.execute(
+            'CREATE TEMP TABLE endpoint AS SELECT d.model, d.version, e."user" FROM main.endpoint e'
+            " JOIN deployment d ON d.endpoint = e.id"
+        )
         to_schema_9.fill(transaction, connection.storage.root)
+        transaction.execute("DROP TABLE temp.endpoint")
     connection.model_trust.require("evil", 1)
     assert "before decisions" in connection.model_trust.list().items[0].note
 

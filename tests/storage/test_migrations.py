@@ -15,8 +15,10 @@ import msgspec
 import pytest
 
 from ml_workspace_lab import Workspace
+from ml_workspace_lab.endpoints import store
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.storage.database import SCHEMA_VERSION
+from ml_workspace_lab.storage.migrations import to_schema_11
 from ml_workspace_lab.storage.sqlite import SqliteDatabase
 from tests.storage.schema1 import plain, rows, shape, version
 
@@ -147,12 +149,30 @@ def test_documents_of_json_become_messagepack_with_the_same_values(tmp_path: Pat
         document["large"].remove("integer:seed")
         document["params"]["seed"] = 2**100
         connection.execute("UPDATE run SET doc = ?", [json.dumps(document).encode()])
-        connection.execute("PRAGMA user_version=10")
+    with SqliteDatabase(tmp_path / "lab" / "workspace.db").write() as transaction:
+        to_schema_11.fill(transaction, tmp_path / "lab")
     ws = Workspace.open(tmp_path / "lab")
     assert plain(ws.connection.runs.get(run.id)) == told
     assert ws.run(run.id).params == params
     found = ws.search_runs("params.seed IS NOT NULL", as_="arrow")
     assert found["params.seed"].to_pylist() == [str(2**100)]
+
+
+def test_what_an_endpoint_served_becomes_its_only_deployment(old: Path) -> None:
+    with closing(sqlite3.connect(old / "workspace.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO endpoint (name, model, version, port, state, reason, generation, restarts,"
+            " primary_hash, secondary_hash, tags_json, user, created, updated) VALUES ('wine',"
+            " 'wine', 1, 5001, 'Healthy', '', 7, 2, x'aa', x'bb', '{\"a\": \"b\"}', 'me', 3, 4)"
+        )
+    [wanted] = store.endpoints(Workspace.open(old).connection.storage.database)
+    [deployment] = wanted.deployments
+    info = wanted.info
+    assert (info.name, info.port, info.tags, info.user) == ("wine", 5001, {"a": "b"}, "me")
+    assert (info.model, info.model_version, info.traffic) == ("wine", 1, {"default": 100})
+    assert (wanted.primary_hash, wanted.secondary_hash) == (b"\xaa", b"\xbb")
+    assert deployment.info.state == "Creating", "a process that knows of others takes over"
+    assert (wanted.generation, deployment.generation) == (8, 8)
 
 
 def test_opening_it_takes_the_standard_library_alone(old: Path) -> None:

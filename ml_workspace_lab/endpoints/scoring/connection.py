@@ -25,7 +25,8 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, site: "Site") -> None:
+    def __init__(self, site: "Site", *, is_inner: bool = False) -> None:
+        self.is_inner = is_inner
         self._site = site
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(site, self)
@@ -90,7 +91,7 @@ class Connection(asyncio.Protocol):
 
     def answer(self, request: Request, status: int, lines: str, body: bytes) -> None:
         """Send the answer to the request that is being answered, then go on with the next one."""
-        is_last = not request.keep_alive or (self._site.leaving and not self._queue)
+        is_last = not request.keep_alive or (self._is_to_end() and not self._queue)
         if is_last:
             lines += _CLOSE
         elif b"connection" in request.named:
@@ -113,6 +114,11 @@ class Connection(asyncio.Protocol):
         else:
             self._go_on()
 
+    @property
+    def current(self) -> Request | None:
+        """The request whose answer is due."""
+        return self._current
+
     def sweep(self, now: float) -> None:
         """Close it where it has been waited for too long."""
         waited = now - self._since
@@ -132,6 +138,10 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         self._reader.is_over = True
         self._transport.close()
+
+    def _is_to_end(self) -> bool:
+        """Whether the client is better off with a new connection, which another process takes."""
+        return self._site.leaving or (self._site.is_aside and not self.is_inner)
 
     def _go_on(self) -> None:
         """With the next request that is there already, else with reading."""

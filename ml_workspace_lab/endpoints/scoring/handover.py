@@ -1,11 +1,14 @@
-"""A deployment passes its listening socket to the next one, so that none who connects meanwhile is
-turned away: what waits in the socket's queue is answered by whichever is there.
+"""The processes of an endpoint pass its listening socket on, so that none who connects is turned
+away while one of them is there: what waits in the socket's queue is answered by whichever takes
+connections.
 
-The sockets that this goes over are named relative to the present folder, which is the deployment's:
-the system's limit for such names is shorter than many a path.
+A socket that this goes over lies in the folder of its process. Where that has too long a name for
+the system, it is named relative to the present folder, which is that of the process, unless a
+script leaves it.
 """
 
 import asyncio
+import os
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -17,23 +20,42 @@ PATIENCE_SECONDS = 5.0
 _NAME = "handover"
 
 
+MAX_NAME = 100
+"""What systems take, and a little less."""
+
+
+def taken(folder: GenerationFolder, port: int, *, at_once: bool = True) -> socket.socket | None:
+    """The socket that listens on the port of loopback, of another process of the endpoint; None
+    where there is none to give it. One that is still starting gives it later, not `at_once`."""
+    for other in folder.endpoint.generations():
+        is_asked = other.ready.exists() or not at_once
+        if other.number != folder.number and is_asked and other.is_alive():
+            found = _take(other, port)
+            if found is not None:
+                return found
+    return None
+
+
 def listen(folder: GenerationFolder, port: int) -> socket.socket:
-    """A socket that listens on the port of loopback: that of the deployment before this one, else
-    a new one. Raises OSError where another program has the port."""
-    others = (other for other in folder.endpoint.generations() if other.number != folder.number)
-    for other in others:
-        if other.is_alive() and (found := _take(other.number, port)) is not None:
-            return found
-    made = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    """The socket of another process, else a new one. Raises OSError where another program has the
+    port."""
+    if (found := taken(folder, port)) is not None:
+        return found
+    try:
+        made = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    except OSError:
+        if (found := taken(folder, port, at_once=False)) is None:
+            raise
+        return found
     made.setblocking(False)
     return made
 
 
 class Handover:
-    """Gives a listening socket to later deployments that ask for it."""
+    """Gives a listening socket to other processes that ask for it, once it has one."""
 
-    def __init__(self, listening: socket.socket) -> None:
-        self._listening = listening
+    def __init__(self, listening: socket.socket | None) -> None:
+        self.listening = listening
         Path(_NAME).unlink(missing_ok=True)
         self._door = socket.socket(socket.AF_UNIX)
         self._door.bind(_NAME)
@@ -52,15 +74,16 @@ class Handover:
         with suppress(OSError):  # Whoever asked has gone again.
             connection, _ = self._door.accept()
             with connection:
-                socket.send_fds(connection, [b"!"], [self._listening.fileno()])
+                if self.listening is not None:
+                    socket.send_fds(connection, [b"!"], [self.listening.fileno()])
 
 
-def _take(number: int, port: int) -> socket.socket | None:
-    """The socket of another deployment; None where it gives none, or one for another port."""
+def _take(other: GenerationFolder, port: int) -> socket.socket | None:
+    """The socket of another process; None where it gives none, or one for another port."""
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(PATIENCE_SECONDS)
         try:
-            asking.connect(f"../{number}/{_NAME}")
+            asking.connect(_address(other))
             _, descriptors, _, _ = socket.recv_fds(asking, 1, 1)
         except OSError:
             return None
@@ -72,3 +95,8 @@ def _take(number: int, port: int) -> socket.socket | None:
         found.close()
         return None
     return found
+
+
+def _address(other: GenerationFolder) -> str:
+    whole = str(other.path / _NAME)
+    return whole if len(os.fsencode(whole)) <= MAX_NAME else f"../{other.number}/{_NAME}"

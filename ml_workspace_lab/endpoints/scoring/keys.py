@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import Keys
+from ml_workspace_lab.endpoints.folder import Rules
 
 MAX_KNOWN = 8
 """One key may be spelled in several ways."""
@@ -28,17 +28,18 @@ def hashed_key(authorization: str) -> str | None:
 
 
 class Gatekeeper:
-    """The keys of a file; a change of it counts at once."""
+    """The keys of a file; a change of it counts at once. `rules` is all that the file said when it
+    was last looked at."""
 
     def __init__(self, path: Path) -> None:
+        self.rules = Rules("", "", "")
         self._path = path
         self._seen = (-1, -1)
-        self._keys = Keys("", "", "")
         self._known: dict[str, str] = {}
         """Who those are that have shown a key since the file changed."""
 
     def who(self, authorization: str) -> str | None:
-        self._refresh()
+        self.refresh()
         if (known := self._known.get(authorization)) is not None:
             return known
         if (hashed := hashed_key(authorization)) is None:
@@ -50,16 +51,17 @@ class Gatekeeper:
 
     def _compared(self, hashed: str) -> str | None:
         # Compared with each, whatever the first ones say: the time taken tells nothing.
-        own = hmac.compare_digest(hashed, self._keys.workspace)
-        first = hmac.compare_digest(hashed, self._keys.primary)
-        second = hmac.compare_digest(hashed, self._keys.secondary)
+        own = hmac.compare_digest(hashed, self.rules.workspace)
+        first = hmac.compare_digest(hashed, self.rules.primary)
+        second = hmac.compare_digest(hashed, self.rules.secondary)
         return "workspace" if own else "caller" if first or second else None
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Look at the file. Raises OSError or ValueError where it is gone or damaged."""
         status = self._path.stat()
         # Two writes within one tick of the clock differ in the file's number.
         seen = status.st_mtime_ns, status.st_ino
         if seen != self._seen:
-            self._keys = msgspec.json.decode(self._path.read_bytes(), type=Keys)
+            self.rules = msgspec.json.decode(self._path.read_bytes(), type=Rules)
             self._seen = seen
             self._known.clear()

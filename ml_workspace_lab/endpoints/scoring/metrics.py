@@ -1,12 +1,14 @@
 """What a deployment counts: answers, their times, and what is done together."""
 
+import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from time import perf_counter, time
+from collections.abc import Iterator, Mapping, Sequence
+from time import time
 from typing import TYPE_CHECKING
 
 from ml_workspace_lab.endpoints.folder import Deployment
 from ml_workspace_lab.endpoints.scoring.pages import Page, Served
+from ml_workspace_lab.endpoints.scoring.peers import Answer, Missing
 from ml_workspace_lab.endpoints.scoring.request import Request
 
 if TYPE_CHECKING:
@@ -18,36 +20,57 @@ SECONDS = (
 )  # fmt: skip
 """The upper bounds of the histogram's buckets."""
 TEXT = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+SCORED = ("score", "invocations", "infer")
+"""The pages that traffic is made of."""
 _PREFIX = "ml_workspace_endpoint"
 
 
 class Metrics:
-    """Counts of one process, which begins with nothing."""
+    """Counts of one process, which begins with nothing. An answer that takes more than `slow_after`
+    seconds is one of the `slow` ones."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._labels = {
             "endpoint": deployment.endpoint,
+            "deployment": deployment.deployment,
             "model": deployment.model,
             "version": str(deployment.version),
         }
-        self._began = time()
+        self.began = time()
+        self.slow_after = math.inf
+        self.slow = 0
         self._answers: dict[tuple[str, int], int] = {}
         self._buckets = [0] * (len(SECONDS) + 1)
         self._sum = 0.0
 
-    def answered(self, request: Request, status: int) -> float:
-        """Count an answer; the seconds since the head of its request was there."""
-        seconds = perf_counter() - request.began
+    def answered(self, request: Request, status: int, seconds: float) -> None:
+        """Count an answer, so many seconds after the head of its request was there."""
         page = request.page
         key = page.name, status
         self._answers[key] = self._answers.get(key, 0) + 1
         if page.asks_for_key and status < 300:
             self._buckets[bisect_left(SECONDS, seconds)] += 1
             self._sum += seconds
-        return seconds
+        if seconds > self.slow_after and page.is_split:
+            self.slow += 1
 
-    def text(self, more: Sequence[tuple[str, str, float, str]]) -> str:
-        """All of them in Prometheus' text format, with `more`: name, kind, value, description."""
+    def scored(self) -> tuple[int, int]:
+        """The answers to requests for scores, and those of them that were failures of ours."""
+        counts = [
+            (status, count) for (page, status), count in self._answers.items() if page in SCORED
+        ]
+        return (
+            sum(count for _, count in counts),
+            sum(count for status, count in counts if status >= 500),
+        )
+
+    def text(
+        self,
+        more: Sequence[tuple[str, str, float, str]],
+        passed: Sequence[tuple[str, str, Mapping[tuple[str, str], int]]] = (),
+    ) -> str:
+        """All of them in Prometheus' text format, with `more`: name, kind, value, description; and
+        what came of requests for other deployments, by name."""
         lines: list[str] = []
         lines += self._family("requests_total", "counter", "Answers by page and HTTP status.")
         for (page, status), count in sorted(self._answers.items()):
@@ -58,8 +81,12 @@ class Metrics:
         )
         lines += self._histogram(name)
         said = "When the process began, since the epoch."
-        for name, kind, value, told in (*more, ("start_time_seconds", "gauge", self._began, said)):
+        for name, kind, value, told in (*more, ("start_time_seconds", "gauge", self.began, said)):
             lines += [*self._family(name, kind, told), self._line(name, value)]
+        for name, told, counts in passed:
+            lines += self._family(name, "counter", told) if counts else []
+            for (to, outcome), count in sorted(counts.items()):
+                lines.append(self._line(name, count, to=to, outcome=outcome))
         return "\n".join(lines) + "\n"
 
     def _histogram(self, name: str) -> Iterator[str]:
@@ -80,7 +107,8 @@ class Metrics:
 
 
 class MetricsPage(Page):
-    """The counts, for who has a key: they tell what is served, and how much."""
+    """The counts, for who has a key: they tell what is served, and how much. Those of all
+    deployments, unless one of them asks."""
 
     name = "metrics"
     asks_for_key = True
@@ -90,6 +118,26 @@ class MetricsPage(Page):
         self._metrics, self._turns, self._site = metrics, turns, site
 
     def get(self, request: Request) -> None:
+        router = self._site.router
+        if router is None or request.is_inner or request.is_picked:
+            request.answer(200, TEXT, self._text().encode())
+            return
+        gathered = [self._text()]
+        awaited = 0
+
+        def then(outcome: Answer | Missing) -> None:
+            nonlocal awaited
+            awaited -= 1
+            if isinstance(outcome, Answer) and outcome.status == 200:
+                gathered.append(outcome.body.decode())
+            if awaited == 0:
+                request.answer(200, TEXT, merged(gathered).encode())
+
+        awaited = router.ask_others(request, then)
+        if awaited == 0:
+            request.answer(200, TEXT, gathered[0].encode())
+
+    def _text(self) -> str:
         site, turns = self._site, self._turns
         more: list[tuple[str, str, float, str]] = [
             ("active_requests", "gauge", site.active, "Requests that have no answer yet."),
@@ -107,7 +155,29 @@ class MetricsPage(Page):
             more.append(("joined_requests_total", "counter", crew.joined, said))
             said = "Calls of the model for such requests."
             more.append(("joined_calls_total", "counter", crew.calls, said))
-        request.answer(200, TEXT, self._metrics.text(more).encode())
+        router = site.router
+        passed = (
+            [
+                ("forwarded_requests_total", "Requests for other deployments.", router.handed_over),
+                ("mirrored_requests_total", "Copies of requests.", router.mirror.counts),
+            ]
+            if router is not None
+            else []
+        )
+        return self._metrics.text(more, passed)
+
+
+def merged(texts: Sequence[str]) -> str:
+    """Several texts as one: each family of numbers stands together, and is described once."""
+    families: dict[str, list[str]] = {}
+    for text in texts:
+        family: list[str] = []
+        for line in text.splitlines():
+            if line.startswith("# HELP "):
+                family = families.setdefault(line.split(" ", 3)[2], [])
+            if not line.startswith("#") or line not in family:
+                family.append(line)
+    return "".join(f"{line}\n" for family in families.values() for line in family)
 
 
 def _escaped(text: str) -> str:

@@ -28,10 +28,11 @@ class Served:
 
 class Page:
     """Answers the methods that it has. `name` is what its requests are counted under, `limit` the
-    most bytes that a body may have."""
+    most bytes that a body may have; `is_split` says that traffic is made of such requests."""
 
     name = "other"
     asks_for_key = False
+    is_split = False
     limit = MAX_IGNORED_BODY
 
     def __init__(self, served: Served) -> None:

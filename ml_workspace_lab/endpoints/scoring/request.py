@@ -18,7 +18,10 @@ _IDS = (b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id")
 
 
 class Way(Protocol):
-    """Takes the answer of a request back to who asked."""
+    """Takes the answer of a request back to who asked. `is_inner`: another deployment, which has
+    got the request and has settled who is to answer it."""
+
+    is_inner: bool
 
     def answer(self, request: "Request", status: int, lines: str, body: bytes) -> None: ...
 
@@ -34,11 +37,13 @@ class Refusal(NamedTuple):
 class Request:
     """One request. `refusal` is known before the body is there, which is thrown away then; `limit`
     is how long the body may be, `is_trusted` whether the workspace itself asks, `is_let_in` whether
-    a browser's page may read the answer."""
+    a browser's page may read the answer. `bound_for` is another deployment that is to answer,
+    `is_picked` says that the request names who is to; `copied_to` is one that gets a copy."""
 
     __slots__ = (
-        "_way", "arguments", "began", "body", "headers", "is_gone", "is_let_in", "is_trusted",
-        "keep_alive", "limit", "lines", "method", "named", "page", "refusal", "size", "target",
+        "_way", "arguments", "began", "body", "bound_for", "copied_to", "headers", "is_gone",
+        "is_let_in", "is_picked", "is_trusted", "keep_alive", "limit", "lines", "method", "named",
+        "page", "refusal", "size", "target",
     )  # fmt: skip
 
     page: "Page"
@@ -63,7 +68,14 @@ class Request:
         self.is_trusted = False
         self.is_gone = False
         self.is_let_in = False
+        self.is_picked = False
+        self.bound_for: str | None = None
+        self.copied_to: str | None = None
         self._way = way
+
+    @property
+    def is_inner(self) -> bool:
+        return self._way.is_inner
 
     @property
     def path(self) -> bytes:
@@ -120,6 +132,10 @@ class Request:
     def answer(self, status: int, lines: str, body: bytes = b"") -> None:
         """Send the answer; `lines` are header fields of its own."""
         self._way.answer(self, status, self.lines + lines, body)
+
+    def pass_on(self, status: int, lines: str, body: bytes) -> None:
+        """Send the answer of another deployment, whose header fields are all in `lines`."""
+        self._way.answer(self, status, lines, body)
 
     def answer_json(self, status: int, value: Any, lines: str = "") -> None:
         """Send a small JSON value."""

@@ -30,6 +30,7 @@ class ScoringPage(Page):
 
     name = "score"
     asks_for_key = True
+    is_split = True
 
     def __init__(self, served: Served, turns: Turns) -> None:
         super().__init__(served)

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -14,14 +14,20 @@ import msgspec
 from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
 from ml_workspace_lab.endpoints.scoring import engines
 from ml_workspace_lab.endpoints.scoring.front import Front, run
-from ml_workspace_lab.endpoints.scoring.handover import Handover, listen
+from ml_workspace_lab.endpoints.scoring.handover import Handover, listen, taken
 from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
 from ml_workspace_lab.endpoints.scoring.pages import Served
-from ml_workspace_lab.endpoints.scoring.scorer import Scorer
+from ml_workspace_lab.endpoints.scoring.places import PlacesFile
+from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.settings import Settings
+from ml_workspace_lab.endpoints.scoring.standing import Standing
+from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import Presence
+from ml_workspace_lab.trouble import kept_apart
 
 TOUCH_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+"""How often it looks whether it is to take connections, and says how it does."""
 
 
 def main(path: Path) -> int:
@@ -32,12 +38,15 @@ def main(path: Path) -> int:
         return os.EX_TEMPFAIL
     deployment = msgspec.json.decode(folder.deployment.read_bytes(), type=Deployment)
     os.chdir(path)
+    places = PlacesFile(folder.endpoint.places)
+    handover = Handover(None)
+    standing = Standing(folder, deployment.deployment, deployment.port, places, handover)
     try:
-        listening = listen(folder, deployment.port)
+        is_front = standing.is_front()
+        handover.listening = (listen if is_front else taken)(folder, deployment.port)
     except OSError as error:
         why = os.strerror(error.errno or 0)
         return _fail(folder, f"Port {deployment.port} can't be used: {why}.")
-    handover = Handover(listening)
     os.environ["SERVICE_NAME"] = deployment.endpoint
     try:
         settings = Settings.read(os.environ, deployment.request_settings)
@@ -47,7 +56,10 @@ def main(path: Path) -> int:
         return _fail(folder, f"{type(error).__name__}: {error}")
     gc.collect()
     gc.freeze()  # What libraries and model are made of stays: no collection need look at it.
-    finished = run(_serve(folder, deployment, scorer, settings, presence, listening, handover))
+    keys = Gatekeeper(folder.endpoint.keys)
+    router = Router(deployment.deployment, keys, places)
+    served = Served(deployment, scorer, keys, settings)
+    finished = run(_serve(folder, served, keys, router, standing, presence, handover))
     if not presence.is_in_place():
         folder.end()  # Nobody else is left to end what it started.
     if not finished:
@@ -63,29 +75,48 @@ def _fail(folder: GenerationFolder, reason: str) -> int:
 
 async def _serve(
     folder: GenerationFolder,
-    deployment: Deployment,
-    scorer: Scorer,
-    settings: Settings,
+    served: Served,
+    keys: Gatekeeper,
+    router: Router,
+    standing: Standing,
     presence: Presence,
-    listening: socket.socket,
     handover: Handover,
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
-    front = Front(Served(deployment, scorer, Gatekeeper(folder.endpoint.keys), settings))
-    await front.open(listening)
+    front = Front(served, router)
+    port = await front.open_door()
+    write_atomic(folder.door, str(port).encode())
+    await standing.look(front)
     handover.open()
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
-    print(f"Serving {deployment.model}:{deployment.version} on port {deployment.port}.", flush=True)  # noqa: T201
+    told = served.deployment
+    print(f"Serving {told.model}:{told.version} on port {told.port}.", flush=True)  # noqa: T201
     folder.served.touch()
+    touched = -TOUCH_SECONDS
     while not leave.is_set() and presence.is_in_place():
-        folder.ready.touch()
-        await _wait(leave, TOUCH_SECONDS)
+        if time.monotonic() - touched >= TOUCH_SECONDS:
+            folder.ready.touch()
+            touched = time.monotonic()
+        await _wait(leave, LOOK_SECONDS)
+        with kept_apart("the endpoint's folder"):
+            await standing.look(front)
+            _tell(folder, front, keys)
     handover.close()
     front.stop()
     folder.ready.unlink(missing_ok=True)
     return await front.finish(patient=leave.is_set())
+
+
+def _tell(folder: GenerationFolder, front: Front, keys: Gatekeeper) -> None:
+    """Say how it does, where that is watched."""
+    keys.refresh()
+    if (watch := keys.rules.watch) is None:
+        return
+    tally = front.tally(watch)
+    if tally != folder.read_tally():
+        write_atomic(folder.tally, msgspec.json.encode(tally))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

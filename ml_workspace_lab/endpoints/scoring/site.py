@@ -1,7 +1,9 @@
 """What a deployment answers: which path is which page, who may ask, and what is told of it."""
 
+import asyncio
 import sys
 import traceback
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ml_workspace_lab.endpoints.scoring import inference
@@ -22,6 +24,7 @@ from ml_workspace_lab.endpoints.scoring.pages import (
     Served,
 )
 from ml_workspace_lab.endpoints.scoring.request import Refusal, Request
+from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.score import ScorePage
 from ml_workspace_lab.endpoints.scoring.turns import Turns
 
@@ -38,12 +41,16 @@ NO_KEY = Refusal(
 
 class Site:
     """The pages of a deployment. `active` counts the requests that have no answer yet; once it is
-    `leaving`, each answer is the last one of its connection."""
+    `leaving`, each answer is the last one of its connection; while it `is_aside`, so it is for all
+    but other deployments. `router` knows of those; None where there can be none."""
 
-    def __init__(self, served: Served, turns: Turns) -> None:
+    def __init__(self, served: Served, turns: Turns, router: Router | None = None) -> None:
         self.connections: set[Connection] = set()
         self.leaving = False
+        self.is_aside = False
         self.active = 0
+        self.router = router
+        self._named_line = router.named_line if router is not None else ""
         self.metrics = Metrics(served.deployment)
         self._served = served
         self._nothing = NothingPage(served)
@@ -72,6 +79,7 @@ class Site:
         self.active += 1
         page = request.page = self._pages.get(request.path) or self._page_of_model(request)
         trouble = request.name_itself()
+        request.lines += self._named_line
         if self._served.settings.cors_origins:
             request.lines += self._origin_lines(request)
         if len(request.target) > MAX_URI:
@@ -85,12 +93,16 @@ class Site:
         elif page.asks_for_key and request.method != "OPTIONS":
             self._ask_for_key(request)
         request.limit = page.limit
+        if self.router is not None and request.refusal is None and not request.is_inner:
+            self.router.direct(request)
 
     def serve(self, request: Request) -> None:
         """Answer a request that is there as a whole, now or later."""
         try:
             if request.refusal is not None:
                 request.page.refuse(request, *request.refusal)
+            elif request.bound_for is not None and self.router is not None:
+                self.router.forward(request, self)
             else:
                 request.page.methods[request.method](request)
         except Exception:  # noqa: BLE001 - one request must not end the others
@@ -100,10 +112,15 @@ class Site:
     def record(self, request: Request, status: int) -> None:
         """Count an answer that is about to be sent, and log it."""
         self.active -= 1
-        seconds = self.metrics.answered(request, status)
+        if request.copied_to is not None and request.refusal is None and self.router is not None:
+            asyncio.get_running_loop().call_soon(self.router.copy, request)
+        seconds = perf_counter() - request.began
+        by = f" ({request.bound_for})" if request.bound_for is not None else ""
+        if not by:
+            self.metrics.answered(request, status, seconds)
         path = request.path[:200].decode("ascii", "backslashreplace")
         try:
-            line = f"{request.method or '-'} {path or '-'} {status} {1000 * seconds:.1f} ms\n"
+            line = f"{request.method or '-'} {path or '-'} {status} {1000 * seconds:.1f} ms{by}\n"
             sys.stdout.write(line)
             sys.stdout.flush()
         except OSError:
@@ -117,6 +134,21 @@ class Site:
         """Close the connections that nothing comes over any more."""
         for connection in list(self.connections):
             connection.sweep(now)
+        if self.router is not None:
+            self.router.sweep(now)
+
+    def late(self) -> int:
+        """How many requests of its own have waited for longer than a slow answer takes."""
+        began = perf_counter() - self.metrics.slow_after
+        due = (connection.current for connection in self.connections)
+        return sum(
+            1
+            for request in due
+            if request is not None
+            and request.bound_for is None
+            and request.page.is_split
+            and request.began < began
+        )
 
     def _ask_for_key(self, request: Request) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The workspace itself, its endpoints, who may use it, and what has happened in it."""
+"""The workspace itself, who may use it, and what has happened in it."""
 
 from sqlalchemy import Column, Integer, LargeBinary, Table, Text
 
@@ -14,34 +14,6 @@ Table(
     text("description"),
     text("tags_json"),
     time_("created"),
-)
-
-Table(
-    "endpoint",
-    metadata,
-    id_(),
-    Column("name", Text, nullable=False, unique=True),
-    text("model"),
-    Column("version", Integer, nullable=False),
-    Column("scoring_script", Text),
-    Column("python", Text),
-    Column("port", Integer, nullable=False),
-    text("state"),
-    text("reason"),
-    Column("generation", Integer, nullable=False),
-    Column("restarts", Integer, nullable=False, server_default="0"),
-    Column("native_id", Text),
-    Column("primary_hash", LargeBinary, nullable=False),
-    Column("secondary_hash", LargeBinary, nullable=False),
-    text("tags_json"),
-    text("user"),
-    time_("created"),
-    time_("updated"),
-    text("variables_json", "{}"),
-    text("settings_json", "{}"),
-    text("engine", "auto"),
-    text("providers_json", "[]"),
-    Column("served_json", Text),
 )
 
 Table(

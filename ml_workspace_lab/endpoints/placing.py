@@ -1,0 +1,72 @@
+"""Where the deployments of an endpoint are found, and which of them takes its connections."""
+
+import msgspec
+
+from ml_workspace_lab.endpoints.folder import EndpointFolder, GenerationFolder, Places
+from ml_workspace_lab.endpoints.store import Wanted
+from ml_workspace_lab.storage.files import write_atomic
+
+
+class Belongings:
+    """Which deployment a folder belongs to: the folder says it, and it stays so."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def of(self, folder: EndpointFolder, name: str) -> list[GenerationFolder]:
+        """What there is of a deployment, the newest last."""
+        return [one for one in folder.generations() if self._name(one) == name]
+
+    def strays(self, folder: EndpointFolder, wanted: Wanted) -> list[GenerationFolder]:
+        """What belongs to no deployment that there is to be."""
+        names = {one.info.name for one in wanted.deployments}
+        numbers = {one.generation for one in wanted.deployments}
+        return [
+            one
+            for one in folder.generations()
+            if one.number not in numbers and self._name(one) not in names
+        ]
+
+    def forget(self, generation: GenerationFolder) -> None:
+        self._names.pop(generation.mark, None)
+
+    def _name(self, generation: GenerationFolder) -> str | None:
+        """None where it is still being laid out."""
+        if (known := self._names.get(generation.mark)) is not None:
+            return known
+        told = generation.told()
+        if told is None:
+            return None
+        return self._names.setdefault(generation.mark, told.deployment)
+
+
+def place(wanted: Wanted, folder: EndpointFolder, belongings: Belongings) -> None:
+    """Tell the processes of an endpoint where each deployment is, as far as that has changed.
+
+    The front is the one with the most traffic among those that answer; it changes as seldom as can
+    be. While none answers, it is the one that may take the endpoint's port first.
+    """
+    present = read_places(folder)
+    doors: dict[str, int] = {}
+    for one in wanted.deployments:
+        for generation in belongings.of(folder, one.info.name):
+            port = generation.door_port()
+            if port is not None and generation.is_alive():
+                doors[one.info.name] = port
+    names = [one.info.name for one in wanted.deployments]
+    traffic = wanted.info.traffic
+    able = [name for name in names if name in doors]
+    if not able:
+        able = [present.front] if present.front in names else names
+    front = max(able, key=lambda name: (traffic[name], name == present.front))
+    found = Places(front, doors)
+    if found != present:
+        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(folder.places, msgspec.json.encode(found))
+
+
+def read_places(folder: EndpointFolder) -> Places:
+    try:
+        return msgspec.json.decode(folder.places.read_bytes(), type=Places)
+    except FileNotFoundError:
+        return Places()
