@@ -6,8 +6,9 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any, BinaryIO, cast
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
@@ -24,6 +25,9 @@ from ml_workspace_lab.storage.journal import JournalWriter
 
 API_PATH = "/ml-workspace-lab/api/v1"
 TIMEOUT = 60.0
+HURRY_SECONDS = 2.0
+AWAY_SECONDS = 30.0
+"""How long who is in a hurry doesn't ask a server that did not answer; the first answer ends it."""
 HEARTBEAT_SECONDS = 5.0
 FIRST_HEARTBEAT_SECONDS = 0.05
 
@@ -54,6 +58,7 @@ class RemoteConnection(Connection):
         self._base = quote(parts.path.rstrip("/"), safe="/%@:") + API_PATH
         self.token = token
         self._timeout = timeout
+        self._away_until = 0.0
         self._local = threading.local()
 
     def call(
@@ -91,14 +96,18 @@ class RemoteConnection(Connection):
     def metric_writer(self, run_id: str) -> JournalWriter:
         writer = JournalWriter(spool.begin(self.url, run_id))
         try:
-            spool.announce(self, run_id, writer.name)
+            with self._hurry():
+                spool.announce(self, run_id, writer.name)
+        except Unavailable:
+            pass  # Logging doesn't wait for it: the first records tell of their journal, too.
         except WorkspaceError:
             self.forget(writer)
             raise
         return writer
 
     def last_step(self, run_id: str, name: str, own: str | None) -> int:  # noqa: ARG002 - it is not there
-        known = self.runs.get(run_id).metrics.get(name)
+        with self._hurry():
+            known = self.runs.get(run_id).metrics.get(name)
         return known.last_step if known else -1
 
     def ship(self, run_id: str, writer: JournalWriter, kept: int) -> int:
@@ -123,6 +132,8 @@ class RemoteConnection(Connection):
     def _send(
         self, operation: Operation, path: str, data: Any, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
+        if self._is_in_a_hurry and time.monotonic() < self._away_until:
+            raise Unavailable(f"The server at {self.url} did not answer a moment ago.")
         start = data.tell() if operation.uploads else 0
         for attempt in (1, 2):
             connection = self._connection(fresh=operation.downloads)
@@ -130,7 +141,9 @@ class RemoteConnection(Connection):
                 if operation.uploads:
                     data.seek(start)
                 connection.request(operation.method, self._base + path, data, dict(headers))
-                return connection.getresponse()
+                response = connection.getresponse()
+                self._away_until = 0.0
+                return response
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as error:
                 # A kept connection may have been closed meanwhile; reads and PUTs can be repeated.
                 self.close()
@@ -140,6 +153,20 @@ class RemoteConnection(Connection):
                 self.close()
                 raise self._unreachable(error) from error
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _hurry(self) -> Iterator[None]:
+        """For this thread's calls that somebody's work waits for: they give up soon, and at once
+        where the server did not answer others."""
+        self._local.hurries = True
+        try:
+            yield
+        finally:
+            self._local.hurries = False
+
+    @property
+    def _is_in_a_hurry(self) -> bool:
+        return getattr(self._local, "hurries", False)
 
     def _whole(self, response: http.client.HTTPResponse) -> bytes:
         """All of an answer. Raises Unavailable where it was cut off."""
@@ -166,6 +193,9 @@ class RemoteConnection(Connection):
             if fresh:
                 return made
             kept = self._local.connection = made
+        kept.timeout = HURRY_SECONDS if self._is_in_a_hurry else self._timeout
+        if kept.sock is not None:
+            kept.sock.settimeout(kept.timeout)
         return kept
 
     def close(self) -> None:
@@ -175,6 +205,7 @@ class RemoteConnection(Connection):
             self._local.connection = None
 
     def _unreachable(self, error: Exception) -> Unavailable:
+        self._away_until = time.monotonic() + AWAY_SECONDS
         reason = "it did not answer in time" if isinstance(error, socket.timeout) else str(error)
         return Unavailable(
             f"The server at {self.url} can't be reached: {reason}.",

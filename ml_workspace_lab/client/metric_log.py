@@ -9,6 +9,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
@@ -20,6 +21,9 @@ from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull, Workspa
 from ml_workspace_lab.experiments.model import MetricSeriesList
 from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.storage.journal import HELD_RECORDS, StepUnknown, following
+
+PAUSE_SECONDS = 30.0
+"""How long nobody is asked for the steps of others, after one that could not say."""
 
 Append = Callable[[str, float, int | None, int | None], None]
 _logs: "WeakValueDictionary[tuple[Connection, str], MetricLog]" = WeakValueDictionary()
@@ -53,7 +57,7 @@ class MetricLog:
         self._shipment: Shipment | None = None
         self._held: deque[tuple[str, float, int, int]] = deque()
         self._held_steps: dict[str, int] = {}
-        self._asks = True
+        self._asks_from = 0.0
         self._append: Append = self._open_and_append
         _all.add(self)
 
@@ -160,14 +164,14 @@ class MetricLog:
     def _last_kept(self, name: str) -> int:
         """The last step of a series that others have logged, or this process before; -1 where there
         is none. Logging doesn't wait for who can't be asked: it is taken to be new then."""
-        if not self._asks:
+        if monotonic() < self._asks_from:
             return -1
         try:
             SHIPPER.flush(self._connection, self._run_id, but=self._shipment)
             own = None if self._shipment is None else self._shipment.writer.name
             return self._connection.last_step(self._run_id, name, own)
         except WorkspaceError:
-            self._asks = False
+            self._asks_from = monotonic() + PAUSE_SECONDS
             return -1
 
     def _write_held(self) -> None:
