@@ -11,7 +11,7 @@ from ml_workspace_lab.client import open_runs
 from ml_workspace_lab.client.metric_log import metric_log, metric_values
 from ml_workspace_lab.client.run_family import RunFamily
 from ml_workspace_lab.client.shipping import SHIPPER
-from ml_workspace_lab.client.values import FAR_FUTURE, metric_numbers, numbers, warn_of_clock
+from ml_workspace_lab.client.values import metric_numbers, numbers, warn_of_clock
 from ml_workspace_lab.client.watch import follow
 from ml_workspace_lab.errors import RunFailed, WorkspaceError
 from ml_workspace_lab.experiments.ids import new_id
@@ -70,7 +70,7 @@ class Run(RunFamily):
         When this returns, the value outlives this process. Raises InvalidInput on what is not a
         number, Conflict on a run that has ended.
         """
-        if isinstance(time, int) and time > FAR_FUTURE:
+        if time is not None:
             warn_of_clock(time)
         self._metrics.log(name, value, step, time)
 
@@ -139,8 +139,9 @@ class Run(RunFamily):
         steps: "Sequence[int] | NDArray[int64] | None" = None,
         times: "Sequence[int] | NDArray[int64] | None" = None,
     ) -> None:
-        """Log many values of a metric at once: steps count on from its last one, times (ms) are
-        now, where none are given. Raises InvalidInput, and keeps none, where one is no number."""
+        """Log many values of a metric at once: steps count on from its last one, times (ms, as with
+        `log`) are now, where none are given. Raises InvalidInput, and keeps none, where one is no
+        number."""
         from ml_workspace_lab.client import series
 
         SHIPPER.flush(self.workspace.connection, self.id)

@@ -90,7 +90,8 @@ class RunRecord:
         self.log_params({name: value})
 
     def log_params(self, params: Mapping[str, Scalar]) -> None:
-        """Set parameters: text, numbers, flags or None."""
+        """Set parameters: text, numbers, flags or None. NaN, infinities, dates and times are kept
+        as texts: "NaN", "Infinity", ISO 8601."""
         self._update(params=scalars(params))
 
     def tag(self, key: str, value: str = "") -> None:

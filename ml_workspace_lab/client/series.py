@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ml_workspace_lab.api.connection import Connection
+from ml_workspace_lab.client.values import warn_of_clock
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.points import in_order
 from ml_workspace_lab.storage.chunks import Columns, decode
@@ -90,6 +91,7 @@ def put(
     for field, given in (("steps", whole), ("times", moments)):
         if len(given) != count:
             raise InvalidInput(f"{field}: {len(given)} of them for {count} values.", field=field)
+    warn_of_clock(int(moments.max()), stacklevel=4)
     raw = b"".join(part.tobytes() for part in (whole, moments, column))
     connection.metrics.put_columns(run_id, name, content=BytesIO(raw))
     return int(whole.max())

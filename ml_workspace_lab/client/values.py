@@ -20,19 +20,22 @@ _SECONDS = range(10**9, 41 * 10**8)
 
 def unpacked(value: Any) -> Any:
     """Arrays, series and their scalars as lists and Python's numbers; anything else as it is.
-
-    Raises InvalidInput on numpy's own times, which would become bare numbers.
-    """
-    if hasattr(value, "strides") and getattr(value, "dtype", None) and value.dtype.kind in "mM":
-        raise InvalidInput(
-            f"{value.dtype} has no form that says it is a time.",
-            field="value",
-            hint='Convert it: array.astype("str").',
-        )
+    Raises InvalidInput on numpy's own times."""
+    _refuse_times(value, "value")
     for method in ("tolist", "to_list", "to_pylist"):
         if hasattr(value, method):
             return getattr(value, method)()
     return value
+
+
+def _refuse_times(value: Any, field: str) -> None:
+    """numpy's own times would become bare numbers."""
+    if hasattr(value, "strides") and getattr(value, "dtype", None) and value.dtype.kind in "mM":
+        raise InvalidInput(
+            f"{field}: {value.dtype} has no form that says it is a time.",
+            field=field,
+            hint='Convert it: .astype("str").',
+        )
 
 
 def sequence(values: Any, field: str) -> list[Any]:
@@ -98,6 +101,7 @@ def scalar(value: Any, field: str) -> Scalar:
     """Text, a number, a flag or None; what JSON has no token for as text: NaN and infinities by
     their names, dates and times in ISO 8601. Raises InvalidInput on anything else."""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        _refuse_times(value, field)
         value = value.item()
     if isinstance(value, float):
         return number_to_wire(float(value))
@@ -151,13 +155,15 @@ def _key(name: Any, field: str) -> str:
     return name
 
 
-def warn_of_clock(time: int) -> None:
+def warn_of_clock(time: Any, stacklevel: int = 3) -> None:
     """Say so where a time in milliseconds can only come from a finer clock."""
+    if not hasattr(time, "__index__") or time <= FAR_FUTURE:
+        return
     for unit, divisor in (("microseconds", 1000), ("nanoseconds", 1_000_000)):
         if time // divisor // 1000 in _SECONDS:
             warnings.warn(
                 f"time: {time} is kept as milliseconds, which is far in the future. It looks like"
                 f" {unit}: give time // {divisor}.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )

@@ -37,6 +37,9 @@ def test_the_place_of_what_is_no_number_is_named() -> None:
 def test_times_that_would_become_bare_numbers_are_refused() -> None:
     with pytest.raises(InvalidInput, match="says it is a time"):
         sequence(np.array(["2026-01-01"], dtype="datetime64[ns]"), "x")
+    for given in (np.datetime64("2026-01-01", "ns"), np.timedelta64(5, "ns")):
+        with pytest.raises(InvalidInput, match=r"p: .* says it is a time"):
+            scalar(given, "p")
 
 
 def test_scalars_are_what_json_can_hold() -> None:

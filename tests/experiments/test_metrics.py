@@ -35,14 +35,18 @@ def test_every_value_comes_back_whole(either: Workspace) -> None:
 
 
 def test_times_in_ms_and_ns_are_kept(either: Workspace) -> None:
+    ms, ns = 1_700_000_000_000, 1_700_000_000_000_000_001
     with either.experiment("times").start_logging() as run:
-        run.log("m", 1, 0, time=1_700_000_000_000)
-        with pytest.warns(UserWarning, match="nanoseconds: give time // 1000000"):
-            run.log("m", 2, 1, time=1_700_000_000_000_000_001)
-    assert run.get_metric_history("m").times.tolist() == [
-        1_700_000_000_000,
-        1_700_000_000_000_000_001,
-    ]
+        run.log("m", 1, 0, time=ms)
+        run.log_series("s", [1], times=[ms])
+        for time in (ns, np.int64(ns)):
+            with pytest.warns(UserWarning, match="nanoseconds: give time // 1000000"):
+                run.log("m", 2, 1, time=time)  # type: ignore[arg-type]
+        with pytest.warns(UserWarning, match="nanoseconds: give time // 1000000") as told:
+            run.log_series("s", [1, 2], times=[ms, ns])
+        assert told[0].filename == __file__
+    assert run.get_metric_history("m").times.tolist() == [ms, ns, ns]
+    assert run.get_metric_history("s").times.tolist() == [ms, ms, ns]
 
 
 def test_what_is_logged_is_seen_at_once(either: Workspace) -> None:
