@@ -1,26 +1,18 @@
 """A workspace as its users hold it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ml_workspace_lab.api.connection import Connection, LocalConnection
-from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.api.connection import LocalConnection
+from ml_workspace_lab.client.workspace_opening import WorkspaceOpening
 from ml_workspace_lab.client.workspace_transfer import WorkspaceTransfer
-from ml_workspace_lab.errors import Conflict, Denied, InvalidInput
+from ml_workspace_lab.errors import Conflict, InvalidInput
 from ml_workspace_lab.workspace import folder
-from ml_workspace_lab.workspace.locate import (
-    CONFIG_FOLDER,
-    TOKEN_VARIABLE,
-    Location,
-    locate,
-    read_config,
-    token,
-    write_config,
-)
-from ml_workspace_lab.workspace.model import CreateWorkspace, Diagnosis, WorkspaceInfo
+from ml_workspace_lab.workspace.locate import CONFIG_FOLDER
+from ml_workspace_lab.workspace.model import Diagnosis, WorkspaceInfo
 from ml_workspace_lab.workspace.setup import STORE_FOLDER
 
 if TYPE_CHECKING:
@@ -39,94 +31,11 @@ if TYPE_CHECKING:
     from ml_workspace_lab.workspace.backup import Backup
 
 
-class Workspace(WorkspaceTransfer):
+class Workspace(WorkspaceOpening, WorkspaceTransfer):
     """The top-level place that keeps every run, model and endpoint.
 
     `Workspace.open(folder)` and `Workspace.connect(url, token)` give objects with the same methods.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._info = connection.workspaces.get()
-
-    @classmethod
-    def create(
-        cls,
-        name: str,
-        location: str | Path | None = None,
-        *,
-        description: str = "",
-        tags: Mapping[str, str] | None = None,
-        exist_ok: bool = False,
-        database: str | None = None,
-    ) -> "Workspace":
-        """A new workspace in the folder `location` (default: `.mlworkspace/NAME` here); its records
-        are in a file there, or in the PostgreSQL database of the URL `database`.
-
-        Raises Conflict where one is there already, unless `exist_ok` and it has that name.
-        """
-        values = {"name": name, "description": description, "tags": dict(tags or {})}
-        body = convert(values, CreateWorkspace)
-        root = Path(location or Path(CONFIG_FOLDER) / name).expanduser()
-        try:
-            return cls(LocalConnection(folder.create(root, body, database)))
-        except Conflict:
-            if not exist_ok or not folder.is_ready(root):
-                raise
-        there = cls.open(root)
-        if there.name != name:
-            raise Conflict(f"The workspace in {root} is called {there.name!r}.", field="name")
-        return there
-
-    @classmethod
-    def open(cls, location: str | Path) -> "Workspace":
-        """The workspace in the folder `location`. Raises NotFound where there is none."""
-        root = Path(location).expanduser().absolute()
-        return cls(LocalConnection(folder.open_(root)))
-
-    @classmethod
-    def connect(cls, url: str, token: str) -> "Workspace":
-        """The workspace that the Jupyter server at `url` serves, with a token made there
-        (`ml-workspace token create`). Raises Unavailable where the server does not answer."""
-        from ml_workspace_lab.api.remote import RemoteConnection
-
-        return cls(RemoteConnection(url, token))
-
-    @classmethod
-    def from_config(cls, path: str | Path | None = None) -> "Workspace":
-        """The workspace that `ML_WORKSPACE` names, else the one that `.mlworkspace/config.json`
-        names in `path` (default: the present folder) or the nearest folder above; `path` may be
-        a config file itself. A workspace on a server wants its token in `ML_WORKSPACE_TOKEN`."""
-        if path is not None and Path(path).is_file():
-            return cls.at(read_config(Path(path)))
-        return cls.at(locate(Path(path) if path is not None else None))
-
-    @classmethod
-    def at(cls, location: Location) -> "Workspace":
-        if location.folder is not None:
-            return cls.open(location.folder)
-        known = token()
-        if not known:
-            raise Denied(
-                f"The workspace is on {location.url}, which wants a token.",
-                hint=f"Put it into the environment variable {TOKEN_VARIABLE}.",
-            )
-        assert location.url is not None
-        return cls.connect(location.url, known)
-
-    @property
-    def name(self) -> str:
-        return self._info.name
-
-    @property
-    def location(self) -> str:
-        """The folder, or the address of the server."""
-        url: str | None = getattr(self.connection, "url", None)
-        return url or self._info.location
-
-    def write_config(self, path: str | Path = ".") -> Path:
-        """Write `.mlworkspace/config.json` below `path`, for `from_config` to find."""
-        return write_config(Path(path), self.name, self.location)
 
     def get_details(self) -> dict[str, Any]:
         """Everything about the workspace itself, as a dictionary."""
@@ -323,13 +232,6 @@ class Workspace(WorkspaceTransfer):
                 "A workspace on a server is backed up where its folder is.", field="workspace"
             )
         return back_up(self.connection.storage, Path(folder).expanduser().absolute())
-
-    def close(self) -> None:
-        """Let go of files and connections; the object may be used again."""
-        self.connection.close()
-
-    def __repr__(self) -> str:
-        return f"Workspace({self.name!r}, {self.location!r})"
 
 
 def start_here(name: str | None = None, root: Path | None = None) -> Workspace:
