@@ -10,9 +10,9 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Key, Limit, Millis, Name, RunId, text_like
 from ml_workspace_lab.experiments import run_store
 from ml_workspace_lab.storage.database import Row, Transaction, now
+from ml_workspace_lab.storage.marks import groups
 
 MIB = 1024 * 1024
-AT_ONCE = 500
 Direction = Literal["input", "output"]
 LineageKind = Annotated[
     str, text_like(r"^[a-z][a-z_]{0,31}$(?!\n)", "must be one word in lower case, such as dataset")
@@ -76,12 +76,11 @@ class Lineages(Service):
     def of_runs(self, body: RunIds) -> LineageList:
         """What several runs read and made; a run that isn't there has nothing."""
         found: list[LineageEntry] = []
-        for at in range(0, len(body.run_ids), AT_ONCE):
-            marks = {f"r{i}": uid for i, uid in enumerate(body.run_ids[at : at + AT_ONCE])}
+        for marks, named in groups(body.run_ids):
             rows = self.storage.database.all(
                 "SELECT l.*, r.uid FROM lineage l JOIN run r ON r.id = l.run"  # noqa: S608
-                f" WHERE r.uid IN ({', '.join(f':{mark}' for mark in marks)}) ORDER BY l.id",
-                **marks,
+                f" WHERE r.uid IN ({marks}) ORDER BY l.id",
+                **named,
             )
             found += map(_entry, rows)
         return LineageList(found)

@@ -1,12 +1,12 @@
 """How experiments and runs go to the trash, come back, and go for good."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments import run_store, store
 from ml_workspace_lab.experiments.model import TERMINAL, ExperimentInfo, RunState
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
+from ml_workspace_lab.storage.marks import marks_of
 
 _ENDS = ", ".join(f"'{state}'" for state in sorted(TERMINAL))
 _GOING_ON = f"kind <> 'external' AND state NOT IN ({_ENDS})"
@@ -99,9 +99,10 @@ def _move_experiment(
 
 def experiments(queries: Queries, names: Sequence[str] | None, before: int) -> list[Row]:
     """Experiments in the trash since the moment `before` or longer, of these names or of all."""
-    which, named = ("", {}) if names is None else _among("name", names)
+    marks, named = marks_of(names or ())
+    which = "" if names is None else f"AND name IN ({marks})"
     return queries.all(
-        "SELECT * FROM experiment WHERE deleted <= :before" + which + " ORDER BY deleted, id",
+        f"SELECT * FROM experiment WHERE deleted <= :before {which} ORDER BY deleted, id",
         before=before,
         **named,
     )
@@ -212,8 +213,3 @@ def purge_experiment(transaction: Transaction, experiment: Row) -> bool:
     if gone:
         transaction.event("experiment.purged", experiment["uid"], name=experiment["name"])
     return bool(gone)
-
-
-def _among(column: str, values: Iterable[str]) -> tuple[str, dict[str, Any]]:
-    named = {f"v{index}": value for index, value in enumerate(values)}
-    return f" AND {column} IN ({', '.join(f':{name}' for name in named) or 'NULL'})", named

@@ -9,6 +9,7 @@ from ml_workspace_lab.api.types import number_from_wire, number_to_wire
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.models.logged_model import LoggedModelFile, LoggedModelInfo, ModelMetric
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
+from ml_workspace_lab.storage.marks import marks_of
 
 MODELS = (
     "SELECT l.*, e.name AS experiment_name FROM logged_model l"
@@ -85,14 +86,14 @@ def infos(queries: Queries, rows: Sequence[Row]) -> list[LoggedModelInfo]:
 
 def metric_rows(queries: Queries, ids: Sequence[int], name: str | None = None) -> list[Row]:
     """The metrics of these models (or those of one name), the oldest first."""
-    marks = {f"m{index}": model for index, model in enumerate(ids)}
+    marks, named = marks_of(ids)
     which = "" if name is None else "AND name = :name"
     return queries.all(
         "SELECT * FROM logged_model_metric"
-        f" WHERE logged_model IN ({', '.join(f':{mark}' for mark in marks) or 'NULL'}) {which}"
+        f" WHERE logged_model IN ({marks}) {which}"
         " ORDER BY time, step, id",
         name=name,
-        **marks,
+        **named,
     )
 
 

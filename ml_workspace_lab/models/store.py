@@ -9,6 +9,7 @@ import msgspec
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.models.model import ModelFile, ModelInfo, ModelVersion, Stage
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
+from ml_workspace_lab.storage.marks import groups
 
 MODELS = """
 SELECT m.*, (SELECT count(*) FROM model_version v WHERE v.model = m.id) AS versions,
@@ -20,7 +21,6 @@ SELECT v.*, m.name, (SELECT e.name FROM run r JOIN experiment e ON e.id = r.expe
     WHERE r.uid = v.run) AS experiment
 FROM model_version v JOIN model m ON m.id = v.model
 """
-AT_ONCE = 500
 
 
 def models(queries: Queries) -> list[ModelInfo]:
@@ -48,14 +48,12 @@ def versions(queries: Queries, name: str) -> list[ModelVersion]:
 def latest(queries: Queries, names: Sequence[str]) -> list[ModelVersion]:
     """The newest version of each stage, of each of the models."""
     found: list[ModelVersion] = []
-    for at in range(0, len(names), AT_ONCE):
-        marks = {f"n{index}": name for index, name in enumerate(names[at : at + AT_ONCE])}
-        listed = ", ".join(f":{mark}" for mark in marks)
+    for marks, named in groups(names):
         rows = queries.all(
-            f"{VERSIONS} WHERE m.name IN ({listed}) AND v.version = (SELECT max(o.version)"
+            f"{VERSIONS} WHERE m.name IN ({marks}) AND v.version = (SELECT max(o.version)"
             " FROM model_version o WHERE o.model = v.model AND o.stage = v.stage)"
             " ORDER BY m.id, v.version",
-            **marks,
+            **named,
         )
         found += of_versions(queries, rows)
     return found
@@ -212,12 +210,9 @@ def of_versions(queries: Queries, rows: Sequence[Row]) -> list[ModelVersion]:
 
 def _aliases(queries: Queries, models: set[int]) -> list[Row]:
     found: list[Row] = []
-    wanted = sorted(models)
-    for at in range(0, len(wanted), AT_ONCE):
-        marks = {f"m{index}": model for index, model in enumerate(wanted[at : at + AT_ONCE])}
-        listed = ", ".join(f":{mark}" for mark in marks)
+    for marks, named in groups(sorted(models)):
         found += queries.all(
-            f"SELECT * FROM model_alias WHERE model IN ({listed}) ORDER BY model, alias", **marks
+            f"SELECT * FROM model_alias WHERE model IN ({marks}) ORDER BY model, alias", **named
         )
     return found
 

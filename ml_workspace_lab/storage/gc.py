@@ -14,7 +14,7 @@ from msgspec import Struct
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Queries
 from ml_workspace_lab.storage.freeing import Freed, is_older, remove
-from ml_workspace_lab.storage.packs import groups
+from ml_workspace_lab.storage.marks import groups
 from ml_workspace_lab.storage.repacking import repack
 from ml_workspace_lab.storage.storage import Storage
 

@@ -9,6 +9,7 @@ from ml_workspace_lab.storage import packs
 from ml_workspace_lab.storage.database import Database, full_disk
 from ml_workspace_lab.storage.digests import sha256
 from ml_workspace_lab.storage.files import disk_errors
+from ml_workspace_lab.storage.marks import AT_ONCE
 from ml_workspace_lab.storage.pack_file import PackWriter
 from ml_workspace_lab.storage.packs import Packs
 from ml_workspace_lab.storage.reserve import WAL_LIMIT
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.storage.blobs import Blobs
 
 BATCH_BYTES = 8 * 1024 * 1024
-BATCH_COUNT = packs.AT_ONCE
+BATCH_COUNT = AT_ONCE
 FLOOR = 2 * WAL_LIMIT
 """Bytes that putting contents leaves free on the disk, so that the database can go on."""
 

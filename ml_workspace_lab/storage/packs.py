@@ -1,7 +1,7 @@
 """Packs of a workspace: many contents in one file, found through the database."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,10 +10,9 @@ from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.content import ContentStream, open_content
 from ml_workspace_lab.storage.database import Database, Queries, Transaction, now
 from ml_workspace_lab.storage.files import sync_folder
+from ml_workspace_lab.storage.marks import groups
 from ml_workspace_lab.storage.pack_file import Entry, PackWriter
 
-AT_ONCE = 500
-"""Digests that one query asks about."""
 OPEN_AT_ONCE = 64
 """Packs that one reader holds open."""
 
@@ -161,14 +160,6 @@ def renew(transaction: Transaction, digests: Sequence[str]) -> set[str]:
         )
         found |= {row["digest"] for row in rows}
     return found
-
-
-def groups(digests: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The digests in groups that one statement takes: its marks, and what they stand for."""
-    rest = list(dict.fromkeys(digests))
-    for at in range(0, len(rest), AT_ONCE):
-        named = {f"d{index}": digest for index, digest in enumerate(rest[at : at + AT_ONCE])}
-        yield ", ".join(f":{name}" for name in named), named
 
 
 def _row(entry: Entry, pack: int, moment: int) -> dict[str, Any]:

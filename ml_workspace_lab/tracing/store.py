@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
+from ml_workspace_lab.storage.marks import marks_of
 from ml_workspace_lab.tracing.model import Assessment, Span, TraceInfo
 
 TRACES = (
@@ -150,17 +151,17 @@ def infos(queries: Queries, rows: Sequence[Row]) -> list[TraceInfo]:
 def _infos(queries: Queries, rows: Sequence[Row]) -> list[TraceInfo]:
     if not rows:
         return []
-    marks = {f"t{index}": row["id"] for index, row in enumerate(rows)}
-    which = f"trace IN ({', '.join(f':{mark}' for mark in marks)})"
+    marks, named = marks_of(row["id"] for row in rows)
+    which = f"trace IN ({marks})"
     pairs: dict[tuple[int, str], dict[str, str]] = {}
-    for pair in queries.all(f"SELECT * FROM trace_pair WHERE {which} ORDER BY key", **marks):
+    for pair in queries.all(f"SELECT * FROM trace_pair WHERE {which} ORDER BY key", **named):
         pairs.setdefault((pair["trace"], pair["kind"]), {})[pair["key"]] = pair["value"]
     runs: dict[int, list[str]] = {}
-    for row in queries.all(f"SELECT * FROM trace_run WHERE {which} ORDER BY run", **marks):
+    for row in queries.all(f"SELECT * FROM trace_run WHERE {which} ORDER BY run", **named):
         runs.setdefault(row["trace"], []).append(row["run"])
     thoughts: dict[int, list[Assessment]] = {}
     uids = {row["id"]: row["uid"] for row in rows}
-    for row in queries.all(f"SELECT * FROM assessment WHERE {which} ORDER BY id", **marks):
+    for row in queries.all(f"SELECT * FROM assessment WHERE {which} ORDER BY id", **named):
         thoughts.setdefault(row["trace"], []).append(assessment(row, uids[row["trace"]]))
     return [
         TraceInfo(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.storage.marks import marks_of
 from ml_workspace_lab.transfer.mlflow_source import (
     SourceExperiment,
     SourceInput,
@@ -65,7 +66,7 @@ class DatabaseSource:
             for row in self._rows(table, "run_uuid", ids):
                 if self._is_text(table, row["run_uuid"], row["key"], row["value"]):
                     getattr(found[row["run_uuid"]], table)[row["key"]] = row["value"] or ""
-        marks, named = _among(ids)
+        marks, named = marks_of(ids)
         # By place, not by name: there are millions of these.
         points: dict[tuple[str, str], list[Any]] = {}
         for row in self._query(
@@ -223,7 +224,7 @@ class DatabaseSource:
             return
         sql, named = f"SELECT * FROM {table}", dict[str, Any]()  # noqa: S608
         if values is not None:
-            marks, named = _among(values)
+            marks, named = marks_of(values)
             sql += f" WHERE {column} IN ({marks})"
         lenient = table.endswith(("params", "tags"))
         yield from self._query(f"{sql} ORDER BY {order}" if order else sql, named, lenient=lenient)
@@ -272,8 +273,3 @@ def _describe(given: SourceInput, dataset: Mapping[str, Any]) -> None:
 
 def _model_status(status: object) -> str:
     return {"1": "PENDING", "2": "READY", "3": "FAILED"}.get(str(status), str(status))
-
-
-def _among(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
-    named = {f"v{index}": value for index, value in enumerate(values)}
-    return ", ".join(f":{name}" for name in named) or "NULL", named
