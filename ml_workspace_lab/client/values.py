@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -159,6 +160,7 @@ def warn_of_clock(time: Any, stacklevel: int = 3) -> None:
     """Say so where a time in milliseconds can only come from a finer clock."""
     if not hasattr(time, "__index__") or time <= FAR_FUTURE:
         return
+    time = operator.index(time)
     for unit, divisor in (("microseconds", 1000), ("nanoseconds", 1_000_000)):
         if time // divisor // 1000 in _SECONDS:
             warnings.warn(

@@ -8,33 +8,31 @@ from ml_workspace_lab.api.types import Limit, Text
 from ml_workspace_lab.experiments import store
 from ml_workspace_lab.experiments.model import ExperimentInfo, View
 from ml_workspace_lab.experiments.search import records
+from ml_workspace_lab.experiments.search.limits import in_time
 from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import TRUE, Bindings, dialect
-from ml_workspace_lab.experiments.search.vocabulary import Field, FieldKind, Vocabulary
+from ml_workspace_lab.experiments.search.vocabulary import (
+    Attribute,
+    Attributes,
+    Vocabulary,
+    columns,
+    fields,
+    spellings,
+)
 
-_ATTRIBUTES: dict[str, tuple[FieldKind, str, tuple[str, ...]]] = {
-    "name": ("text", "e.name", ()),
-    "experiment_id": ("text", "CAST(e.id AS TEXT)", ("number",)),
-    "description": ("text", "e.description", ()),
-    "creation_time": ("time", "e.created", ("created",)),
-    "last_update_time": ("time", "e.updated", ("updated",)),
+_ATTRIBUTES: Attributes = {
+    "name": Attribute("text", "e.name"),
+    "experiment_id": Attribute("text", "CAST(e.id AS TEXT)", ("number",)),
+    "description": Attribute("text", "e.description"),
+    "creation_time": Attribute("time", "e.created", ("created",)),
+    "last_update_time": Attribute("time", "e.updated", ("updated",)),
 }
-"""Kind, SQL and other spellings."""
-
+_SPELLINGS = {"attribute": ("attribute", "attributes", "attr"), "tag": ("tag", "tags")}
 _VOCABULARY = Vocabulary(
-    spellings={
-        **dict.fromkeys(("attribute", "attributes", "attr"), "attribute"),
-        **dict.fromkeys(("tag", "tags"), "tag"),
-    },
-    fields={
-        "attribute": {
-            spelling: Field(name, kind)
-            for name, (kind, _, others) in _ATTRIBUTES.items()
-            for spelling in (name, *others)
-        }
-    },
+    spellings=spellings(_SPELLINGS),
+    fields={"attribute": fields(_ATTRIBUTES)},
     keyed={"tag": "text"},
 )
 _TIES = ("creation_time DESC", "experiment_id DESC")
@@ -73,13 +71,13 @@ class ExperimentSearch(Service):
         """One page of the experiments that a filter matches, the newest first unless `order_by`
         says otherwise."""
         way, bindings = dialect(self.storage.database), Bindings()
-        columns = {name: sql for name, (_, sql, _) in _ATTRIBUTES.items()}
-        about = Records(_VOCABULARY, columns, {"tag": records.json_pairs(way, "e.tags_json")})
+        read = columns(_ATTRIBUTES)
+        about = Records(_VOCABULARY, read, {"tag": records.json_pairs(way, "e.tags_json")})
         order = by_attributes(body.order_by, _VALUES, _TIES, _VOCABULARY)
         sorted_by = {
-            **columns,
+            **read,
             "experiment_id": "e.id",
-            **{name: way.bytewise(columns[name]) for name in ("name", "description")},
+            **{name: way.bytewise(read[name]) for name in ("name", "description")},
         }
         question = msgspec.structs.replace(body, after=None, limit=1)
         parts = [TRUE]
@@ -88,14 +86,15 @@ class ExperimentSearch(Service):
         if body.after is not None:
             place = records.from_token(body.after, question, "after")
             parts.append(records.after(place, order, sorted_by, bindings))
-        found = store.matching(
-            self.storage.database,
-            body.view,
-            " AND ".join(parts),
-            records.order_sql(order, sorted_by),
-            body.limit + 1,
-            bindings.values,
-        )
+        with in_time(self.storage.database) as queries:
+            found = store.matching(
+                queries,
+                body.view,
+                " AND ".join(parts),
+                records.order_sql(order, sorted_by),
+                body.limit + 1,
+                bindings.values,
+            )
         if len(found) <= body.limit:
             return ExperimentPage(found)
         page = found[: body.limit]

@@ -6,27 +6,12 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 
 from ml_workspace_lab.api.types import Number, Scalar, number_from_wire
-from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo, RunState
+from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo
+from ml_workspace_lab.experiments.search.runs import mlflow_word
 
 Shown = float | str
 LARGEST = 1.7976931348623157e308
 """What clients are shown for an infinity, which they send as text but can't read as such."""
-
-STATUS: dict[RunState, str] = {
-    RunState.COMPLETED: "FINISHED",
-    RunState.FAILED: "FAILED",
-    RunState.CANCELED: "KILLED",
-    **dict.fromkeys(
-        (
-            RunState.RUNNING,
-            RunState.FINALIZING,
-            RunState.CANCEL_REQUESTED,
-            RunState.NOT_RESPONDING,
-        ),
-        "RUNNING",
-    ),
-}
-"""The state of a run in the protocol's words; any other is SCHEDULED."""
 
 NAME, USER, PARENT, NOTE = (
     "mlflow.runName",
@@ -142,7 +127,7 @@ def run_info(run: RunInfo, number: int) -> Info:
         run_name=run.display_name,
         experiment_id=str(number),
         user_id=run.user,
-        status=STATUS.get(run.state, "SCHEDULED"),
+        status=mlflow_word(run.state),
         start_time=run.created,
         artifact_uri=f"{location(number)}/{run.run_id}/artifacts",
         lifecycle_stage=stage(run.deleted),

@@ -8,6 +8,7 @@ from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import EndRun, RunInfo, StartRun, UpdateRun
+from ml_workspace_lab.experiments.search.runs import mlflow_word
 from ml_workspace_lab.mlflow import entities, inputs, names, validation
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.entities import NAME, NOTE, PARENT, Pair
@@ -84,7 +85,7 @@ def update(request: Request) -> Response:
             _move(request.connection, found, status, call.end_time)
         except Conflict:  # Another client was first; that is fine where it wanted the same.
             found = run(request.connection, call.run_id)
-            if status != entities.STATUS.get(found.state):
+            if status != mlflow_word(found.state):
                 raise
     if call.run_name:
         rename(request.connection, call.run_id, call.run_name)
@@ -124,7 +125,7 @@ def _move(
     connection: LocalConnection, found: RunInfo, status: str | None, ended: int | None
 ) -> None:
     """Bring a run to a status. One that has ended may be taken up again, and end otherwise."""
-    present = entities.STATUS.get(found.state, "SCHEDULED")
+    present = mlflow_word(found.state)
     wanted = status or present
     if status == "RUNNING":
         ended = None  # Clients send the end along that the run had.

@@ -18,6 +18,7 @@ from ml_workspace_lab.mlflow.span_dicts import span_dict
 from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.trace_entities import Location, TraceIn
 from ml_workspace_lab.mlflow.wire import Request, Response
+from ml_workspace_lab.tracing.conditions import PROMPTS_TAG
 from ml_workspace_lab.tracing.model import DeleteTraces, SearchTraces, TraceInfo, UpdateTrace
 
 MAX_RESULTS = 500
@@ -26,7 +27,6 @@ ATTACHED = "attachments"
 SPANS_FILE = "traces.json"
 PAUSES = (0.1, 0.4, 1.0)
 SIZE = "mlflow.trace.sizeStats"
-PROMPTS_TAG = "mlflow.linkedPrompts"
 
 
 class Start(Struct):

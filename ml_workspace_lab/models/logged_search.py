@@ -8,10 +8,17 @@ import msgspec
 
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.search import records
+from ml_workspace_lab.experiments.search.limits import in_time
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import TRUE, Bindings, dialect
-from ml_workspace_lab.experiments.search.vocabulary import Field, FieldKind, Vocabulary
+from ml_workspace_lab.experiments.search.vocabulary import (
+    Attribute,
+    Attributes,
+    Vocabulary,
+    columns,
+    fields,
+)
 from ml_workspace_lab.models import logged_store as store
 from ml_workspace_lab.models.logged_model import (
     LoggedModelList,
@@ -21,23 +28,17 @@ from ml_workspace_lab.models.logged_model import (
 )
 from ml_workspace_lab.storage.database import Database, Queries, Row
 
-_ATTRIBUTES: dict[str, tuple[FieldKind, str, tuple[str, ...]]] = {
-    "name": ("text", "l.name", ("model_name",)),
-    "model_id": ("text", "l.uid", ()),
-    "model_type": ("text", "l.model_type", ()),
-    "status": ("text", "l.status", ()),
-    "source_run_id": ("text", "l.run", ("run_id",)),
-    "creation_timestamp": ("time", "l.created", ("creation_time", "created")),
-    "last_updated_timestamp": ("time", "l.updated", ("last_updated_time", "updated")),
+_ATTRIBUTES: Attributes = {
+    "name": Attribute("text", "l.name", ("model_name",)),
+    "model_id": Attribute("text", "l.uid"),
+    "model_type": Attribute("text", "l.model_type"),
+    "status": Attribute("text", "l.status"),
+    "source_run_id": Attribute("text", "l.run", ("run_id",)),
+    "creation_timestamp": Attribute("time", "l.created", ("creation_time", "created")),
+    "last_updated_timestamp": Attribute("time", "l.updated", ("last_updated_time", "updated")),
 }
-"""Kind, SQL and other spellings."""
-
-_COLUMNS = {name: sql.removeprefix("l.") for name, (_, sql, _) in _ATTRIBUTES.items()}
-_FIELDS = {
-    spelling: Field(name, kind)
-    for name, (kind, _, others) in _ATTRIBUTES.items()
-    for spelling in (name, *others)
-}
+_COLUMNS = {name: one.sql.removeprefix("l.") for name, one in _ATTRIBUTES.items()}
+_FIELDS = fields(_ATTRIBUTES)
 _VOCABULARY = Vocabulary(
     spellings={
         "attribute": "attribute",
@@ -75,7 +76,7 @@ def _matching(database: Database, asked: SearchLoggedModels) -> list[Row]:
     measured = _measured(asked.datasets, bindings)
     about = Records(
         _VOCABULARY,
-        {name: sql for name, (_, sql, _) in _ATTRIBUTES.items()},
+        columns(_ATTRIBUTES),
         {
             "tag": records.json_pairs(way, "l.tags_json"),
             "param": records.json_pairs(way, "l.params_json"),
@@ -88,7 +89,8 @@ def _matching(database: Database, asked: SearchLoggedModels) -> list[Row]:
     if asked.datasets:
         parts.append(f"EXISTS (SELECT 1 FROM {measured})")  # noqa: S608
     where = " AND ".join(parts)
-    return database.all(f"{store.MODELS} WHERE {where} ORDER BY l.uid", **bindings.values)
+    with in_time(database) as queries:
+        return queries.all(f"{store.MODELS} WHERE {where} ORDER BY l.uid", **bindings.values)
 
 
 def _measured(datasets: Sequence[OnDataset], bindings: Bindings) -> str:

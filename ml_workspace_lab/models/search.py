@@ -1,41 +1,46 @@
 """Finding models and versions by what is said of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from ml_workspace_lab.experiments.search import records
 from ml_workspace_lab.experiments.search.expression import Comparison, Term
+from ml_workspace_lab.experiments.search.limits import in_time
 from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
 from ml_workspace_lab.experiments.search.sql import Bindings, dialect
-from ml_workspace_lab.experiments.search.vocabulary import Field, FieldKind, Vocabulary
+from ml_workspace_lab.experiments.search.vocabulary import (
+    Attribute,
+    Attributes,
+    Vocabulary,
+    columns,
+    fields,
+    spellings,
+)
 from ml_workspace_lab.models import store
 from ml_workspace_lab.models.model import PROMPT_TAG, ModelList, ModelVersionList, SearchModels
 from ml_workspace_lab.storage.database import Database, Row
 
-_Attributes = Mapping[str, tuple[FieldKind, str, tuple[str, ...]]]
-"""Name, kind, SQL and other spellings."""
-
-_MODELS: _Attributes = {
-    "name": ("text", "m.name", ()),
-    "description": ("text", "m.description", ()),
-    "creation_timestamp": ("time", "m.created", ("created",)),
-    "last_updated_timestamp": ("time", "m.updated", ("updated", "timestamp")),
+_MODELS: Attributes = {
+    "name": Attribute("text", "m.name"),
+    "description": Attribute("text", "m.description"),
+    "creation_timestamp": Attribute("time", "m.created", ("created",)),
+    "last_updated_timestamp": Attribute("time", "m.updated", ("updated", "timestamp")),
 }
-_VERSIONS: _Attributes = {
-    "name": ("text", "m.name", ()),
-    "version_number": ("number", "v.version", ("version",)),
-    "run_id": ("text", "v.run", ()),
-    "source_path": ("text", "v.source", ("source",)),
-    "model_id": ("text", "v.logged_model", ()),
-    "description": ("text", "v.description", ()),
-    "framework": ("text", "v.framework", ()),
-    "stage": ("text", "coalesce(nullif(v.stage, ''), 'None')", ("current_stage",)),
-    "user_id": ("text", 'v."user"', ("user",)),
-    "creation_timestamp": ("time", "v.created", ("created",)),
-    "last_updated_timestamp": ("time", "v.updated", ("updated",)),
+_VERSIONS: Attributes = {
+    "name": Attribute("text", "m.name"),
+    "version_number": Attribute("number", "v.version", ("version",)),
+    "run_id": Attribute("text", "v.run"),
+    "source_path": Attribute("text", "v.source", ("source",)),
+    "model_id": Attribute("text", "v.logged_model"),
+    "description": Attribute("text", "v.description"),
+    "framework": Attribute("text", "v.framework"),
+    "stage": Attribute("text", "coalesce(nullif(v.stage, ''), 'None')", ("current_stage",)),
+    "user_id": Attribute("text", 'v."user"', ("user",)),
+    "creation_timestamp": Attribute("time", "v.created", ("created",)),
+    "last_updated_timestamp": Attribute("time", "v.updated", ("updated",)),
 }
 _SORTABLE = {
     "name": "name",
@@ -46,20 +51,9 @@ _SORTABLE = {
 """What rows can be put in order by, and its name in them."""
 
 
-def _vocabulary(attributes: _Attributes) -> Vocabulary:
-    fields = {
-        spelling: Field(name, kind)
-        for name, (kind, _, others) in attributes.items()
-        for spelling in (name, *others)
-    }
-    return Vocabulary(
-        spellings={
-            **dict.fromkeys(("attribute", "attributes", "attr"), "attribute"),
-            **dict.fromkeys(("tag", "tags"), "tag"),
-        },
-        fields={"attribute": fields},
-        keyed={"tag": "text"},
-    )
+def _vocabulary(attributes: Attributes) -> Vocabulary:
+    words = {"attribute": ("attribute", "attributes", "attr"), "tag": ("tag", "tags")}
+    return Vocabulary(spellings(words), {"attribute": fields(attributes)}, {"tag": "text"})
 
 
 MODELS = _vocabulary(_MODELS)
@@ -86,7 +80,7 @@ def _page(
     database: Database,
     asked: SearchModels,
     vocabulary: Vocabulary,
-    attributes: _Attributes,
+    attributes: Attributes,
     alias: str,
     select: str,
     ties: Sequence[str],
@@ -95,13 +89,13 @@ def _page(
     way = dialect(database)
     about = Records(
         vocabulary,
-        {name: sql for name, (_, sql, _) in attributes.items()},
+        columns(attributes),
         {"tag": records.json_pairs(way, f"{alias}.tags_json")},
     )
     order = by_attributes(asked.order_by, _SORTABLE, ties, vocabulary)
-    columns = {
-        name: way.bytewise(sql) if kind == "text" else sql
-        for name, (kind, sql, _) in attributes.items()
+    sorts = {
+        name: way.bytewise(one.sql) if one.kind == "text" else one.sql
+        for name, one in attributes.items()
     }
     question = msgspec.structs.replace(asked, after=None, limit=1)
     bindings = Bindings()
@@ -113,13 +107,14 @@ def _page(
         parts.append(records.condition(expression, about, way, bindings))
     if asked.after is not None:
         place = records.from_token(asked.after, question, "after")
-        parts.append(records.after(place, order, columns, bindings))
+        parts.append(records.after(place, order, sorts, bindings))
     where = f"WHERE {' AND '.join(parts)}" if parts else ""
-    rows = database.all(
-        f"{select} {where} ORDER BY {records.order_sql(order, columns)}"
-        f" LIMIT {bindings.mark(asked.limit + 1)}",
-        **bindings.values,
-    )
+    with in_time(database) as queries:
+        rows = queries.all(
+            f"{select} {where} ORDER BY {records.order_sql(order, sorts)}"
+            f" LIMIT {bindings.mark(asked.limit + 1)}",
+            **bindings.values,
+        )
     if len(rows) <= asked.limit:
         return rows, None
     rows = rows[: asked.limit]

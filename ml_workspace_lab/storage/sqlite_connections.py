@@ -94,6 +94,7 @@ class Connections:
         connection.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
         connection.create_function("exact_number", 1, _exact_number, deterministic=True)
         connection.create_function("is_like", 3, _is_like, deterministic=True)
+        connection.create_function("is_found", 2, _is_found, deterministic=True)
         return connection
 
 
@@ -104,3 +105,9 @@ def _exact_number(value: str | float) -> float:
 
 def _is_like(text: str | None, pattern: str, fold: int) -> bool | None:
     return None if text is None else is_like(text, pattern, fold=bool(fold))
+
+
+def _is_found(text: str | None, expression: str) -> bool | None:
+    from ml_workspace_lab.storage.regular_machine import is_found
+
+    return None if text is None else is_found(text, expression)

@@ -14,6 +14,7 @@ import pytest
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.cli.main import run as command
 from ml_workspace_lab.client.shipping import SHIPPER, Shipment
+from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.storage import spool
 from ml_workspace_lab.storage.journal import FIRST_SEGMENT
@@ -159,6 +160,19 @@ def test_a_run_that_waits_for_its_server_ends_when_it_is_back(served: Server) ->
     run.complete()
     assert run.get_metrics() == {"m": 1.0, "asked in vain": 2.0}
     eventually(lambda: not list(spool.root().iterdir()))
+
+
+def test_the_first_value_of_a_run_waits_for_no_server(served: Server) -> None:
+    run = served.connect().experiment("first").start_logging()
+    served.kill()
+    run.log("m", 1)
+    run.log("m", 2)
+    served.start()
+    run.complete()
+    assert run.get_metric_history("m").steps.tolist() == [0, 1]
+    other = served.connect().run(run.id)
+    with pytest.raises(Conflict, match="takes no more metrics"):
+        other.log("m", 3)
 
 
 def test_a_shipment_that_fails_stops_no_other_and_goes_on(

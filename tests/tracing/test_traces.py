@@ -157,7 +157,17 @@ def test_what_is_no_id_is_refused(ws: Workspace, bad: str) -> None:
         ("NOT (status = 'OK' OR name = 'x')", ["b"]),
         ("request_id IN ('a', 'c')", ["c", "a"]),
         ("tags.lang = '' OR 1 = 1", None),
-        ("span.attributes.x = '1'", None),
+        ("tags.lang RLIKE '^e.$'", ["b", "a"]),
+        ("name RLIKE '(first|third)$'", ["a"]),
+        ("feedback.score > 4.5 AND feedback.score < 6", ["b"]),
+        ("feedback.good > 0", []),
+        ("issue.id = 'slow'", ["c"]),
+        ("prompt = 'greet/2'", ["a"]),
+        ("prompt = 'greet/1'", []),
+        ("tags.lang RLIKE '('", None),
+        ("prompt LIKE 'greet/2'", None),
+        ("span.attributes. = '1'", None),
+        ("span.colour = '1'", None),
         ("nothing = 'x'", None),
     ],
 )
@@ -166,7 +176,9 @@ def test_traces_are_found_by_what_is_said_of_them(
 ) -> None:
     tags = {"lang": "en"}
     name = "mlflow.traceName"
-    start(ws, "a", duration_ms=10, tags={**tags, name: "first"}, metadata={"user": "u1"})
+    prompts = '[{"name": "greet", "version": "2"}]'
+    said = {**tags, name: "first", "mlflow.linkedPrompts": prompts}
+    start(ws, "a", duration_ms=10, tags=said, metadata={"user": "u1"})
     start(ws, "b", created=2000, duration_ms=90, state="ERROR", tags={**tags, name: "second"})
     start(ws, "c", created=3000)
     start(ws, "d", experiment="other")
@@ -176,6 +188,7 @@ def test_traces_are_found_by_what_is_said_of_them(
         ("a", "feedback", "good", True),
         ("b", "feedback", "score", 5.0),
         ("c", "expectation", "answer", "yes"),
+        ("c", "issue", "slow", True),
     ):
         one = CreateAssessment(kind, key, {"value": value})
         ws.connection.assessments.create(trace_id, one)
@@ -185,6 +198,57 @@ def test_traces_are_found_by_what_is_said_of_them(
         assert refusal.value.field == "filter"
     else:
         assert found(ws, text) == ids
+
+
+def attribute(key: str, **value: Any) -> dict[str, Any]:
+    return {"key": key, "value": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("span.attributes.model = 'gpt-4.1'", True),
+        ("span.attributes.model != 'gpt-4.1'", True),
+        ("span.attributes.model IN ('gpt-4.1', 'x')", True),
+        ("span.attributes.model ILIKE 'GPT%'", True),
+        ("span.attributes.model RLIKE '^gpt-[0-9]'", True),
+        ("span.attributes.model RLIKE 'claude'", False),
+        ("span.attributes.`odd key` = 'odd'", True),
+        ("span.attributes.tokens = '7'", True),
+        ("span.attributes.paid = 'true'", True),
+        ("span.attributes.nested LIKE '%inner%0.25%'", True),
+        ("span.attributes.none = 'x'", False),
+        ("span.attributes.none IS NULL", True),
+        ("span.attributes.model IS NULL", False),
+        ("span.attributes.model IS NOT NULL", True),
+        ("span.name = 'ask' AND span.attributes.model = 'gpt-4.1'", True),
+        ("span.name = 'other' AND span.attributes.model = 'gpt-4.1'", False),
+        ("span.name = 'ask' AND (span.name = 'other' OR span.name = 'none')", True),
+        ("span.name = 'ask' AND NOT span.name = 'none' AND status = 'OK'", True),
+        ("span.name = 'ask' AND trace.text LIKE '%gpt%'", True),
+        ("span.name = 'other' AND trace.text LIKE '%gpt%'", False),
+        ("span.name != 'other' AND span.name != 'ask'", False),
+    ],
+)
+def test_traces_are_found_by_what_one_of_their_spans_is_like(
+    ws: Workspace, text: str, is_found: bool
+) -> None:
+    kept = [
+        attribute("model", string_value="gpt-4.1"),
+        attribute("odd key", string_value="odd"),
+        attribute("tokens", int_value="7"),
+        attribute("paid", bool_value=True),
+        attribute("nested", kvlist_value={"values": [attribute("inner", double_value=0.25)]}),
+        attribute("empty"),
+    ]
+    others = [attribute("model", string_value="none"), {"key": "bare"}]
+    spans = [
+        span("a", 1, name="ask", body=json.dumps({"name": "ask", "attributes": kept})),
+        span("a", 2, parent=1, name="other", body=json.dumps({"attributes": others})),
+        span("a", 3, parent=1, name="ask", body="{}"),
+    ]
+    ws.connection.traces.add_spans("chat", AddSpans(spans))
+    assert found(ws, text) == (["a"] if is_found else [])
 
 
 @pytest.mark.parametrize(

@@ -17,35 +17,16 @@ from ml_workspace_lab.experiments.search.expression import (
     Value,
 )
 from ml_workspace_lab.experiments.search.goal import goal
-from ml_workspace_lab.experiments.search.runs import words
+from ml_workspace_lab.experiments.search.runs import ATTRIBUTES, words
 from ml_workspace_lab.experiments.search.sql import FALSE, TRUE, Bindings, Dialect
+from ml_workspace_lab.experiments.search.vocabulary import columns
 from ml_workspace_lab.storage import patterns
+from ml_workspace_lab.storage.regular_machine import is_found
 
 KEYED = ("metric", "param", "tag", "property")
 """Entities whose names have numbers in the table `key`."""
 
-COLUMNS: dict[str, str] = {
-    "run_id": "r.uid",
-    "run_name": "r.display_name",
-    "number": "r.number",
-    "status": "r.state",
-    "kind": "r.kind",
-    "experiment": "(SELECT e.name FROM experiment e WHERE e.id = r.experiment)",
-    "experiment_id": "CAST(r.experiment AS TEXT)",
-    "user_id": 'r."user"',
-    "start_time": "r.created",
-    "end_time": "r.ended",
-    "started": "r.started",
-    "duration": "(r.ended - coalesce(r.started, r.created))",
-    "parent": "r.parent",
-    "compute_target": "r.compute_target",
-    "notebook": "r.notebook",
-    "snapshot_id": "r.snapshot",
-    "reason": "nullif(r.reason, '')",
-    "deleted": "r.deleted",
-    "description": "nullif(r.description, '')",
-    "artifact_uri": "('mlflow-artifacts:/' || r.experiment || '/' || r.uid || '/artifacts')",
-}
+COLUMNS = columns(ATTRIBUTES)
 """Attributes of runs, in terms of the row `r` of `run`; NULL is missing."""
 
 BEYOND_DOUBLES = 2**53
@@ -178,9 +159,9 @@ def _attribute(comparison: Comparison, scope: Scope) -> str:
 
 def _of_text(text: str, comparison: Comparison, scope: Scope) -> str:
     bindings = scope.bindings
-    if comparison.operator in ("LIKE", "ILIKE"):
-        fold = comparison.operator == "ILIKE"
-        return scope.dialect.matches(text, str(comparison.values[0]), bindings, fold=fold)
+    if comparison.operator in ("LIKE", "ILIKE", "RLIKE"):
+        pattern = str(comparison.values[0])
+        return scope.dialect.matches(text, comparison.operator, pattern, bindings)
     return scope.dialect.among(text, comparison.values, bindings)
 
 
@@ -227,5 +208,7 @@ def _is_nan(value: Value) -> bool:
 
 
 def _like(word: str, comparison: Comparison) -> bool:
-    fold = comparison.operator == "ILIKE"
-    return patterns.is_like(word, str(comparison.values[0]), fold=fold)
+    pattern = str(comparison.values[0])
+    if comparison.operator == "RLIKE":
+        return is_found(word, pattern)
+    return patterns.is_like(word, pattern, fold=comparison.operator == "ILIKE")

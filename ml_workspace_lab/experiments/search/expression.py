@@ -7,7 +7,8 @@ from typing import Literal
 from msgspec import Struct
 
 Function = Literal["last", "min", "max", "best", "count"]
-Operator = Literal["=", "<", "<=", ">", ">=", "LIKE", "ILIKE", "IN", "BETWEEN", "NULL"]
+Pattern = Literal["LIKE", "ILIKE", "RLIKE"]
+Operator = Literal["=", "<", "<=", ">", ">=", Pattern, "IN", "BETWEEN", "NULL"]
 Value = int | float | str
 
 

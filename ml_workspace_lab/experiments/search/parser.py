@@ -14,6 +14,7 @@ from ml_workspace_lab.experiments.search.expression import (
     Not,
     Operator,
     Or,
+    Pattern,
     Term,
     Value,
 )
@@ -149,15 +150,15 @@ class Reader:
             self._expect("NULL")
             return Comparison(term, "NULL", (), negated)
         negated = self.take("NOT") is not None
-        match self.take("LIKE", "ILIKE", "IN", "BETWEEN"):
+        match self.take(*get_args(Pattern), "IN", "BETWEEN"):
             case "IN":
                 return Comparison(term, "IN", self._list(), negated)
             case "BETWEEN":
                 low = self._value()
                 self._expect("AND")
                 return Comparison(term, "BETWEEN", (low, self._value()), negated)
-            case "LIKE" | "ILIKE" as word:
-                return Comparison(term, cast(Operator, word), (self._value(),), negated)
+            case "LIKE" | "ILIKE" | "RLIKE" as word:
+                return Comparison(term, word, (self._value(),), negated)
             case _:
                 raise self.refusal(
                     f"an operator such as = or LIKE was expected, not {self._token.shown}"

@@ -124,9 +124,8 @@ def _of_pairs(pairs: str, comparison: Comparison, dialect: Dialect, bindings: Bi
 def _said(value: str, comparison: Comparison, dialect: Dialect, bindings: Bindings) -> str:
     """What the comparison says of a value that is there, its negation left out."""
     match comparison.operator:
-        case "LIKE" | "ILIKE":
-            fold = comparison.operator == "ILIKE"
-            return dialect.matches(value, str(comparison.values[0]), bindings, fold=fold)
+        case "LIKE" | "ILIKE" | "RLIKE" as operator:
+            return dialect.matches(value, operator, str(comparison.values[0]), bindings)
         case "=" | "IN":
             return dialect.among(value, comparison.values, bindings)
         case "BETWEEN":

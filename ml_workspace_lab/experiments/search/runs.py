@@ -1,9 +1,13 @@
 """The vocabulary of runs: what a filter and an order may name."""
 
-from collections.abc import Mapping
-
 from ml_workspace_lab.experiments.model import RunState
-from ml_workspace_lab.experiments.search.vocabulary import Field, FieldKind, Vocabulary
+from ml_workspace_lab.experiments.search.vocabulary import (
+    Attribute,
+    Attributes,
+    Vocabulary,
+    fields,
+    spellings,
+)
 
 _SPELLINGS = {
     "attribute": ("attributes", "attribute", "attr", "run"),
@@ -14,49 +18,46 @@ _SPELLINGS = {
     "dataset": ("datasets", "dataset"),
 }
 
-_ATTRIBUTES: dict[str, tuple[FieldKind, tuple[str, ...]]] = {
-    "run_id": ("text", ()),
-    "run_name": ("text", ("Run name", "run name", "Run Name", "display_name", "name")),
-    "number": ("number", ()),
-    "status": ("text", ("state",)),
-    "kind": ("text", ()),
-    "experiment": ("text", ("experiment_name",)),
-    "experiment_id": ("text", ()),
-    "user_id": ("text", ("user", "User")),
-    "start_time": ("time", ("created", "Created")),
-    "end_time": ("time", ("ended",)),
-    "started": ("time", ()),
-    "duration": ("number", ()),
-    "parent": ("text", ("parent_run_id",)),
-    "compute_target": ("text", ()),
-    "notebook": ("text", ()),
-    "snapshot_id": ("text", ("snapshot",)),
-    "reason": ("text", ()),
-    "deleted": ("time", ()),
-    "description": ("text", ()),
-    "artifact_uri": ("text", ()),
+ATTRIBUTES: Attributes = {
+    "run_id": Attribute("text", "r.uid"),
+    "run_name": Attribute(
+        "text", "r.display_name", ("Run name", "run name", "Run Name", "display_name", "name")
+    ),
+    "number": Attribute("number", "r.number"),
+    "status": Attribute("text", "r.state", ("state",)),
+    "kind": Attribute("text", "r.kind"),
+    "experiment": Attribute(
+        "text", "(SELECT e.name FROM experiment e WHERE e.id = r.experiment)", ("experiment_name",)
+    ),
+    "experiment_id": Attribute("text", "CAST(r.experiment AS TEXT)"),
+    "user_id": Attribute("text", 'r."user"', ("user", "User")),
+    "start_time": Attribute("time", "r.created", ("created", "Created")),
+    "end_time": Attribute("time", "r.ended", ("ended",)),
+    "started": Attribute("time", "r.started"),
+    "duration": Attribute("number", "(r.ended - coalesce(r.started, r.created))"),
+    "parent": Attribute("text", "r.parent", ("parent_run_id",)),
+    "compute_target": Attribute("text", "r.compute_target"),
+    "notebook": Attribute("text", "r.notebook"),
+    "snapshot_id": Attribute("text", "r.snapshot", ("snapshot",)),
+    "reason": Attribute("text", "nullif(r.reason, '')"),
+    "deleted": Attribute("time", "r.deleted"),
+    "description": Attribute("text", "nullif(r.description, '')"),
+    "artifact_uri": Attribute(
+        "text", "('mlflow-artifacts:/' || r.experiment || '/' || r.uid || '/artifacts')"
+    ),
 }
 
-
-def _fields(table: Mapping[str, tuple[FieldKind, tuple[str, ...]]]) -> dict[str, Field]:
-    return {
-        spelling: Field(name, kind)
-        for name, (kind, others) in table.items()
-        for spelling in (name, *others)
-    }
-
-
 RUNS = Vocabulary(
-    spellings={word: entity for entity, words in _SPELLINGS.items() for word in words},
+    spellings=spellings(_SPELLINGS),
     fields={
-        "attribute": _fields(_ATTRIBUTES),
-        "dataset": _fields(dict.fromkeys(("name", "digest", "context"), ("text", ()))),
+        "attribute": fields(ATTRIBUTES),
+        "dataset": fields(dict.fromkeys(("name", "digest", "context"), Attribute("text"))),
     },
     keyed={"metric": "number", "param": "either", "tag": "either", "property": "either"},
     measured=frozenset({"metric"}),
 )
 
-MLFLOW_WORDS: dict[RunState, str] = {
+_MLFLOW_WORDS: dict[RunState, str] = {
     RunState.COMPLETED: "FINISHED",
     RunState.FAILED: "FAILED",
     RunState.CANCELED: "KILLED",
@@ -65,9 +66,13 @@ MLFLOW_WORDS: dict[RunState, str] = {
     RunState.CANCEL_REQUESTED: "RUNNING",
     RunState.NOT_RESPONDING: "RUNNING",
 }
-"""MLflow's word for a state; those that are not here are SCHEDULED."""
+
+
+def mlflow_word(state: RunState) -> str:
+    """MLflow's word for a state."""
+    return _MLFLOW_WORDS.get(state, "SCHEDULED")
 
 
 def words(state: RunState) -> tuple[str, str]:
     """The state's own word, and MLflow's."""
-    return str(state), MLFLOW_WORDS.get(state, "SCHEDULED")
+    return str(state), mlflow_word(state)

@@ -1,16 +1,16 @@
 """Searching runs: pages of them, how many there are, tables, and comparisons."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content
-from ml_workspace_lab.errors import InvalidInput, StorageFull, Unavailable
+from ml_workspace_lab.errors import StorageFull, Unavailable
 from ml_workspace_lab.experiments import run_store
 from ml_workspace_lab.experiments.search import pages, query
 from ml_workspace_lab.experiments.search.answers import Answers
 from ml_workspace_lab.experiments.search.compare import compare
+from ml_workspace_lab.experiments.search.limits import in_time
 from ml_workspace_lab.experiments.search.model import (
     CompareRuns,
     CountRuns,
@@ -29,14 +29,12 @@ from ml_workspace_lab.experiments.search.snapshot import FILE
 from ml_workspace_lab.experiments.search.sources import Sizes
 from ml_workspace_lab.experiments.search.sql import dialect
 from ml_workspace_lab.experiments.search.tables import Tables, stream
-from ml_workspace_lab.storage.database import Queries, Reading, TooLong
+from ml_workspace_lab.storage.database import Queries
 
 if TYPE_CHECKING:
     from ml_workspace_lab.services import Services
     from ml_workspace_lab.storage.storage import Storage
 
-SECONDS = 30.0
-"""How long the statements of a search may take."""
 ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -54,7 +52,7 @@ class Search(Service):
         """A page of runs that a filter matches, in order. Raises InvalidInput for a filter, an
         order or a token that can't be understood, and NotFound for an unknown experiment."""
         self._fold()
-        with self._read() as queries:
+        with in_time(self.storage.database) as queries:
             asked = self._query(queries, body)
             name = pages.fingerprint(body.filter, body.experiments, body.view, body.order_by)
             after = None
@@ -69,7 +67,7 @@ class Search(Service):
         """How many runs a filter matches."""
         if body.filter:
             self._fold()
-        with self._read() as queries:
+        with in_time(self.storage.database) as queries:
             asked = self._query(queries, body)
             found = self._answers.count(asked, queries)
             return RunCount(query.count(asked, queries) if found is None else found)
@@ -79,7 +77,7 @@ class Search(Service):
         """A table of runs as a stream of Arrow's IPC format: run_id, experiment, … and a column
         for each metric, parameter and tag that any of them has."""
         self._fold()
-        with self._read() as queries:
+        with in_time(self.storage.database) as queries:
             table = self._tables.table(self._query(queries, body), queries, body.max_results)
         self._tables.tidy()
         content = stream(table)
@@ -89,18 +87,6 @@ class Search(Service):
     def compare(self, body: CompareRuns) -> RunComparison:
         """What differs between runs, and what agrees. Raises NotFound for one that isn't there."""
         return compare([self.services.runs.get(run_id) for run_id in body.run_ids])
-
-    @contextmanager
-    def _read(self) -> Iterator[Reading]:
-        try:
-            with self.storage.database.read(SECONDS) as queries:
-                yield queries
-        except TooLong:
-            raise InvalidInput(
-                f"filter: it took over {SECONDS:g} s to look for such runs.",
-                field="filter",
-                hint="Name experiments, or ask for less: fewer patterns, shorter ones, fewer runs.",
-            ) from None
 
     def _query(self, queries: Queries, body: SearchRuns | CountRuns | FrameRuns) -> Query:
         order_by = [] if isinstance(body, CountRuns) else body.order_by

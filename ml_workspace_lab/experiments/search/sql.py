@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Protocol
 
-from ml_workspace_lab.storage import patterns
+from ml_workspace_lab.experiments.search.expression import Pattern
+from ml_workspace_lab.storage import patterns, regular
 from ml_workspace_lab.storage.database import Database
 from ml_workspace_lab.storage.sqlite import SqliteDatabase
 
@@ -14,6 +15,10 @@ TRUE = "1 = 1"
 SHORT_LIST = 32
 """Values up to which each has a mark: the time that SQLite and psycopg take for marks grows with
 the square of their number, so a longer list is bound as one."""
+
+
+NUMBER = r"^[+-]?([0-9]{1,200}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
+"""A text that is a number, of a size that a double has."""
 
 
 class Bindings:
@@ -45,8 +50,12 @@ class Dialect(Protocol):
     def among(self, column: str, values: Sequence[Any], bindings: Bindings) -> str:
         """That a column is one of texts, or one of numbers; false where there are none."""
 
-    def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
-        """That a text is like a pattern; `fold` takes upper and lower case for one."""
+    def matches(self, text: str, operator: Pattern, pattern: str, bindings: Bindings) -> str:
+        """That a text is like a pattern: ILIKE takes upper and lower case for one, and RLIKE takes
+        a regular expression."""
+
+    def number(self, text: str) -> str:
+        """The number that a text reads as; NULL where it is none."""
 
     def joined(self, number: str) -> str:
         """An aggregate: the numbers of a column as text, with commas, in the order of the rows."""
@@ -71,12 +80,18 @@ class Sqlite:
         listed = json.dumps([repr(v) if isinstance(v, float) else v for v in values])
         return f"{column} IN (SELECT exact_number(value) FROM json_each({bindings.mark(listed)}))"
 
-    def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
+    def matches(self, text: str, operator: Pattern, pattern: str, bindings: Bindings) -> str:
+        fold = operator == "ILIKE"
+        if operator == "RLIKE":
+            return f"is_found({text}, {bindings.mark(pattern)})"
         if len(pattern) > patterns.SHORT:
             return f"is_like({text}, {bindings.mark(pattern)}, {fold:d})"
         parts = patterns.pattern(pattern)
         alike = patterns.forms(parts) if fold else {}
         return f"{text} GLOB {bindings.mark(patterns.glob(parts, alike))}"
+
+    def number(self, text: str) -> str:
+        return f"CASE WHEN is_found({text}, '{NUMBER}') THEN CAST({text} AS REAL) END"
 
     def joined(self, number: str) -> str:
         return f"group_concat({number})"
@@ -98,13 +113,18 @@ class Postgresql:
         parts = [f"{column} = ANY({bindings.mark(listed)})" for listed in kinds if listed]
         return f"({' OR '.join(parts)})"
 
-    def matches(self, text: str, pattern: str, bindings: Bindings, *, fold: bool) -> str:
+    def matches(self, text: str, operator: Pattern, pattern: str, bindings: Bindings) -> str:
+        if operator == "RLIKE":
+            return f"{text} ~ {bindings.mark(regular.spelled(pattern))}"
         parts = patterns.pattern(pattern)
-        alike = patterns.forms(parts) if fold else {}
+        alike = patterns.forms(parts) if operator == "ILIKE" else {}
         if changed := {form: lower for form, lower in alike.items() if form != lower}:
             forms, lowers = (bindings.mark("".join(each)) for each in (changed, changed.values()))
             text = f"translate({text}, {forms}, {lowers})"
         return f"{text} LIKE {bindings.mark(patterns.like(parts, alike))} ESCAPE '\\'"
+
+    def number(self, text: str) -> str:
+        return f"CASE WHEN {text} ~ '{NUMBER}' THEN CAST({text} AS double precision) END"
 
     def joined(self, number: str) -> str:
         return f"string_agg({number}::text, ',')"

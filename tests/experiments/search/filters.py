@@ -42,6 +42,11 @@ PATTERNS = (
     "\u03a3",
     "\u03c3",
 )
+EXPRESSIONS = (
+    "", "^$", "nn", "^c.n$", "[A-Z]+", "(cnn|rnn)$", "x{65,}", r"^\d\.\d$", r"\\", r"[^\w]",
+    "ü", "Ü|ß", r"\u03c2", "[Σ-ω]", "^.{2,4}$", "((a|c)n*)+$", r"[\x00-\U0010ffff]",
+    r"[^\x00-\U0010ffff]",
+)  # fmt: skip
 WORDS = (
     "run_id", "run_name", "status", "kind", "experiment", "user_id", "parent", "notebook",
     "description", "artifact_uri", "experiment_id", "snapshot_id", "reason",
@@ -60,9 +65,11 @@ def texts(term: Term, values: tuple[str, ...]) -> st.SearchStrategy[Comparison]:
     one = st.sampled_from(values).map(lambda value: (value,))
     many = st.lists(st.sampled_from(values), min_size=1, max_size=3).map(tuple)
     pattern = st.sampled_from((*PATTERNS, *values)).map(lambda value: (value,))
+    regular = st.sampled_from(EXPRESSIONS).map(lambda value: (value,))
     return st.one_of(
         st.builds(Comparison, st.just(term), st.just("="), one, negated),
         st.builds(Comparison, st.just(term), st.just("IN"), many, negated),
+        st.builds(Comparison, st.just(term), st.just("RLIKE"), regular, negated),
         st.builds(Comparison, st.just(term), st.sampled_from(["LIKE", "ILIKE"]), pattern, negated),
         st.builds(Comparison, st.just(term), st.just("NULL"), st.just(()), negated),
     )

@@ -64,6 +64,8 @@ def holds(comparison: Comparison, value: Any) -> bool:
             return wanted[0] <= value <= wanted[1]
         case "LIKE" | "ILIKE":
             return like(value, str(wanted[0]), fold=comparison.operator == "ILIKE")
+        case "RLIKE":
+            return re.search(str(wanted[0]), value) is not None
         case "<":
             return value < wanted[0]
         case "<=":

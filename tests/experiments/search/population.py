@@ -13,7 +13,7 @@ from ml_workspace_lab.experiments.model import (
     StartRun,
     UpdateRun,
 )
-from ml_workspace_lab.experiments.search.runs import MLFLOW_WORDS
+from ml_workspace_lab.experiments.search.runs import words
 from tests.experiments.search.filters import KEYS, METRICS, NUMBERS, TEXTS
 
 BEGAN = 1_790_000_000_000
@@ -106,7 +106,7 @@ def _attributes(run: RunInfo, experiment: int) -> dict[str, Any]:
         "run_id": run.run_id,
         "run_name": run.display_name,
         "number": run.number,
-        "status": (str(run.state), MLFLOW_WORDS.get(run.state, "SCHEDULED")),
+        "status": words(run.state),
         "kind": run.kind,
         "experiment": run.experiment,
         "experiment_id": str(experiment),

@@ -10,7 +10,7 @@ from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import StartRun
-from ml_workspace_lab.experiments.search import service, tables
+from ml_workspace_lab.experiments.search import limits, tables
 from ml_workspace_lab.experiments.search.columns import Columns
 from ml_workspace_lab.experiments.search.conditions import Scope, condition
 from ml_workspace_lab.experiments.search.model import CountRuns, SearchRuns
@@ -90,7 +90,7 @@ def test_a_search_that_takes_too_long_is_stopped(
     values = ", ".join(f"'{i}'" for i in range(5000))
     hard = f"%{'a' * 1900}b%"
     asked = f"tags.x NOT IN ({values}) AND params.t NOT LIKE '{hard}'"
-    monkeypatch.setattr(service, "SECONDS", 0.0)
+    monkeypatch.setattr(limits, "SECONDS", 0.0)
     run = few.connection.search
     few.connection.runs.start(
         "e", StartRun(kind="external", tags={"x": "y"}, params={"t": "a" * 20_000})

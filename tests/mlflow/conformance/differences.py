@@ -18,6 +18,8 @@ DIFFERENCES = {
     "status-order": "Runs are put in order by the workspace's words for their states.",
     "trace-order": "Traces are put in order by what every trace has, which tags are not.",
     "trace-text": "MLflow searches the keys of its JSON, too; here what people see of it counts.",
+    "span-equal": "Here = compares an attribute of a span; MLflow's finds none that is equal.",
+    "regular": "An expression that RLIKE can't read is the caller's mistake; MLflow finds nothing.",
     "sloppy-filter": "MLflow passes over a missing AND and one too many.",
     "model-search": "A senseless filter or token is the caller's mistake, not a 500.",
     "backslash": "A backslash is a separator on some clients, so no part of a name.",

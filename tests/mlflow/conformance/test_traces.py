@@ -270,6 +270,49 @@ def test_traces_are_found_by_the_text_of_their_spans(target: Target) -> None:
     assert keys == target.choose("trace-text", theirs=[f"tr-{trace}"], ours=[])
 
 
+def test_traces_are_found_by_the_attributes_of_one_span(target: Target) -> None:
+    experiment_id, trace = target.experiment(), new_id()
+    model = {"key": "model", "value": {"stringValue": "gpt-4.1"}}
+    root = span("ask", attributes=[model])
+    ok(export(target, experiment_id, otlp(trace, root, span("other", root["spanId"]))))
+    for text, is_found in {
+        "span.attributes.model LIKE '%gpt%'": True,
+        "span.attributes.model ILIKE '%GPT%'": True,
+        "span.attributes.model RLIKE '^gpt-[0-9]'": True,
+        "span.attributes.model RLIKE 'gpt$'": False,
+        "span.attributes.none LIKE '%gpt%'": False,
+        "span.name RLIKE '^a.k$'": True,
+        "span.name = 'ask' AND span.attributes.model LIKE '%gpt%'": True,
+        "span.name = 'other' AND span.attributes.model LIKE '%gpt%'": False,
+    }.items():
+        assert found(target, experiment_id, text) == [f"tr-{trace}"] * is_found, text
+    exact = found(target, experiment_id, "span.attributes.model = 'gpt-4.1'")
+    assert exact == target.choose("span-equal", theirs=[], ours=[f"tr-{trace}"])
+    invalid(search(target, experiment_id, filter="span.colour = 'red'"))
+    unclosed = search(target, experiment_id, filter="tags.k RLIKE '('")
+    assert unclosed.status == target.choose("regular", theirs=200, ours=400)
+
+
+def test_traces_are_found_by_what_is_thought_of_them(target: Target) -> None:
+    experiment_id = target.experiment()
+    linked = json.dumps([{"name": "greet", "version": "2"}])
+    trace_id = start(target, experiment_id, tags={"k": "value"})["trace_id"]
+    start(target, experiment_id)
+    path, stamps = f"{TRACES}/{trace_id}/assessments", {"create_time": STAMP}
+    for name, value in (("score", 5), ("good", True), ("answer", "yes")):
+        one = {"assessment_name": name, "feedback": {"value": value}, "last_update_time": STAMP}
+        ok(target.post(path, assessment={**one, **stamps, "source": {"source_type": "HUMAN"}}))
+    ok(target.patch(f"{TRACES}/{trace_id}/tags", key="mlflow.linkedPrompts", value=linked))
+    for text in (
+        "feedback.score > 4", "feedback.score <= 5.0",
+        "feedback.good = 'true'", "feedback.answer RLIKE 'y.s'", "feedback.answer ILIKE 'YES'",
+        "feedback.score IS NOT NULL", "tags.k RLIKE 'a.u'",
+    ):  # fmt: skip
+        assert found(target, experiment_id, text) == [trace_id], text
+    for text in ("feedback.score > 5", "feedback.good > 0", "feedback.answer < 1"):
+        assert found(target, experiment_id, text) == [], text
+
+
 def test_files_of_a_trace_come_where_no_spans_were_sent(target: Target) -> None:
     made = start(target, target.experiment())
     root = made["tags"]["mlflow.artifactLocation"].removeprefix("mlflow-artifacts:/")
