@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.api.operation import HostService, Service
     from ml_workspace_lab.compute.instances.service import Instances
     from ml_workspace_lab.compute.service import Computes
+    from ml_workspace_lab.endpoints.batch.service import BatchScoring
     from ml_workspace_lab.endpoints.service import Endpoints
     from ml_workspace_lab.endpoints.traffic_service import EndpointTraffic
     from ml_workspace_lab.environments.service import Environments
@@ -74,6 +75,7 @@ SERVICES = {
     "webhooks": "webhooks.service:Webhooks",
     "endpoints": "endpoints.service:Endpoints",
     "endpoint_traffic": "endpoints.traffic_service:EndpointTraffic",
+    "batch_scoring": "endpoints.batch.service:BatchScoring",
     "setup": "workspace.setup:Setup",
     "notebooks": "notebook.live:LiveNotebooks",
 }
@@ -124,6 +126,7 @@ class ByName(ABC):
     webhooks: "Webhooks"
     endpoints: "Endpoints"
     endpoint_traffic: "EndpointTraffic"
+    batch_scoring: "BatchScoring"
 
     def __getattr__(self, name: str) -> Any:
         if name not in SERVICES:

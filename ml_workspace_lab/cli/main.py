@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from ml_workspace_lab.cli import (
     attaching,
+    batches,
     deploying,
     derived,
     diffing,
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     transfer.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
+    batches.add_commands(nouns)
     packaging.add_commands(nouns)
     diffing.add_commands(nouns)
     models.add_commands(nouns)

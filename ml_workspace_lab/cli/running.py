@@ -13,6 +13,7 @@ from ml_workspace_lab.client.configs import (
     RunConfig,
     ScriptRunConfig,
 )
+from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import RunInfo
@@ -67,8 +68,12 @@ def run(options: argparse.Namespace) -> RunInfo | None:
     config = _config(options)
     default = Path(options.file).stem if options.file else Path(options.command_line[0]).name
     submitted = workspace(options).experiment(options.experiment or default).submit(config)
-    if not options.follow:
-        return submitted.info()
+    return followed(submitted, options) if options.follow else submitted.info()
+
+
+def followed(submitted: Run, options: argparse.Namespace) -> RunInfo | None:
+    """The end of a run whose log is printed as it grows; None where there is no more to print.
+    Raises RunFailed."""
     # With -o json the result is the one thing on the output stream.
     stream = sys.stderr if options.output == "json" else sys.stdout
     try:

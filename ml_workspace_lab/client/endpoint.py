@@ -33,6 +33,7 @@ from ml_workspace_lab.models.trust import untrusted
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.model import Model
+    from ml_workspace_lab.client.run import Run
     from ml_workspace_lab.client.workspace import Workspace
 
 HEALTHY_SECONDS = 120.0
@@ -211,6 +212,13 @@ class Endpoint:
         Raises ScoringFailed where the scoring code raised."""
         score = self.workspace.connection.endpoints.score
         return score(self.name, ScoreRequest(data, deployment)).body
+
+    def invoke_batch(self, data: Any, **options: Any) -> "Run":
+        """Score all rows of files, a table, or another run's artifacts as a run, in parallel
+        mini-batches; returns at once with the run. See `client.batch.invoke_batch`."""
+        from ml_workspace_lab.client.batch import invoke_batch
+
+        return invoke_batch(self, data, **options)
 
     def get_logs(self, deployment: str | None = None) -> str:
         """The whole log of a deployment, by default of the one with the most traffic."""

@@ -2406,6 +2406,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/endpoints/{name}/invoke-batch': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A run that scores the rows of an input by the version that a deployment serves now, in */
+    post: operations['batch_scoring.invoke'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/notebooks/live': {
     parameters: {
       query?: never;
@@ -3520,6 +3537,65 @@ export interface components {
       | 'UserSettingUp'
       | 'UserSetupFailed';
     /**
+     * InvokeBatch
+     * @description Rows to score by a `deployment` (default: the one with the most traffic): `input`, a path on
+     *         the target or artifacts of a run, or `files`, whose contents have been put before. CSV with a
+     *         header, JSON lines, Parquet and Arrow, one file or a folder of them.
+     *
+     *         `mini_batch_size` is in rows. The run fails once more than `error_threshold` rows have (-1:
+     *         never). `output_action`: `append_row` writes the predictions, `summary_only` counts alone.
+     *         `scoring_script` is the digest of one whose `run(mini_batch)` is given a data frame; without one
+     *         what the endpoint answers with scores. `max_concurrency_per_instance` is the number of
+     *         processes (default: the target's cores, at most 8; 1 where they aren't known). The run goes on
+     *         where `resume_from` stopped. `experiment` is by default the endpoint's name.
+     */
+    InvokeBatch: {
+      /** @default null */
+      deployment: string | null;
+      /** @default null */
+      input:
+        (components['schemas']['PathInput'] | components['schemas']['RunInput']) | null;
+      /** @default [] */
+      files: components['schemas']['SnapshotFile'][];
+      /** @default 1000 */
+      mini_batch_size: number;
+      /** @default -1 */
+      error_threshold: number;
+      /**
+       * @default append_row
+       * @enum {unknown}
+       */
+      output_action: 'append_row' | 'summary_only';
+      /**
+       * @default {
+       *       "max_retries": 3,
+       *       "timeout": null
+       *     }
+       */
+      retry_settings: components['schemas']['RetrySettings'];
+      /** @default null */
+      max_concurrency_per_instance: number | null;
+      /** @default null */
+      scoring_script: string | null;
+      /** @default null */
+      experiment: string | null;
+      /** @default null */
+      run_id: string | null;
+      /** @default null */
+      display_name: string | null;
+      /** @default local */
+      compute_target: string;
+      /** @default null */
+      timeout_seconds: number | null;
+      retry?: components['schemas']['Retry'];
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default null */
+      resume_from: string | null;
+    };
+    /**
      * JournalMark
      * @description How many records of a journal the run has: what comes next begins there.
      */
@@ -4389,6 +4465,18 @@ export interface components {
       factor: number;
       /** @default 3600 */
       max_backoff_seconds: number;
+    };
+    /**
+     * RetrySettings
+     * @description What is done about a mini-batch whose process dies, or that takes more than `timeout` seconds
+     *         (None: as long as it takes): it is scored again, at most `max_retries` times, then its rows have
+     *         failed.
+     */
+    RetrySettings: {
+      /** @default 3 */
+      max_retries: number;
+      /** @default null */
+      timeout: number | null;
     };
     /**
      * RollbackRule
@@ -5557,6 +5645,7 @@ export type InstanceFiles = components['schemas']['InstanceFiles'];
 export type InstanceInfo = components['schemas']['InstanceInfo'];
 export type InstanceList = components['schemas']['InstanceList'];
 export type InstanceState = components['schemas']['InstanceState'];
+export type InvokeBatch = components['schemas']['InvokeBatch'];
 export type JournalMark = components['schemas']['JournalMark'];
 export type KeepCompilation = components['schemas']['KeepCompilation'];
 export type Kept = components['schemas']['Kept'];
@@ -5628,6 +5717,7 @@ export type RegisterModel = components['schemas']['RegisterModel'];
 export type RequestSettings = components['schemas']['RequestSettings'];
 export type Resources = components['schemas']['Resources'];
 export type Retry = components['schemas']['Retry'];
+export type RetrySettings = components['schemas']['RetrySettings'];
 export type RollbackRule = components['schemas']['RollbackRule'];
 export type RolledBack = components['schemas']['RolledBack'];
 export type RunComparison = components['schemas']['RunComparison'];
@@ -11941,6 +12031,41 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'batch_scoring.invoke': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['InvokeBatch'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['RunInfo'];
         };
       };
       /** @description Refused. */

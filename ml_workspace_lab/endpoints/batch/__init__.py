@@ -1,0 +1,1 @@
+"""Scoring of many rows as a run: in mini-batches, in parallel, each kept once it is finished."""
