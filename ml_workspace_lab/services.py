@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.models.compiled.service import Compilations
     from ml_workspace_lab.models.logged import LoggedModels
     from ml_workspace_lab.models.packages.service import Packages
+    from ml_workspace_lab.models.profiles.service import ModelProfiles
     from ml_workspace_lab.models.registry import Registry
     from ml_workspace_lab.models.report import ModelReports
     from ml_workspace_lab.models.service import Models
@@ -70,6 +71,7 @@ SERVICES = {
     "packages": "models.packages.service:Packages",
     "model_trust": "models.trust:ModelTrust",
     "compilations": "models.compiled.service:Compilations",
+    "model_profiles": "models.profiles.service:ModelProfiles",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
     "webhooks": "webhooks.service:Webhooks",
@@ -121,6 +123,7 @@ class ByName(ABC):
     packages: "Packages"
     model_trust: "ModelTrust"
     compilations: "Compilations"
+    model_profiles: "ModelProfiles"
     traces: "Traces"
     assessments: "Assessments"
     webhooks: "Webhooks"

@@ -98,7 +98,7 @@ def _table(path: str) -> Any:
 
 def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
     model = Model.parse(workspace(options), options.model)
-    sample = None if options.sample is None else _json(options.sample, "sample")
+    sample = None if options.sample is None else json_of(options.sample, "sample")
     answer = preflight(model, options.script, sample)
     if options.dry_run:
         return {"model": model.id, "answer": answer}
@@ -110,7 +110,7 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         port=options.port,
         environment_variables=pairs(options.env, "env"),
         request_settings={
-            name: _json(value, "limit") for name, value in pairs(options.limit, "limit").items()
+            name: json_of(value, "limit") for name, value in pairs(options.limit, "limit").items()
         },
         engine=options.engine,
         providers=options.provider,
@@ -122,12 +122,13 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
 
 def _score(options: argparse.Namespace) -> dict[str, Any]:
     text = sys.stdin.read() if options.data == "-" else options.data
-    data = _json(text, "data")
+    data = json_of(text, "data")
     endpoint = Endpoint(workspace(options), options.name)
     return {"answer": endpoint.run(data, options.deployment)}
 
 
-def _json(text: str, field: str) -> Any:
+def json_of(text: str, field: str) -> Any:
+    """The JSON that an option has. Raises InvalidInput naming it."""
     try:
         return json.loads(text)
     except ValueError as error:

@@ -74,6 +74,7 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "trusted": ("model_trust", "list"),
             "compiled": ("compilations", "get"),
             "uncompile": ("compilations", "forget"),
+            "profiled": ("model_profiles", "get"),
             "alias": ("registry", "set_alias"),
             "unalias": ("registry", "delete_alias"),
             "stage": ("registry", "move"),

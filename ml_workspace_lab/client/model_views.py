@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from html import escape
 
+from ml_workspace_lab.client.profile_view import facts
 from ml_workspace_lab.client.run_diff import Row, table
 from ml_workspace_lab.errors import one_line
 from ml_workspace_lab.models.report_model import Change
@@ -30,8 +31,8 @@ class ModelCard:
     def __str__(self) -> str:
         lines = [self.title]
         lines += [f"  {line}" for text in self._texts() for line in text.splitlines()]
-        for title, facts in self._tables():
-            lines += ["", title, *(f"  {name}: {text}" for name, text in facts.items())]
+        for title, group in self._tables():
+            lines += ["", title, *(f"  {name}: {text}" for name, text in group.items())]
         return "".join(f"{one_line(line)}\n" for line in lines)
 
     def __repr__(self) -> str:
@@ -40,7 +41,7 @@ class ModelCard:
     def _repr_html_(self) -> str:
         parts = [f"<div><strong>{escape(self.title)}</strong></div>"]
         parts += [f"<div style='{_PLAIN}'>{escape(text)}</div>" for text in self._texts()]
-        parts += [_facts(title, facts) for title, facts in self._tables()]
+        parts += [_facts(title, group) for title, group in self._tables()]
         return f"<div>{''.join(parts)}</div>"
 
     def _texts(self) -> list[str]:
@@ -57,6 +58,7 @@ class ModelCard:
             "Parameters": {name: json.dumps(value) for name, value in found.params.items()},
             "Metrics": found.metrics,
             "Signature": {part: ", ".join(names) for part, names in found.signature.items()},
+            "Profile": facts(found.profile) if found.profile else {},
             "Files": {f.path: f"{f.size:,} bytes, SHA-256 {f.digest}" for f in found.version.files},
             "Not known": {str(at): note for at, note in enumerate(found.notes, 1)},
         }
@@ -65,7 +67,7 @@ class ModelCard:
     def _record(self) -> dict[str, str]:
         version = self.found.version
         made = datetime.fromtimestamp(version.created / 1000, UTC)
-        facts = {
+        told = {
             "framework": version.framework,
             "stage": version.stage if version.stage != "None" else "",
             "aliases": ", ".join(version.aliases),
@@ -76,11 +78,11 @@ class ModelCard:
             if version.executes_code
             else "",
         }
-        return {name: text for name, text in facts.items() if text}
+        return {name: text for name, text in told.items() if text}
 
     def _lineage(self) -> dict[str, str]:
         version, found = self.found.version, self.found
-        facts = {
+        told = {
             "experiment": version.experiment or "",
             "run": version.run_id or "",
             "run's name": f"#{found.run_number} {found.run_name}" if found.run_name else "",
@@ -89,9 +91,9 @@ class ModelCard:
             "source": version.source or "",
         }
         for one in found.datasets:
-            told = " ".join(filter(None, (one.context, one.digest)))
-            facts[f"{one.kind} {one.name}"] = told or "without a digest"
-        return {name: text for name, text in facts.items() if text}
+            words = " ".join(filter(None, (one.context, one.digest)))
+            told[f"{one.kind} {one.name}"] = words or "without a digest"
+        return {name: text for name, text in told.items() if text}
 
 
 class ModelDiff:
@@ -147,9 +149,9 @@ def _row(one: Change) -> Row:
     return one.name, old, new
 
 
-def _facts(title: str, facts: Mapping[str, str]) -> str:
+def _facts(title: str, group: Mapping[str, str]) -> str:
     rows = "".join(
         f"<tr><th style='{_LEFT}'>{escape(name)}</th><td style='{_LEFT}'>{escape(text)}</td></tr>"
-        for name, text in facts.items()
+        for name, text in group.items()
     )
     return f"<details open><summary>{title}</summary><table>{rows}</table></details>"

@@ -43,6 +43,7 @@ class ModelReports(Service):
                     for one in endpoint.deployments
                 )
             ],
+            profile=self.services.model_profiles.find(name, version),
             notes=notes,
         )
 

@@ -5,12 +5,14 @@ from msgspec import Struct
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.experiments.lineage import LineageEntry
 from ml_workspace_lab.models.model import ModelVersion
+from ml_workspace_lab.models.profiles.model import Profile
 
 
 class ModelCard(Struct, frozen=True):
     """A version with all that leads to it and from it: the run that made it, with its parameters,
     the last values of its metrics and what it read; the signature as `name: type`; the endpoints
-    that serve it. `notes` tell what is not known, and why."""
+    that serve it; what it takes and gives when it is served, where that was measured. `notes` tell
+    what is not known, and why."""
 
     version: ModelVersion
     model_description: str
@@ -21,6 +23,7 @@ class ModelCard(Struct, frozen=True):
     datasets: list[LineageEntry]
     signature: dict[str, list[str]]
     endpoints: list[str]
+    profile: Profile | None
     notes: list[str]
 
 

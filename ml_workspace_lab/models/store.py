@@ -175,7 +175,8 @@ def change_version(transaction: Transaction, name: str, number: int, **columns: 
 
 def delete_version(transaction: Transaction, name: str, number: int) -> None:
     """Take a version away, with the aliases that name it."""
-    for table in ("model_alias", "model_compilation", "model_trust", "model_version"):
+    tables = ("model_alias", "model_compilation", "model_profile", "model_trust", "model_version")
+    for table in tables:
         transaction.execute(
             f"DELETE FROM {table}"
             " WHERE version = :number AND model = (SELECT id FROM model WHERE name = :name)",

@@ -275,6 +275,17 @@ CREATE TABLE model_compilation (
 
 CREATE INDEX model_compilation_content ON model_compilation (content);
 
+CREATE TABLE model_profile (
+  model BIGINT NOT NULL,
+  version INTEGER NOT NULL,
+  content TEXT NOT NULL,
+  measured_json TEXT NOT NULL,
+  "user" TEXT NOT NULL,
+  created BIGINT NOT NULL,
+  PRIMARY KEY (model, version),
+  FOREIGN KEY(model) REFERENCES model (id) ON DELETE CASCADE
+);
+
 CREATE TABLE model_trust (
   model BIGINT NOT NULL,
   version INTEGER NOT NULL,

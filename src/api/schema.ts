@@ -2026,6 +2026,24 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/models/{name}/versions/{version}/profile': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The newest profile of a version. Raises NotFound where none was measured. */
+    get: operations['model_profiles.get'];
+    /** Keep what was measured, in place of what is there. Raises Conflict where the version has */
+    put: operations['model_profiles.keep'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/experiments/{experiment}/traces': {
     parameters: {
       query?: never;
@@ -3614,6 +3632,14 @@ export interface components {
       onnx: string | null;
     };
     /**
+     * KeepProfile
+     * @description What a process of the caller's measured of a version with that `content`.
+     */
+    KeepProfile: {
+      content: string;
+      measured: components['schemas']['Measured'];
+    };
+    /**
      * Kept
      * @description What was not purged, and why.
      */
@@ -3672,6 +3698,21 @@ export interface components {
       reason: string;
       time: number;
       user: string;
+    };
+    /**
+     * Level
+     * @description One scoring process that is asked over `concurrency` connections, each with one request at a
+     *         time: what half, 95 and 99 of 100 requests take at most, in milliseconds; `cores` is the
+     *         processor time that it takes in a second.
+     */
+    Level: {
+      concurrency: number;
+      requests: number;
+      requests_per_second: number;
+      p50_ms: number;
+      p95_ms: number;
+      p99_ms: number;
+      cores: number;
     };
     /**
      * LineageEntry
@@ -3859,6 +3900,37 @@ export interface components {
       next: string | null;
     };
     /**
+     * Machine
+     * @description Where it was measured; `busy_cores` is what other programs took meanwhile.
+     */
+    Machine: {
+      system: string;
+      python: string;
+      cores: number;
+      memory_bytes: number;
+      busy_cores: number;
+    };
+    /**
+     * Measured
+     * @description What was measured of a version's scoring process: `engine` is what answers, `sample` the body
+     *         that it is asked with; `start_seconds` pass until it answers, `resident_mib` it takes in memory
+     *         then, `peak_mib` at most while it is asked. `reason` says in words why so many workers are
+     *         recommended.
+     */
+    Measured: {
+      engine: string;
+      has_script: boolean;
+      sample: string;
+      start_seconds: number;
+      resident_mib: number;
+      peak_mib: number;
+      levels: components['schemas']['Level'][];
+      workers: components['schemas']['Workers'][];
+      recommended_workers: number;
+      reason: string;
+      machine: components['schemas']['Machine'];
+    };
+    /**
      * MetricPage
      * @description Part of a series, and where the next part begins (None: this is the last).
      */
@@ -3922,7 +3994,8 @@ export interface components {
      * ModelCard
      * @description A version with all that leads to it and from it: the run that made it, with its parameters,
      *         the last values of its metrics and what it read; the signature as `name: type`; the endpoints
-     *         that serve it. `notes` tell what is not known, and why.
+     *         that serve it; what it takes and gives when it is served, where that was measured. `notes` tell
+     *         what is not known, and why.
      */
     ModelCard: {
       version: components['schemas']['ModelVersion'];
@@ -3940,6 +4013,7 @@ export interface components {
         [key: string]: string[];
       };
       endpoints: string[];
+      profile: components['schemas']['Profile'] | null;
       notes: string[];
     };
     /**
@@ -4294,6 +4368,18 @@ export interface components {
     /** ProblemList */
     ProblemList: {
       items: components['schemas']['Problem'][];
+    };
+    /**
+     * Profile
+     * @description The profile that was measured last of a version with that content, when and by whom.
+     */
+    Profile: {
+      name: string;
+      version: number;
+      content: string;
+      measured: components['schemas']['Measured'];
+      created: number;
+      user: string;
     };
     /**
      * Progress
@@ -5537,6 +5623,15 @@ export interface components {
       items: components['schemas']['Webhook'][];
     };
     /**
+     * Workers
+     * @description What so many scoring processes answer together, asked over more connections than they are.
+     */
+    Workers: {
+      workers: number;
+      requests_per_second: number;
+      cores: number;
+    };
+    /**
      * WorkspaceInfo
      * @description The top-level resource: everything else lives in one.
      */
@@ -5648,11 +5743,13 @@ export type InstanceState = components['schemas']['InstanceState'];
 export type InvokeBatch = components['schemas']['InvokeBatch'];
 export type JournalMark = components['schemas']['JournalMark'];
 export type KeepCompilation = components['schemas']['KeepCompilation'];
+export type KeepProfile = components['schemas']['KeepProfile'];
 export type Kept = components['schemas']['Kept'];
 export type KeptContents = components['schemas']['KeptContents'];
 export type KernelEnvironment = components['schemas']['KernelEnvironment'];
 export type KernelRecord = components['schemas']['KernelRecord'];
 export type LastOperation = components['schemas']['LastOperation'];
+export type Level = components['schemas']['Level'];
 export type LineageEntry = components['schemas']['LineageEntry'];
 export type LineageItem = components['schemas']['LineageItem'];
 export type LineageList = components['schemas']['LineageList'];
@@ -5669,6 +5766,8 @@ export type LoggedModelFile = components['schemas']['LoggedModelFile'];
 export type LoggedModelFiles = components['schemas']['LoggedModelFiles'];
 export type LoggedModelInfo = components['schemas']['LoggedModelInfo'];
 export type LoggedModelList = components['schemas']['LoggedModelList'];
+export type Machine = components['schemas']['Machine'];
+export type Measured = components['schemas']['Measured'];
 export type MetricPage = components['schemas']['MetricPage'];
 export type MetricPoint = components['schemas']['MetricPoint'];
 export type MetricSeries = components['schemas']['MetricSeries'];
@@ -5706,6 +5805,7 @@ export type PipRequirements = components['schemas']['PipRequirements'];
 export type PlannedSchedule = components['schemas']['PlannedSchedule'];
 export type Problem = components['schemas']['Problem'];
 export type ProblemList = components['schemas']['ProblemList'];
+export type Profile = components['schemas']['Profile'];
 export type Progress = components['schemas']['Progress'];
 export type Purge = components['schemas']['Purge'];
 export type PurgeResult = components['schemas']['PurgeResult'];
@@ -5791,6 +5891,7 @@ export type ValueChange = components['schemas']['ValueChange'];
 export type Verdict = components['schemas']['Verdict'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookList = components['schemas']['WebhookList'];
+export type Workers = components['schemas']['Workers'];
 export type WorkspaceInfo = components['schemas']['WorkspaceInfo'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -10910,6 +11011,74 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_profiles.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Profile'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'model_profiles.keep': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        version: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['KeepProfile'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Profile'];
         };
       };
       /** @description Refused. */

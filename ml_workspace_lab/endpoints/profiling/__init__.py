@@ -1,0 +1,1 @@
+"""Measuring what serves a version: its real scoring processes, asked for short whiles."""

@@ -1,0 +1,1 @@
+"""What versions of models take and give when they are served, measured."""
