@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,
 
 CLUSTERS := tests/engines
 
-.PHONY: demo lab test test-clusters lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-tracking api wheel clean
+.PHONY: demo lab test test-clusters lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -84,6 +84,10 @@ build/serving-peers/%/.stamp: benchmarks/serving/requirements/%.txt | $(BIN)/jlp
 	$(PYTHON) -m venv build/serving-peers/$*
 	build/serving-peers/$*/bin/python -m pip install --quiet --requirement $<
 	@touch $@
+
+# What splitting an endpoint's traffic costs the requests that stay.
+bench-split: $(INSTALLED)
+	python benchmarks/serving/split.py
 
 # The tracking store beside its peers, each in a venv of its own: `make bench-tracking ARGS='--scale 0.1'`.
 bench-tracking: $(INSTALLED) $(patsubst benchmarks/tracking/requirements/%.txt,build/peers/%/.stamp,$(wildcard benchmarks/tracking/requirements/*.txt))

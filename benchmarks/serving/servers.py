@@ -123,6 +123,11 @@ def ours_onnx(model: str, folder: Path, port: int) -> Server:
     return _ours(model, folder, port, engine="onnx")
 
 
+def ours_onnx_one_by_one(model: str, folder: Path, port: int) -> Server:
+    """The same with `batching` off."""
+    return _ours(model, folder, port, engine="onnx", batching=False)
+
+
 def _ours(
     model: str,
     folder: Path,
@@ -182,6 +187,8 @@ SERVERS = {
     "ours": ours,
     "ours-onnx": ours_onnx,
 }
+# For questions other than how it compares with others.
+APART = {"ours-onnx-one-by-one": ours_onnx_one_by_one}
 
 
 def missing(name: str) -> bool:
@@ -192,7 +199,7 @@ def missing(name: str) -> bool:
 def started(name: str, model: str, folder: Path) -> Iterator[Started]:
     """A server that has answered the row. Raises RuntimeError with its log where it does not."""
     port = _free_port()
-    server = SERVERS[name](model, folder, port)
+    server = {**SERVERS, **APART}[name](model, folder, port)
     headers = {"Content-Type": "application/json", **server.headers}
     log = folder / "log.txt"
     began = time.perf_counter()
