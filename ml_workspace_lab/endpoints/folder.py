@@ -54,15 +54,15 @@ class Places(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """How a scoring process does, since it `began`: requests that it has answered, those that
-    `failed` and that were `slow` among them, and how many that are `late` have no answer yet.
-    `unreached` are requests for other deployments that could not be had from these."""
+    """How a scoring process does, since it `began`: requests that it has answered, and those that
+    `failed` and that were `slow` among them. Of requests that it has read, by the deployment that
+    is to answer: how many have been `late` for now, and how many could not be had from another."""
 
     began: float
     answered: int = 0
     failed: int = 0
     slow: int = 0
-    late: int = 0
+    late: dict[str, int] = {}
     unreached: dict[str, int] = {}
 
 

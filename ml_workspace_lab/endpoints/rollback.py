@@ -109,15 +109,18 @@ def _of(
     """What each process has counted of a deployment, its own and those that could not reach it;
     and how many requests are late."""
     found: dict[tuple[str, float], Counts] = {}
-    late = 0
+    own, others = 0, 0
     for deployment, mark, tally in tallies:
         missed = tally.unreached.get(name, 0)
         counts = Counts(missed, missed)
         if deployment == name:
             counts += Counts(tally.answered, tally.failed, tally.slow)
-            late += tally.late
+            own += tally.late.get(name, 0)
+        else:
+            others += tally.late.get(name, 0)
         found[mark, tally.began] = counts
-    return found, late
+    # Who has handed a request over waits for it, too: it is the same one.
+    return found, max(own, others)
 
 
 def judged(rule: RollbackRule, counts: Counts) -> str:

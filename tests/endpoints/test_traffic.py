@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from ml_workspace_lab import Endpoint, Workspace
-from ml_workspace_lab.errors import Conflict, InvalidInput
+from ml_workspace_lab.errors import Conflict, InvalidInput, Unavailable
 from tests.conftest import eventually
 from tests.endpoints.support import SCALE, request, scale_model, score, scoring, script
 from tests.endpoints.test_deployments import blue_and_green
@@ -169,6 +169,31 @@ def test_a_dead_deployment_costs_no_request_that_could_be_drawn_otherwise(
     eventually(lambda: (200, "green") in answered(endpoint, 80))
 
 
+def pid_of(endpoint: Endpoint, deployment: str) -> int | None:
+    try:
+        return int(endpoint.run({"x": 1}, deployment)["pid"])
+    except Unavailable:
+        return None
+
+
+def test_kills_of_a_deployment_end_in_an_answer_or_a_clean_503(endpoint: Endpoint) -> None:
+    endpoint.set_traffic({"blue": 50, "green": 50})
+    statuses: set[int] = set()
+
+    def ask() -> float:
+        statuses.add(score(endpoint, '{"x": 1}').status)
+        return 0
+
+    with asking(*[ask] * 4) as clients:
+        for restarts in (1, 2, 3):
+            wait_for_answers(clients)
+            psutil.Process(eventually(lambda: pid_of(endpoint, "green"))).kill()
+            eventually(lambda n=restarts: endpoint.deployments["green"].restarts == n)
+        wait_for_answers(clients)
+    assert [client.failures for client in clients] == [[]] * 4
+    assert statuses <= {200, 503}
+
+
 def test_while_the_front_is_dead_another_deployment_answers(endpoint: Endpoint, root: Path) -> None:
     endpoint.set_traffic({"blue": 90, "green": 10})
     blue = endpoint.run({"x": 1}, "blue")["pid"]
@@ -223,6 +248,7 @@ BAD = {
     "raises": SCALE.replace("def run(data):", "def run(data):\n    raise ValueError('bad')"),
     "is slow": SCALE.replace("def run(data):", "def run(data):\n    time.sleep(0.2)"),
     "hangs": SCALE.replace("def run(data):", "def run(data):\n    time.sleep(600)"),
+    "is stopped": SCALE.replace("def run(data):", "def run(data):\n    os.kill(os.getpid(), 19)"),
     "dies": SCALE.replace("def run(data):", "def run(data):\n    os._exit(1)"),
 }
 
@@ -230,6 +256,7 @@ BAD = {
 @pytest.mark.parametrize("how", BAD)
 def test_a_bad_deployment_is_rolled_back_by_itself(ws: Workspace, tmp_path: Path, how: str) -> None:
     endpoint = blue_and_green(ws, tmp_path, BAD[how])
+    blue = pid_of(endpoint, "blue")
     endpoint.rollback_if(error_rate=0.05, p99_ms=100, window_seconds=20, min_requests=4)
     endpoint.set_traffic({"blue": 80, "green": 20})
     ask = fresh(endpoint)
@@ -244,6 +271,9 @@ def test_a_bad_deployment_is_rolled_back_by_itself(ws: Workspace, tmp_path: Path
         info = eventually(
             lambda: (found := endpoint.info()).rolled_back and found, 20, "it is rolled back"
         )
+        for process in scoring(Path(ws.location)):
+            if process.pid != blue:
+                process.kill()  # Those who are stuck there have waited for long enough.
     assert info.traffic == {"blue": 100, "green": 0}
     assert info.rolled_back.deployment == "green"
     assert info.rolled_back.was == {"blue": 80, "green": 20}
@@ -256,9 +286,8 @@ def test_a_bad_deployment_is_rolled_back_by_itself(ws: Workspace, tmp_path: Path
     assert [event.data["reason"] for event in told] == [info.rolled_back.reason]
     found = answered(endpoint, 200)
     assert found == {(200, "blue"): 200}
-    if how != "dies":
-        endpoint.set_traffic({"blue": 99, "green": 1})
-        assert endpoint.info().rolled_back is None, "what is new is told instead"
+    endpoint.set_traffic({"blue": 100})
+    assert endpoint.info().rolled_back is None, "what is set since is told instead"
 
 
 def test_a_good_deployment_stays(endpoint: Endpoint) -> None:

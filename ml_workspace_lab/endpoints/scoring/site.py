@@ -137,18 +137,17 @@ class Site:
         if self.router is not None:
             self.router.sweep(now)
 
-    def late(self) -> int:
-        """How many requests of its own have waited for longer than a slow answer takes."""
+    def late(self) -> dict[str, int]:
+        """How many requests have waited for longer than a slow answer takes, by the deployment that
+        is to answer."""
         began = perf_counter() - self.metrics.slow_after
-        due = (connection.current for connection in self.connections)
-        return sum(
-            1
-            for request in due
-            if request is not None
-            and request.bound_for is None
-            and request.page.is_split
-            and request.began < began
-        )
+        found: dict[str, int] = {}
+        for connection in self.connections:
+            request = connection.current
+            if request is not None and request.page.is_split and request.began < began:
+                name = request.bound_for or self._served.deployment.deployment
+                found[name] = found.get(name, 0) + 1
+        return found
 
     def _ask_for_key(self, request: Request) -> None:
         try:
