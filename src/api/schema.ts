@@ -3703,7 +3703,8 @@ export interface components {
      * Level
      * @description One scoring process that is asked over `concurrency` connections, each with one request at a
      *         time: what half, 95 and 99 of 100 requests take at most, in milliseconds; `cores` is the
-     *         processor time that it takes in a second.
+     *         processor time that it takes in a second, `waited_cores` what it had to wait for while other
+     *         programs had the processors (0 where the system does not tell).
      */
     Level: {
       concurrency: number;
@@ -3713,6 +3714,8 @@ export interface components {
       p95_ms: number;
       p99_ms: number;
       cores: number;
+      /** @default 0 */
+      waited_cores: number;
     };
     /**
      * LineageEntry
@@ -5630,6 +5633,8 @@ export interface components {
       workers: number;
       requests_per_second: number;
       cores: number;
+      /** @default 0 */
+      waited_cores: number;
     };
     /**
      * WorkspaceInfo

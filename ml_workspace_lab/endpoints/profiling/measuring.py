@@ -1,16 +1,14 @@
 """What one scoring process gives at rising concurrency, then several of them together."""
 
-import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import psutil
 
-from ml_workspace_lab.endpoints.profiling.asking import Asked, ask, request
-from ml_workspace_lab.endpoints.profiling.recommending import goes_on, recommended
+from ml_workspace_lab.endpoints.profiling.asking import ask, request
+from ml_workspace_lab.endpoints.profiling.recommending import goes_on, recommended, remark
 from ml_workspace_lab.endpoints.profiling.subject import ScoringProcess, Subject
 from ml_workspace_lab.models.profiles.model import Level, Machine, Measured, Workers
 
@@ -48,6 +46,8 @@ def measure(
     workers = _together(subject, sent, seconds, peak, say)
     busiest = max(levels, key=lambda level: level.requests_per_second)
     count, reason = recommended(workers, busiest, _cores(), peak, _available_mib())
+    machine = began.so_far(subject.processes)
+    reason += remark(machine)
     say(f"Recommended: {count}. {reason}")
     return Measured(
         engine=first.engine,
@@ -60,13 +60,14 @@ def measure(
         workers=workers,
         recommended_workers=count,
         reason=reason,
-        machine=began.so_far(subject.processes),
+        machine=machine,
     )
 
 
 def _level(process: ScoringProcess, sent: bytes, connections: int, seconds: float) -> Level:
-    with _cores_of([process]) as cores:
-        asked = ask([process.port], sent, connections, seconds)
+    use = _Use([process])
+    asked = ask([process.port], sent, connections, seconds)
+    cores, waited = use.so_far()
     return Level(
         concurrency=connections,
         requests=len(asked.latencies),
@@ -74,7 +75,8 @@ def _level(process: ScoringProcess, sent: bytes, connections: int, seconds: floa
         p50_ms=asked.percentile_ms(0.5),
         p95_ms=asked.percentile_ms(0.95),
         p99_ms=asked.percentile_ms(0.99),
-        cores=cores(),
+        cores=cores,
+        waited_cores=waited,
     )
 
 
@@ -89,24 +91,38 @@ def _together(
             process = subject.start()
             ask([process.port], sent, 1, WARM_SECONDS)
         ports = [process.port for process in subject.processes]
-        with _cores_of(subject.processes) as cores:
-            asked: Asked = ask(ports, sent, CONNECTIONS_EACH * count, seconds)
-        found.append(Workers(count, asked.rate, cores()))
+        use = _Use(subject.processes)
+        asked = ask(ports, sent, CONNECTIONS_EACH * count, seconds)
+        cores, waited = use.so_far()
+        found.append(Workers(count, asked.rate, cores, waited))
         plural = "" if count == 1 else "es"
-        say(f"{count:4} process{plural}: {asked.rate:,.0f} requests/s, {cores():.2f} cores.")
+        say(f"{count:4} process{plural}: {asked.rate:,.0f} requests/s, {cores:.2f} cores.")
         if not goes_on(found, _cores(), peak, _available_mib()):
             return found
         count *= 2
 
 
-@contextmanager
-def _cores_of(processes: Sequence[ScoringProcess]) -> Iterator[Callable[[], float]]:
-    """The processor time a second that they take within the block."""
-    began, used = time.perf_counter(), sum(one.cpu_seconds for one in processes)
-    found = math.nan
-    yield lambda: found
-    taken = sum(one.cpu_seconds for one in processes) - used
-    found = max(0.0, taken / (time.perf_counter() - began))
+class _Use:
+    """The processor time a second that processes take from now on, and what they wait for it."""
+
+    def __init__(self, processes: Sequence[ScoringProcess]) -> None:
+        self._processes = processes
+        self._began = time.perf_counter()
+        self._used, self._waited = self._now()
+
+    def so_far(self) -> tuple[float, float]:
+        seconds = time.perf_counter() - self._began
+        used, waited = self._now()
+        return (
+            max(0.0, used - self._used) / seconds,
+            max(0.0, waited - self._waited) / seconds,
+        )
+
+    def _now(self) -> tuple[float, float]:
+        return (
+            sum(one.cpu_seconds for one in self._processes),
+            sum(one.waited_seconds for one in self._processes),
+        )
 
 
 class _Machine:

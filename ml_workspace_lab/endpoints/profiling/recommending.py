@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ml_workspace_lab.models.profiles.model import Level, Workers
+from ml_workspace_lab.models.profiles.model import Level, Machine, Workers
 
 GAIN = 1.15
 """How many times as many requests twice the processes have to answer to be worth their memory."""
@@ -20,7 +20,22 @@ def goes_on(found: Sequence[Workers], cores: int, mib: float, available_mib: flo
         return False
     if len(found) > 1 and last.requests_per_second <= GAIN * found[-2].requests_per_second:
         return False
-    return last.workers < cores or last.cores < BUSY * cores
+    return last.workers < cores or _wanted(last) < BUSY * cores
+
+
+def remark(machine: Machine) -> str:
+    """What else is to be known of it: nothing on a quiet machine."""
+    if machine.busy_cores < (1 - BUSY) * machine.cores:
+        return ""
+    return (
+        f" Other programs took {machine.busy_cores:.1f} of {machine.cores} cores meanwhile: measure"
+        " again when they are quiet."
+    )
+
+
+def _wanted(found: Workers) -> float:
+    """The processors that they would keep at work if they had them to themselves."""
+    return found.cores + found.waited_cores
 
 
 def recommended(
@@ -66,11 +81,11 @@ def _why_no_more(
     if chosen is not last:
         if busiest.cores > 1 + (1 - BUSY) and chosen is found[0]:
             return f"One uses {busiest.cores:.1f} of {cores} cores by itself."
-        if last.cores < BUSY * cores:
+        if _wanted(last) < BUSY * cores:
             return "What they wait for answers no more."
         return f"{last.cores:.1f} of {cores} cores are at work then, beside those who ask."
     if 2 * chosen.workers * mib > MEMORY_SHARE * available_mib:
         return f"Twice as many, of {mib:,.0f} MiB each, would take over half of the free memory."
     if 2 * chosen.workers > MOST:
         return "More were not tried."
-    return f"There are {cores} cores, and {last.cores:.1f} of them are at work then."
+    return f"There are {cores} cores, and they would keep {_wanted(last):.1f} at work."

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -145,6 +146,15 @@ class ScoringProcess:
     def cpu_seconds(self) -> float:
         times = self._known.cpu_times()
         return float(times.user + times.system + times.children_user + times.children_system)
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long its threads were ready to go on and had no processor. (Linux; 0 elsewhere.)"""
+        waited = 0
+        for file in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"):
+            with suppress(OSError, ValueError, IndexError):  # a thread that has ended
+                waited += int(file.read_text().split()[1])
+        return waited / 1e9
 
     def wait_until_ready(self) -> None:
         until = self._began + START_SECONDS

@@ -14,7 +14,8 @@ Measure = Annotated[float, Meta(ge=0, le=1e15)]
 class Level(Struct, frozen=True, forbid_unknown_fields=True):
     """One scoring process that is asked over `concurrency` connections, each with one request at a
     time: what half, 95 and 99 of 100 requests take at most, in milliseconds; `cores` is the
-    processor time that it takes in a second."""
+    processor time that it takes in a second, `waited_cores` what it had to wait for while other
+    programs had the processors (0 where the system does not tell)."""
 
     concurrency: Count
     requests: Count
@@ -23,6 +24,7 @@ class Level(Struct, frozen=True, forbid_unknown_fields=True):
     p95_ms: Measure
     p99_ms: Measure
     cores: Measure
+    waited_cores: Measure = 0
 
 
 class Workers(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +33,7 @@ class Workers(Struct, frozen=True, forbid_unknown_fields=True):
     workers: Count
     requests_per_second: Measure
     cores: Measure
+    waited_cores: Measure = 0
 
 
 class Machine(Struct, frozen=True, forbid_unknown_fields=True):

@@ -58,6 +58,7 @@ def test_a_version_is_measured_and_its_card_tells(ws: Workspace, lines: Model) -
     assert json.loads(found.sample) == {"data": [[0.0, 1.0]]}
     assert any("4 at once" in line for line in said)
     assert f"Recommended: {found.recommended_workers}. {found.reason}" in said
+    assert all(one.cores + one.waited_cores > 0 for one in found.workers)
     assert not measured_processes()
     card = str(lines.card())
     assert f"recommended workers: {found.recommended_workers}. {found.reason}" in card

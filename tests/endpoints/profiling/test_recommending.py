@@ -3,8 +3,8 @@
 import pytest
 
 from ml_workspace_lab.endpoints.profiling.asking import Asked
-from ml_workspace_lab.endpoints.profiling.recommending import goes_on, recommended
-from ml_workspace_lab.models.profiles.model import Level, Workers
+from ml_workspace_lab.endpoints.profiling.recommending import goes_on, recommended, remark
+from ml_workspace_lab.models.profiles.model import Level, Machine, Workers
 
 PLENTY = 100_000.0
 
@@ -20,7 +20,7 @@ def level(cores: float) -> Level:
         ([(1, 100, 1.9), (2, 101, 1.9)], 1.9, 2, 100, PLENTY, 1, "One uses 1.9 of 2 cores"),
         ([(1, 100, 0.1), (2, 200, 0.2), (4, 205, 0.2)], 0.1, 2, 100, PLENTY, 2, "wait for"),
         ([(1, 100, 1.0)], 1.0, 4, 3000, 4000.0, 1, "half of the free memory"),
-        ([(1, 100, 1.0)], 1.0, 1, 100, PLENTY, 1, "There are 1 cores"),
+        ([(1, 100, 1.0)], 1.0, 1, 100, PLENTY, 1, "There are 1 cores, and they would keep 1.0"),
         ([(1, 0, 0.0), (2, 0, 0.0)], 0.0, 2, 1, PLENTY, 1, "0.00 times"),
     ],
 )
@@ -45,8 +45,14 @@ def test_more_are_tried_as_long_as_they_help() -> None:
     assert not goes_on([one], 1, 10, PLENTY), "its only core is at work"
     assert not goes_on([one, two], 2, 10, PLENTY), "all cores are at work"
     assert goes_on([one, Workers(2, 190, 0.2)], 2, 10, PLENTY), "they wait, and not for a core"
+    assert not goes_on([one, Workers(2, 190, 0.7, 1.2)], 2, 10, PLENTY), "others have the cores"
     assert not goes_on([one, Workers(2, 105, 0.2)], 8, 10, PLENTY), "two are no better than one"
     assert not goes_on([one], 8, 10, 30), "there is no memory for two"
+
+
+def test_a_busy_machine_is_told() -> None:
+    assert remark(Machine("Linux", "3.11", 4, 1, 0.5)) == ""
+    assert "took 1.5 of 2 cores" in remark(Machine("Linux", "3.11", 2, 1, 1.5))
 
 
 def test_percentiles_are_of_the_answers_that_came() -> None:
