@@ -147,5 +147,7 @@ def _explained(what: str, given: dict[str, Any]) -> InvalidInput:
         value = value[name] if name else value[int(index)]
     if value is None:
         return missing(where)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return invalid(where, value, "it must be a whole number of 64 bits.")
     kind = type(value).__name__
     return invalid(where, value, f"Hint: Value was of type '{kind}'.")

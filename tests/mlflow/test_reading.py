@@ -127,3 +127,10 @@ def test_a_query_is_read_like_a_body() -> None:
     assert (call.run_ids, call.step) == (["a", "b"], 2)
     with pytest.raises(InvalidInput, match="required parameter 'run_ids'"):
         query(request(b""), Listed)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_a_number_beyond_64_bits_is_refused_with_the_reason(number: int) -> None:
+    said = refusal(f'{{"run_id": "r", "step": {number}}}')
+    assert "parameter 'step'" in said
+    assert "64 bits" in said
