@@ -30,9 +30,15 @@ _children: dict[str, Child] = {}
 
 
 def start(
-    arguments: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    descriptors: Sequence[int] = (),
 ) -> str:
-    """Start a process in a session of its own, its output appended to `log`; its native id."""
+    """Start a process in a session of its own, its output appended to `log`; its native id. It has
+    the open `descriptors` under the same numbers."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             arguments,
@@ -42,6 +48,7 @@ def start(
             stdout=output,
             stderr=output,
             start_new_session=True,
+            pass_fds=descriptors,
         )
     return remember(process.pid, process)
 

@@ -15,6 +15,7 @@ from ml_workspace_lab.cli import (
     deploying,
     derived,
     diffing,
+    edge,
     environments,
     instances,
     keeping,
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     syncing.add_commands(commands)
     keeping.add_commands(commands)
     transfer.add_commands(commands)
+    edge.add_commands(commands)
     nouns = derived.add_commands(commands)
     deploying.add_commands(nouns)
     batches.add_commands(nouns)

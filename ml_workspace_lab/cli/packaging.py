@@ -26,6 +26,9 @@ def add_commands(nouns: dict[str, Any]) -> None:
     package.add_argument(
         "--edge", metavar="FILE", help="write a deployment manifest of Azure IoT Edge; with --push"
     )
+    package.add_argument(
+        "--edge-port", type=int, metavar="PORT", help="of the device, in that manifest"
+    )
     package.set_defaults(act=_package)
 
 
@@ -34,6 +37,8 @@ def _package(options: argparse.Namespace) -> dict[str, Any]:
         raise InvalidInput("--username and --password-stdin go together.", field="username")
     if options.edge and not options.push:
         raise InvalidInput("--edge: names the image that --push sends.", field="edge")
+    if options.edge_port is not None and not (options.edge and 0 < options.edge_port < 65536):
+        raise InvalidInput("--edge-port: is a port, and goes with --edge.", field="edge_port")
     place = workspace(options)
     first, *others = (Model.parse(place, text) for text in options.model)
     made = EdgeModule.create(
@@ -54,7 +59,9 @@ def _package(options: argparse.Namespace) -> dict[str, Any]:
         pushed = made.push(options.push, told=_tell, **who)
         found |= {"image": pushed, "digest": pushed.partition("@")[2]}
         if options.edge:
-            Path(options.edge).write_text(made.manifest(pushed), encoding="utf-8")
+            Path(options.edge).write_text(
+                made.manifest(pushed, port=options.edge_port), encoding="utf-8"
+            )
             found["edge"] = options.edge
     return found
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from ml_workspace_lab.models.packages.places import (
     KEYS_FILE_VARIABLE,
     PORT,
     PORT_VARIABLE,
+    SOCKET_VARIABLE,
     TOLD,
     Contained,
 )
@@ -28,6 +30,10 @@ from ml_workspace_lab.models.packages.places import (
 if TYPE_CHECKING:
     from ml_workspace_lab.endpoints.scoring.scorer import Scorer
     from ml_workspace_lab.endpoints.scoring.settings import Settings
+
+
+TURN_SECONDS = 0.01
+"""How long a port that was let go may be nobody's."""
 
 
 class NotStarted(Exception):
@@ -109,17 +115,46 @@ async def _serve(
 
     name, _, version = told.models[0].rpartition(":")
     deployment = Deployment(name, name, int(version), port, told.has_script, sys.executable)
-    listening = socket.create_server(("", port), backlog=BACKLOG)
-    listening.setblocking(False)
-    front = Front(Served(deployment, scorer, FixedKeys(keys), settings))
-    await front.open(listening)
-    leave = asyncio.Event()
+    served = Served(deployment, scorer, FixedKeys(keys), settings)
+    leave, take = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, leave.set)
+        loop.add_signal_handler(number, leave.set)
+    loop.add_signal_handler(signal.SIGUSR1, take.set)
+    if given := os.environ.pop(SOCKET_VARIABLE, ""):
+        front = Front(served)
+        await front.open(_unblocked(socket.socket(fileno=int(given))))
+        listening = await _port_in_turn(port, BACKLOG, take, leave)
+        front.stop()
+        finished = await front.finish(patient=True)
+        if listening is None:
+            return finished
+    else:
+        listening = socket.create_server(("", port), backlog=BACKLOG)
+    front = Front(served)
+    await front.open(_unblocked(listening))
     print(f"Serving {', '.join(told.models)} on port {port}.", flush=True)  # noqa: T201
     await leave.wait()
     front.stop()
     return await front.finish(patient=True)
+
+
+async def _port_in_turn(
+    port: int, backlog: int, take: asyncio.Event, leave: asyncio.Event
+) -> socket.socket | None:
+    """The port, once it was said that it shall be taken and whoever has it lets it go; None where
+    it is time to leave before."""
+    while not leave.is_set():
+        if take.is_set():
+            with suppress(OSError):
+                return socket.create_server(("", port), backlog=backlog)
+        await asyncio.sleep(TURN_SECONDS)
+    return None
+
+
+def _unblocked(listening: socket.socket) -> socket.socket:
+    listening.setblocking(False)
+    return listening
 
 
 if __name__ == "__main__":

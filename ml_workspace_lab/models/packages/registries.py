@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from http.client import PARTIAL_CONTENT
 from io import BytesIO
 from typing import BinaryIO, cast
 from urllib.parse import urlencode, urljoin
@@ -61,6 +62,16 @@ class Registry:
             raise InvalidInput(f"{self._reference} is no image but {kind!r}.", field="base")
         return Image.read(found, content, self._document, self._open)
 
+    def blob(self, descriptor: Descriptor, offset: int) -> tuple[BinaryIO, int]:
+        """A content from that byte on, and from which byte it really is: 0 where the registry
+        gives no parts. Raises NotFound, Denied, InvalidInput, Unavailable."""
+        hex_of(descriptor)
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        answer = self._talk.ask("GET", f"{self._base}/blobs/{descriptor.digest}", headers)
+        begins = answer.headers.get("Content-Range", "") if answer.status == PARTIAL_CONTENT else ""
+        is_part = begins.startswith(f"bytes {offset}-")
+        return cast(BinaryIO, answer), offset if is_part else 0
+
     def push(self, image: Image, told: Callable[[str], None] = lambda _: None) -> int:
         """Bring an image there under the reference's name; how many bytes of contents were sent,
         those left out that the registry had. Raises Denied, InvalidInput, Unavailable."""
@@ -109,8 +120,7 @@ class Registry:
             return stream.read(DOCUMENT_LIMIT + 1)
 
     def _open(self, descriptor: Descriptor) -> BinaryIO:
-        hex_of(descriptor)
-        return cast(BinaryIO, self._talk.ask("GET", f"{self._base}/blobs/{descriptor.digest}", {}))
+        return self.blob(descriptor, 0)[0]
 
 
 def _said(content: bytes) -> str:
