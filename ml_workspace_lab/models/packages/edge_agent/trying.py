@@ -74,7 +74,9 @@ class Trying:
 
     def _run(self, release: Release, image: Installed, key: str) -> None:
         place = self._place
-        self._say("trying")
+        self.said = "trying"
+        place.tell("trying")
+        place.house.changed.set()
         serving = place.start(image, release.work)
         self._keep(serving)
         seconds = place.house.patience.ready
@@ -88,6 +90,8 @@ class Trying:
     def _put_in_place(self, serving: Serving, release: Release) -> None:
         place, port = self._place, release.work.port
         old = place.record.serving
+        self.said = "probation"
+        place.say("probation")
         self._keep(serving, is_taking=True)
         if port is not None:
             if old is not None:
@@ -100,8 +104,6 @@ class Trying:
             launching.end(old)
             place.keep(serving=None)
             place.sweep()
-        self._say("probation")
-        place.say("probation")
         self._watch(serving, port if port is not None else serving.own_port)
         place.keep(
             current=release, previous=place.record.current, serving=serving, trial=None,
@@ -198,8 +200,3 @@ class Trying:
     def _last_words(self, serving: Serving) -> str:
         said = tools.tail(self._place.log, serving.log_from)
         return f": {said}" if said else ""
-
-    def _say(self, words: str) -> None:
-        self.said = words
-        self._place.tell(words)
-        self._place.house.changed.set()
