@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,23 @@ def test_a_mini_batch_that_kills_its_process_or_takes_too_long_fails_and_no_othe
     assert "SIGABRT" in reasons[5]
     assert "(2 tries)" in reasons[5]
     assert "took more than 2 s" in reasons[15]
+
+
+def test_without_pyarrow_predictions_are_csv(ws: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without/pyarrow.py").write_text("raise ImportError")
+    found = os.pathsep.join([str(tmp_path / "without"), os.environ.get("PYTHONPATH", "")])
+    endpoint = scale_endpoint(ws, tmp_path, environment_variables={"PYTHONPATH": found})
+    script = tmp_path / "both.py"
+    script.write_text(
+        "def run(mini_batch): return [{'a': x / 2, 'row': 'z'} for x in mini_batch.x]"
+    )
+    (tmp_path / "rows.csv").write_text("x\n1\n2\n")
+    run = ended(endpoint.invoke_batch(tmp_path / "rows.csv", scoring_script=script))
+    text = run.read_artifact("outputs/predictions.csv").decode()
+    assert text == "file,row,a,prediction_row\nrows.csv,0,0.5,z\nrows.csv,1,1.0,z\n"
+    refused = ended(endpoint.invoke_batch(frame(1), scoring_script=script))
+    assert "takes pyarrow to be read" in refused.get_log()
 
 
 def test_the_command_scores_a_file_and_prints_its_log(
