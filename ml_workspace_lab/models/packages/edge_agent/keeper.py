@@ -67,9 +67,12 @@ class Keeper:
         return self._place.record.digests()
 
     def _run(self) -> None:
-        self._recover()
+        is_recovered = False
         while not self.is_gone and not self._leaving.is_set():
             try:
+                if not is_recovered:
+                    self._recover()
+                    is_recovered = True
                 self._step()
             except Interrupted:
                 continue

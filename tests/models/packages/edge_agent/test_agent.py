@@ -210,3 +210,21 @@ def test_a_port_that_a_stranger_has_is_waited_for(edge_device: Device, image: Im
         found = edge_device.until(lambda m: m.get("update", {}).get("reason"), "it says why")
         assert f"has the port {edge_device.port}" in found["update"]["reason"]
     edge_device.runs(image("one"))
+
+
+def test_a_version_on_probation_is_gone_on_with_where_the_agent_was_killed(
+    edge_device: Device, image: Images
+) -> None:
+    edge_device.want(image("one"))
+    edge_device.start()
+    edge_device.runs(image("one"))
+    edge_device.want(image("two"))
+    edge_device.until(lambda m: m["status"] == "probation", "it has the place")
+    edge_device.stop(signal.SIGKILL)
+    there = edge_device.processes()
+    (edge_device.folder / "reported.json").unlink()
+    edge_device.start()
+    after = edge_device.runs(image("two"))
+    assert after["pid"] in there
+    assert edge_device.processes() == [after["pid"]]
+    assert edge_device.ask().json["v"] == 2
