@@ -49,9 +49,8 @@ def ask(ports: Sequence[int], sent: bytes, connections: int, seconds: float) -> 
     is none."""
     work = _Work(ports, sent, connections, seconds)
     with ThreadPoolExecutor(1) as thread:  # where there is an event loop already, as in a notebook
-        answer = thread.submit(asyncio.run, work.do())
         try:
-            return answer.result()
+            return thread.submit(asyncio.run, work.do()).result()
         except BaseException:
             work.stop()
             raise
@@ -66,10 +65,12 @@ class _Work:
         self._connections = connections
         self._seconds = seconds
         self._asked = Asked()
+        self._is_stopped = False
         self._stop: Callable[[], object] = bool
 
     def stop(self) -> None:
-        """End it, from another thread."""
+        """End it, from another thread, also where it has not begun yet."""
+        self._is_stopped = True
         with suppress(RuntimeError):  # it has ended
             self._stop()
 
@@ -77,6 +78,8 @@ class _Work:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         self._stop = partial(loop.call_soon_threadsafe, task.cancel)
+        if self._is_stopped:
+            return self._asked
         askers: list[_Asker] = []
         try:
             await asyncio.wait_for(self._ask(askers), self._seconds + PATIENCE_SECONDS)

@@ -4,7 +4,6 @@ and none is there twice."""
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ml_workspace_lab import Run, Workspace
@@ -46,9 +45,11 @@ def cut_off(ws: Workspace, gated: Gated, run: Run, victim: str) -> None:
     """Kill in the middle: the program, or the runner that has started it."""
     gated.wait_until_begun()
     eventually(lambda: finished_ones(run) == 10, what="all before the gate is finished")
-    [process] = (programs if victim == "program" else runners)(ws)
+    [program] = programs(ws)
+    [process] = [program] if victim == "program" else runners(ws)
     process.send_signal(signal.SIGKILL)
-    psutil.wait_procs([process], 10)
+    # Without its runner a program is ended, too: until then it would go on behind the gate.
+    eventually(lambda: not program.is_running(), what="the program is gone")
     gated.open()
 
 

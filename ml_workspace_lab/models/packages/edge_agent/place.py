@@ -174,6 +174,7 @@ class Place:
         is_fine = how.startswith(launching.FINE)
         if restart == "never" or (restart != "always" and is_fine):
             self.sweep()
+            self.say("ended", how)
             self.keep(serving=None, ended=how)
         else:
             self._restart(serving, f"it ended: {how}")
@@ -184,9 +185,10 @@ class Place:
             self._crashes = 0
         pause = self._next_pause()
         self._not_before = time.monotonic() + pause
+        # First, so that nothing is said to run that has no process.
+        self.say("backoff", f"{why}; it is started again in {pause:g} s")
         self.keep(serving=None, restarts=self.record.restarts + 1)
         self.sweep()
-        self.say("backoff", f"{why}; it is started again in {pause:g} s")
 
     def _next_pause(self) -> float:
         pause = min(FIRST_PAUSE * 2.0**self._crashes, LONGEST_PAUSE)
