@@ -3,6 +3,7 @@
 import asyncio
 import time
 from array import array
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, cast
 
 import uvloop
@@ -22,8 +23,14 @@ class Load(NamedTuple):
 class Client(asyncio.Protocol):
     """One connection. Written for speed: what it needs of an answer is its status and length."""
 
-    def __init__(self, request: bytes, times: array) -> None:  # type: ignore[type-arg]
+    def __init__(
+        self,
+        request: bytes,
+        times: array,  # type: ignore[type-arg]
+        open_: Callable[["Client"], Awaitable[object]],
+    ) -> None:
         self._request = request
+        self._open = open_
         self._times = times
         self._held = b""
         self._asked = 0.0
@@ -36,8 +43,21 @@ class Client(asyncio.Protocol):
         self._ask()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_exception(error or ConnectionError("the server closed the connection"))
+        """Some servers close a connection after an answer: the next request opens another."""
+        if self.ended.done():
+            return
+        if self._held:
+            self.ended.set_exception(error or ConnectionError("cut in the middle of an answer"))
+        elif self.goes_on:
+            self._again = asyncio.ensure_future(self._ask_anew())
+        else:
+            self.ended.set_result(None)
+
+    async def _ask_anew(self) -> None:
+        try:
+            await self._open(self)
+        except OSError as error:
+            self.ended.set_exception(error)
 
     def data_received(self, data: bytes) -> None:
         if self._held:
@@ -77,8 +97,13 @@ async def _measure(port: int, request: bytes, connections: int, seconds: float) 
     loop = asyncio.get_running_loop()
     times = array("d")
     clients = []
+
+    async def connect(client: Client) -> None:
+        await loop.create_connection(lambda: client, "127.0.0.1", port)
+
     for _ in range(connections):
-        _, client = await loop.create_connection(lambda: Client(request, times), "127.0.0.1", port)
+        client = Client(request, times, connect)
+        await connect(client)
         clients.append(client)
     await asyncio.sleep(max(seconds / 5, 1))
     before, began, used = len(times), time.perf_counter(), time.process_time()
