@@ -11,15 +11,7 @@ from ml_workspace_lab.models.model import ModelName
 
 MAX_BODY = 64 * 1024 * 1024
 
-EndpointName = Annotated[
-    str,
-    text_like(
-        r"^[a-z][a-z0-9-]*[a-z0-9]$(?!\n)",
-        "must be small letters (a-z), digits and -, the first a letter and the last not -",
-        min_length=3,
-        max_length=32,
-    ),
-]
+EndpointName = DeploymentName
 """Azure Machine Learning's rule: 3 to 32 lower-case letters, digits or `-`, a letter first."""
 
 

@@ -4,10 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from ml_workspace_lab.errors import InvalidInput
-from ml_workspace_lab.models.described import MLMODEL
+from ml_workspace_lab.models.compiled.tables import kept_example
 from ml_workspace_lab.models.flavors import loading
 
 HINT = (
@@ -34,14 +32,7 @@ def _example(model: Path) -> Any:
     folder = loading.find(model)
     if folder is None:
         return None
-    described = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
-    info = described.get("saved_input_example_info") or {}
-    path = (folder / str(info.get("artifact_path", ""))).resolve()
-    if not path.is_file() or not path.is_relative_to(folder.resolve()):
-        return None
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(kept, dict):
-        kept = next((kept[name] for name in ("dataframe_split", "inputs") if name in kept), kept)
+    kept = kept_example(folder)
     if isinstance(kept, dict) and "data" in kept:
         first = kept["data"][:1]
         if not kept.get("columns"):

@@ -46,6 +46,16 @@ def real(folder: Path, data: Path | None, names: list[str], count: int | None) -
 
 def example(folder: Path) -> Table | None:
     """The input example of a folder in MLflow's layout; None where there is none."""
+    kept = kept_example(folder)
+    if kept is None:
+        return None
+    if isinstance(kept, dict) and "data" in kept:
+        return _table(kept["data"], [str(name) for name in kept.get("columns") or []])
+    return _table(kept, [])
+
+
+def kept_example(folder: Path) -> Any:
+    """The same as JSON has it: rows, or `data` and `columns`; None where there is none."""
     import yaml  # type: ignore[import-untyped]
 
     described = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
@@ -55,10 +65,8 @@ def example(folder: Path) -> Table | None:
         return None
     kept = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(kept, dict):
-        kept = next((kept[name] for name in ("dataframe_split", "inputs") if name in kept), kept)
-    if isinstance(kept, dict) and "data" in kept:
-        return _table(kept["data"], [str(name) for name in kept.get("columns") or []])
-    return _table(kept, [])
+        return next((kept[name] for name in ("dataframe_split", "inputs") if name in kept), kept)
+    return kept
 
 
 def given(path: Path | None) -> Table | None:
