@@ -11,17 +11,9 @@ from ml_workspace_lab.api.types import LogChunk
 from ml_workspace_lab.errors import WorkspaceError, one_line
 
 TIMES = (
-    "created",
-    "started",
-    "ended",
-    "updated",
-    "time",
-    "last_run",
-    "expires",
-    "last_used",
-    "last_activity",
-    "next",
-)
+    "archived", "claimed", "created", "deleted", "ended", "expires", "last_activity", "last_run",
+    "last_time", "last_used", "next", "reported", "started", "time", "updated", "used",
+)  # fmt: skip
 WIDE = (
     "params", "tags", "properties", "metrics", "files", "description", "notes",
     "last_operation", "schedules", "setup_scripts", "environment_variables",
