@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -27,6 +28,9 @@ def test_a_run_is_deleted_restored_and_purged(here: Cli, run_id: str) -> None:
     assert here("runs", "delete", run_id).code == 0
     trash = here("trash")
     assert run_id in trash.out
+    [item] = here("trash", "-o", "json").json["items"]
+    when = datetime.fromtimestamp(item["deleted"] / 1000)
+    assert f"{when:%Y-%m-%d %H:%M:%S}" in trash.out
     assert here("runs", "restore", run_id).code == 0
     assert here("trash").out == "None yet.\n"
     here("runs", "delete", run_id)
