@@ -1,5 +1,6 @@
 """Whose keys open an endpoint."""
 
+import asyncio
 import hashlib
 import hmac
 from pathlib import Path
@@ -28,18 +29,22 @@ def hashed_key(authorization: str) -> str | None:
 
 
 class Gatekeeper:
-    """The keys of a file; a change of it counts at once. `rules` is all that the file said when it
-    was last looked at."""
+    """The keys of a file; a change of it counts at once: it is looked at for each request, but once
+    for those that the event loop has read together. `rules` is all that it said then."""
 
     def __init__(self, path: Path) -> None:
         self.rules = Rules("", "", "")
         self._path = path
         self._seen = (-1, -1)
+        self._is_fresh = False
         self._known: dict[str, str] = {}
         """Who those are that have shown a key since the file changed."""
 
     def who(self, authorization: str) -> str | None:
-        self.refresh()
+        if not self._is_fresh:
+            self.refresh()
+            self._is_fresh = True
+            asyncio.get_running_loop().call_soon(self._grow_stale)
         if (known := self._known.get(authorization)) is not None:
             return known
         if (hashed := hashed_key(authorization)) is None:
@@ -65,3 +70,6 @@ class Gatekeeper:
             self.rules = msgspec.json.decode(self._path.read_bytes(), type=Rules)
             self._seen = seen
             self._known.clear()
+
+    def _grow_stale(self) -> None:
+        self._is_fresh = False
