@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.batch.service import BatchScoring
     from ml_workspace_lab.endpoints.service import Endpoints
+    from ml_workspace_lab.endpoints.telemetry.service import EndpointTelemetry
     from ml_workspace_lab.endpoints.traffic_service import EndpointTraffic
     from ml_workspace_lab.environments.service import Environments
     from ml_workspace_lab.experiments.artifacts import Artifacts
@@ -77,6 +78,7 @@ SERVICES = {
     "webhooks": "webhooks.service:Webhooks",
     "endpoints": "endpoints.service:Endpoints",
     "endpoint_traffic": "endpoints.traffic_service:EndpointTraffic",
+    "endpoint_telemetry": "endpoints.telemetry.service:EndpointTelemetry",
     "batch_scoring": "endpoints.batch.service:BatchScoring",
     "setup": "workspace.setup:Setup",
     "notebooks": "notebook.live:LiveNotebooks",
@@ -129,6 +131,7 @@ class ByName(ABC):
     webhooks: "Webhooks"
     endpoints: "Endpoints"
     endpoint_traffic: "EndpointTraffic"
+    endpoint_telemetry: "EndpointTelemetry"
     batch_scoring: "BatchScoring"
 
     def __getattr__(self, name: str) -> Any:

@@ -13,6 +13,7 @@ from ml_workspace_lab.agent.dispatching import Dispatching
 from ml_workspace_lab.compute.instances.supervisor import InstanceSupervisor
 from ml_workspace_lab.compute.wake import LOCK, PIPE, clean_environment
 from ml_workspace_lab.endpoints.supervisor import Supervisor
+from ml_workspace_lab.endpoints.telemetry.keeping import SampleKeeping
 from ml_workspace_lab.jobs import prewarmed
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import FileLock
@@ -49,6 +50,7 @@ def main(root: Path) -> None:
         _Watch(services),
         Deliveries(services),
         Abandoned(services),
+        SampleKeeping(services),
     ]
     try:
         _loop(storage, parts, instances.has_plans)

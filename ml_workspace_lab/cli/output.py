@@ -11,12 +11,13 @@ from ml_workspace_lab.api.types import LogChunk
 from ml_workspace_lab.errors import WorkspaceError, one_line
 
 TIMES = (
-    "archived", "claimed", "created", "deleted", "ended", "expires", "last_activity", "last_run",
-    "last_time", "last_used", "next", "reported", "started", "time", "updated", "used",
+    "archived", "claimed", "created", "deleted", "ended", "expires", "first_seen", "last_activity",
+    "last_run", "last_seen", "last_time", "last_used", "next", "reported", "started", "time",
+    "updated", "used",
 )  # fmt: skip
 WIDE = (
     "params", "tags", "properties", "metrics", "files", "description", "notes",
-    "last_operation", "schedules", "setup_scripts", "environment_variables",
+    "last_operation", "traceback", "schedules", "setup_scripts", "environment_variables",
 )  # fmt: skip
 CELL_WIDTH = 64
 

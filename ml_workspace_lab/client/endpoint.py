@@ -27,6 +27,7 @@ from ml_workspace_lab.endpoints.model import (
     ScoreRequest,
 )
 from ml_workspace_lab.endpoints.preflight import try_scoring
+from ml_workspace_lab.endpoints.telemetry.model import ExceptionInfo, Export, Sampling, Telemetry
 from ml_workspace_lab.endpoints.traffic import RollbackRule, SetTraffic, with_share
 from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable, shown
 from ml_workspace_lab.models.trust import untrusted
@@ -34,6 +35,7 @@ from ml_workspace_lab.models.trust import untrusted
 if TYPE_CHECKING:
     from ml_workspace_lab.client.model import Model
     from ml_workspace_lab.client.run import Run
+    from ml_workspace_lab.client.samples import Samples
     from ml_workspace_lab.client.workspace import Workspace
 
 HEALTHY_SECONDS = 120.0
@@ -225,6 +227,52 @@ class Endpoint:
         read = partial(self.workspace.connection.endpoints.log, self.name, deployment=deployment)
         return "".join(log_parts(read))
 
+    def sample(self, share: float, deployment: str | None = None, **rules: Any) -> EndpointInfo:
+        """Keep a share of a deployment's requests with their answers from now on (0.01 is 1 %, 0
+        none any more); by default of the one with the most traffic. `rules` are those of `Sampling`
+        by name: `drop_fields=["name"]`, `hash_fields`, `drop_patterns=["email", "number"]`,
+        `hash_patterns`, `most_per_minute`, `most_bytes`, `days`."""
+        service = self.workspace.connection.endpoint_telemetry
+        one = deployment or _main(self.info())
+        if not share:
+            self._info = service.stop_sampling(self.name, one)
+        else:
+            self._info = service.sample(
+                self.name, one, convert({"share": share, **rules}, Sampling)
+            )
+        return self._info
+
+    def samples(self, deployment: str | None = None, limit: int = 1000) -> "Samples":
+        """The newest requests that were kept, at most `limit`; of one deployment, or of all.
+        `to_pandas()` makes a table of them."""
+        from ml_workspace_lab.client.samples import read
+
+        return read(self, deployment, limit)
+
+    def delete_samples(self, deployment: str | None = None) -> None:
+        """Delete the requests that were kept; of one deployment, or of all."""
+        self.workspace.connection.endpoint_telemetry.delete_samples(self.name, deployment)
+
+    def exceptions(self, deployment: str | None = None) -> list[ExceptionInfo]:
+        """What scoring has raised since the last update, by kind, the latest first: how often, and
+        the last traceback of each."""
+        return self.workspace.connection.endpoint_telemetry.exceptions(self.name, deployment).items
+
+    def telemetry(self) -> Telemetry:
+        """What is kept and exported, and how much of that was lost."""
+        return self.workspace.connection.endpoint_telemetry.get(self.name)
+
+    def export(self, url: str | None, **options: float) -> EndpointInfo:
+        """Send metrics and traces to the collector at a base `url` (`http://127.0.0.1:4318`); None:
+        as the environment of the processes says, by default nowhere. `options` are those of
+        `Export`: `interval_seconds`, `trace_share`."""
+        service = self.workspace.connection.endpoint_telemetry
+        if url is None:
+            self._info = service.stop_export(self.name)
+        else:
+            self._info = service.export(self.name, convert({"url": url, **options}, Export))
+        return self._info
+
     def regen_key(self, key: str = "primary") -> str:
         """A new primary or secondary key; the old one stops working at once."""
         body = msgspec.convert({"key": key}, RegenerateKey)
@@ -244,6 +292,11 @@ class Endpoint:
         from ml_workspace_lab.client.card import endpoint_bundle
 
         return endpoint_bundle(self.info(), self.keys)
+
+
+def _main(info: EndpointInfo) -> str:
+    """The deployment with the most traffic."""
+    return max(info.deployments, key=lambda one: one.traffic).name
 
 
 def _deployment(info: EndpointInfo, name: str) -> DeploymentInfo:

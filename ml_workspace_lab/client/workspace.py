@@ -168,6 +168,18 @@ class Workspace(WorkspaceOpening, WorkspaceTransfer):
         found = self.connection.models.list().items
         return {info.name: Model(self, info.name) for info in found if info.versions}
 
+    def export_endpoints(self, url: str | None, **options: float) -> None:
+        """Send metrics and traces of all endpoints without a setting of their own to the collector
+        at a base `url`, as `Endpoint.export` does; None: nothing of them any more."""
+        service = self.connection.endpoint_telemetry
+        if url is None:
+            service.stop_export_all()
+        else:
+            from ml_workspace_lab.api.strict_json import convert
+            from ml_workspace_lab.endpoints.telemetry.model import Export
+
+            service.export_all(convert({"url": url, **options}, Export))
+
     @property
     def endpoints(self) -> "dict[str, Endpoint]":
         from ml_workspace_lab.client.endpoint import Endpoint

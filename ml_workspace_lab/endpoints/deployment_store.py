@@ -12,6 +12,7 @@ from ml_workspace_lab.endpoints.model import (
     RequestSettings,
     ServedBy,
 )
+from ml_workspace_lab.endpoints.telemetry.model import Sampling
 from ml_workspace_lab.storage.database import Database, Queries, Row, Transaction, now
 
 
@@ -143,7 +144,7 @@ def _next_generation(transaction: Transaction, endpoint: int) -> int:
 
 def _wanted(row: Row) -> WantedDeployment:
     variables = json.loads(row["variables_json"])
-    served_by = row["served_json"]
+    served_by, sampling = row["served_json"], row["sampling_json"]
     info = DeploymentInfo(
         name=row["name"],
         model=row["model"],
@@ -162,5 +163,6 @@ def _wanted(row: Row) -> WantedDeployment:
         engine=row["engine"],
         providers=json.loads(row["providers_json"]),
         served_by=None if served_by is None else msgspec.json.decode(served_by, type=ServedBy),
+        sampling=None if sampling is None else msgspec.json.decode(sampling, type=Sampling),
     )
     return WantedDeployment(info, row["endpoint_name"], row["generation"], row["python"], variables)

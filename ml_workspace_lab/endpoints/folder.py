@@ -5,16 +5,19 @@ endpoints/NAME/places.json          where its deployments are found
 endpoints/NAME/secret               the workspace's own key to it, for this user's eyes only
 endpoints/NAME/log.txt              what the processes of the deployment `default` print
 endpoints/NAME/DEPLOYMENT.log       what those of another one do
+endpoints/NAME/samples/             requests that were kept, with their answers
 endpoints/NAME/GENERATION/          a deployment as of one update: its model, script, and the
                                     process's files
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from ml_workspace_lab.endpoints.model import Engine, RequestSettings, ServedBy
+from ml_workspace_lab.endpoints.telemetry.model import Export, Observed, Sampling
 from ml_workspace_lab.endpoints.traffic import DEFAULT
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
@@ -37,11 +40,14 @@ class Watch(msgspec.Struct, frozen=True):
 
 class Rules(Keys, frozen=True):
     """The keys, and how requests are split: percent by deployment, each of which is named. None:
-    there is only the one that reads this."""
+    there is only the one that reads this. `sampling` says of which deployments requests are kept,
+    `export` where the figures of all go."""
 
     traffic: dict[str, int] | None = None
     mirrored: dict[str, int] = {}
     watch: Watch | None = None
+    sampling: dict[str, Sampling] = {}
+    export: Export | None = None
 
 
 class Places(msgspec.Struct, frozen=True):
@@ -104,6 +110,11 @@ class EndpointFolder:
     def log(self, deployment: str) -> Path:
         """What the processes of a deployment print."""
         return self.path / ("log.txt" if deployment == DEFAULT else f"{deployment}.log")
+
+    @property
+    def samples(self) -> Path:
+        """Kept requests, in a folder for each deployment."""
+        return self.path / "samples"
 
     def generation(self, number: int) -> "GenerationFolder":
         return GenerationFolder(self.path / str(number))
@@ -203,6 +214,19 @@ class GenerationFolder(ProcessFolder):
             return msgspec.json.decode(self.tally.read_bytes(), type=Tally)
         except FileNotFoundError:
             return None
+
+    @property
+    def observed(self) -> Path:
+        """What its processes have seen: a file each, so that what one had seen that died stays."""
+        return self.path / "observed"
+
+    def read_observed(self) -> list[Observed]:
+        """What its processes say, the oldest first."""
+        found = []
+        for path in sorted(self.observed.glob("*.json")):
+            with suppress(FileNotFoundError, msgspec.DecodeError):
+                found.append(msgspec.json.decode(path.read_bytes(), type=Observed))
+        return sorted(found, key=lambda one: one.began)
 
     def silent_seconds(self) -> float | None:
         """How long ago its event loop last turned; None while it takes no requests."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Variable, Version, Word, text_like
+from ml_workspace_lab.endpoints.telemetry.model import Export, Sampling
 from ml_workspace_lab.endpoints.traffic import DeploymentName, RollbackRule, RolledBack, Shares
 from ml_workspace_lab.models.model import ModelName
 
@@ -68,7 +69,8 @@ class DeploymentInfo(Struct, frozen=True):
     """A model version with a scoring process of its own behind an endpoint. `traffic` and
     `mirror_traffic` are percent of the endpoint's requests: those that it answers, and those that
     it is sent a copy of. `environment_variables` are the names of those that the process has beside
-    the usual ones; `served_by` is what answers, None until it was ready for the first time."""
+    the usual ones; `served_by` is what answers, None until it was ready for the first time.
+    `sampling` says which requests are kept, None: none."""
 
     name: str
     model: str
@@ -87,13 +89,15 @@ class DeploymentInfo(Struct, frozen=True):
     engine: Engine
     providers: list[str]
     served_by: ServedBy | None
+    sampling: Sampling | None
 
 
 class EndpointInfo(Struct, frozen=True):
     """`scoring_uri` takes POST with `Authorization: Bearer KEY`. `state` and `reason` are those of
     the deployment with traffic that is worst off. `model`, `served_by` and what else a deployment
     has are those of the one with the most traffic; `deployments` has all of them. `rollback` says
-    when traffic is put back, `rolled_back` that it was, and why."""
+    when traffic is put back, `rolled_back` that it was, and why. `export` is where metrics and
+    traces go, None: as the environment of the processes says, by default nowhere."""
 
     name: str
     model: str
@@ -119,6 +123,7 @@ class EndpointInfo(Struct, frozen=True):
     deployments: list[DeploymentInfo]
     rollback: RollbackRule | None
     rolled_back: RolledBack | None
+    export: Export | None
 
 
 class EndpointList(Struct, frozen=True):

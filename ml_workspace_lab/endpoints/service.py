@@ -30,6 +30,7 @@ from ml_workspace_lab.endpoints.model import (
 )
 from ml_workspace_lab.endpoints.ports import free_port
 from ml_workspace_lab.endpoints.store import Wanted
+from ml_workspace_lab.endpoints.telemetry.store import default_export
 from ml_workspace_lab.endpoints.traffic import DEFAULT, DeploymentName
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, ScoringFailed, Unavailable
 from ml_workspace_lab.storage.database import Transaction
@@ -153,6 +154,8 @@ class Endpoints(Service):
                     wanted.info.traffic,
                     wanted.info.mirror_traffic,
                     _watch(wanted),
+                    {d.name: d.sampling for d in wanted.info.deployments if d.sampling},
+                    wanted.info.export or default_export(self.storage.database),
                 )
             )
 

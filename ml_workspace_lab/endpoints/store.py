@@ -11,6 +11,7 @@ import msgspec
 from ml_workspace_lab.endpoints import deployment_store
 from ml_workspace_lab.endpoints.deployment_store import WantedDeployment
 from ml_workspace_lab.endpoints.model import DeploymentInfo, EndpointInfo, EndpointState
+from ml_workspace_lab.endpoints.telemetry.model import Export
 from ml_workspace_lab.endpoints.traffic import RollbackRule, RolledBack, Rollout
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
@@ -198,6 +199,7 @@ def _wanted(row: Row, deployments: list[WantedDeployment]) -> Wanted:
         deployments=infos,
         rollback=_read(row["rollback_json"], RollbackRule),
         rolled_back=_read(row["rolled_back_json"], RolledBack),
+        export=_read(row["export_json"], Export),
     )
     return Wanted(
         info,

@@ -68,8 +68,15 @@ CREATE TABLE endpoint (
   rollback_json TEXT,
   rollout_json TEXT,
   rolled_back_json TEXT,
+  export_json TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
+);
+
+CREATE TABLE endpoint_export (
+  id BIGSERIAL NOT NULL,
+  export_json TEXT NOT NULL,
+  PRIMARY KEY (id)
 );
 
 CREATE TABLE environment (
@@ -209,6 +216,7 @@ CREATE TABLE deployment (
   "user" TEXT NOT NULL,
   created BIGINT NOT NULL,
   updated BIGINT NOT NULL,
+  sampling_json TEXT,
   PRIMARY KEY (endpoint, name),
   FOREIGN KEY(endpoint) REFERENCES endpoint (id) ON DELETE CASCADE
 );

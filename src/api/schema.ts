@@ -2424,6 +2424,112 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/endpoints/{name}/telemetry': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What is kept and exported, and how much of that is lost, since the last update of each */
+    get: operations['endpoint_telemetry.get'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/exceptions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What scoring has raised since the last update, by kind, the latest first: how often, and */
+    get: operations['endpoint_telemetry.exceptions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/deployments/{deployment}/sampling': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Keep a share of the requests of a deployment with their answers, from the next one on, as */
+    put: operations['endpoint_telemetry.sample'];
+    post?: never;
+    /** Keep no more requests of a deployment. What was kept stays until it is too old. */
+    delete: operations['endpoint_telemetry.stop_sampling'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/samples': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Requests that were kept, with their answers, the newest first; of one deployment, or of */
+    get: operations['endpoint_telemetry.samples'];
+    put?: never;
+    post?: never;
+    /** Delete what was kept; of one deployment, or of all. */
+    delete: operations['endpoint_telemetry.delete_samples'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/endpoints/{name}/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Send metrics and traces of all deployments to a collector, by OTLP as JSON over HTTP. It */
+    put: operations['endpoint_telemetry.export'];
+    post?: never;
+    /** Send as the environment of the processes says, by default nothing. */
+    delete: operations['endpoint_telemetry.stop_export'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/telemetry/export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Send metrics and traces of all endpoints that have no setting of their own. */
+    put: operations['endpoint_telemetry.export_all'];
+    post?: never;
+    /** Send as each endpoint or its environment says, by default nothing. */
+    delete: operations['endpoint_telemetry.stop_export_all'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/endpoints/{name}/invoke-batch': {
     parameters: {
       query?: never;
@@ -3158,6 +3264,7 @@ export interface components {
      *         `mirror_traffic` are percent of the endpoint's requests: those that it answers, and those that
      *         it is sent a copy of. `environment_variables` are the names of those that the process has beside
      *         the usual ones; `served_by` is what answers, None until it was ready for the first time.
+     *         `sampling` says which requests are kept, None: none.
      */
     DeploymentInfo: {
       name: string;
@@ -3178,6 +3285,23 @@ export interface components {
       engine: 'auto' | 'native' | 'onnx';
       providers: string[];
       served_by: components['schemas']['ServedBy'] | null;
+      sampling: components['schemas']['Sampling'] | null;
+    };
+    /**
+     * DeploymentTelemetry
+     * @description What a deployment has seen since its last update.
+     */
+    DeploymentTelemetry: {
+      deployment: string;
+      exceptions: number;
+      samples: {
+        [key: string]: number;
+      };
+      exported: {
+        [key: string]: number;
+      };
+      trouble: string;
+      sampling: components['schemas']['Sampling'] | null;
     };
     /** Diagnosis */
     Diagnosis: {
@@ -3203,7 +3327,8 @@ export interface components {
      * @description `scoring_uri` takes POST with `Authorization: Bearer KEY`. `state` and `reason` are those of
      *         the deployment with traffic that is worst off. `model`, `served_by` and what else a deployment
      *         has are those of the one with the most traffic; `deployments` has all of them. `rollback` says
-     *         when traffic is put back, `rolled_back` that it was, and why.
+     *         when traffic is put back, `rolled_back` that it was, and why. `export` is where metrics and
+     *         traces go, None: as the environment of the processes says, by default nowhere.
      */
     EndpointInfo: {
       name: string;
@@ -3237,6 +3362,7 @@ export interface components {
       deployments: components['schemas']['DeploymentInfo'][];
       rollback: components['schemas']['RollbackRule'] | null;
       rolled_back: components['schemas']['RolledBack'] | null;
+      export: components['schemas']['Export'] | null;
     };
     /**
      * EndpointKeys
@@ -3390,6 +3516,25 @@ export interface components {
       cancel_requested: boolean;
     };
     /**
+     * ExceptionInfo
+     * @description Exceptions of one kind in a deployment since its last update; the last of them with its
+     *         traceback and the request that it failed.
+     */
+    ExceptionInfo: {
+      deployment: string;
+      kind: string;
+      count: number;
+      first_seen: number;
+      last_seen: number;
+      message: string;
+      request_id: string;
+      traceback: string;
+    };
+    /** ExceptionList */
+    ExceptionList: {
+      items: components['schemas']['ExceptionInfo'][];
+    };
+    /**
      * ExistingPython
      * @description An interpreter of the workspace's machine that somebody else takes care of, used as it is.
      *         It must have this package.
@@ -3435,6 +3580,19 @@ export interface components {
       items: components['schemas']['ExperimentInfo'][];
       /** @default null */
       next: string | null;
+    };
+    /**
+     * Export
+     * @description Where an endpoint's metrics and traces go: the base `url` of a collector that takes OTLP over
+     *         HTTP (`http://127.0.0.1:4318`), every `interval_seconds`. Of requests without a trace of their
+     *         own `trace_share` get one; a client's `traceparent` says by itself whether it is traced.
+     */
+    Export: {
+      url: string;
+      /** @default 60 */
+      interval_seconds: number;
+      /** @default 1 */
+      trace_share: number;
     };
     /**
      * FileChange
@@ -4732,6 +4890,69 @@ export interface components {
       | 'Running'
       | 'Starting';
     /**
+     * Sample
+     * @description A request and its answer, as far as they may be kept. `latency_ms` is from the request's head
+     *         to its answer. `request` and `response` are the JSON values, or the texts; None where they are
+     *         left out, and `left_out` says why.
+     */
+    Sample: {
+      time: number;
+      request_id: string;
+      deployment: string;
+      model: string;
+      model_version: number;
+      page: string;
+      status: number;
+      latency_ms: number;
+      request_bytes: number;
+      response_bytes: number;
+      /** @default  */
+      client_request_id: string;
+      /** @default  */
+      trace_id: string;
+      /** @default null */
+      request: unknown;
+      /** @default null */
+      response: unknown;
+      /** @default  */
+      left_out: string;
+    };
+    /**
+     * SamplePage
+     * @description The newest first; `next` is what to give as `after` for older ones, None at the end.
+     */
+    SamplePage: {
+      items: components['schemas']['Sample'][];
+      next: string | null;
+    };
+    /**
+     * Sampling
+     * @description Which requests are kept with their answers: a `share` of them (0.01 is 1 %), at most
+     *         `most_per_minute` in each scoring process; for so many `days`, and as many as `most_bytes` hold.
+     *
+     *         What is in fields and columns of these names, wherever they stand, is not kept (`drop_fields`),
+     *         or only a keyed hash of it, which is the same for the same value (`hash_fields`). So it is with
+     *         `drop_patterns` and `hash_patterns` in any text. Letters' case, `-`, `_` and spaces make no
+     *         difference in names.
+     */
+    Sampling: {
+      share: number;
+      /** @default 60 */
+      most_per_minute: number;
+      /** @default [] */
+      drop_fields: string[];
+      /** @default [] */
+      hash_fields: string[];
+      /** @default [] */
+      drop_patterns: ('email' | 'ip' | 'number')[];
+      /** @default [] */
+      hash_patterns: ('email' | 'ip' | 'number')[];
+      /** @default 67108864 */
+      most_bytes: number;
+      /** @default 30 */
+      days: number;
+    };
+    /**
      * Schedule
      * @description When to start or stop by itself: five fields of cron, in a time zone such as
      *         `Europe/Berlin`.
@@ -5227,6 +5448,17 @@ export interface components {
       resume_from: string | null;
     };
     /**
+     * Telemetry
+     * @description What is kept of an endpoint's requests, and where their figures go. `export` is what was set
+     *         for it or, `is_default`, for all endpoints without a setting of their own; None where the
+     *         environment of its processes alone says.
+     */
+    Telemetry: {
+      export: components['schemas']['Export'] | null;
+      is_default: boolean;
+      deployments: components['schemas']['DeploymentTelemetry'][];
+    };
+    /**
      * TestWebhook
      * @description Which of its events to try, the first where none is named.
      */
@@ -5717,6 +5949,7 @@ export type Deleted = components['schemas']['Deleted'];
 export type DeployEndpoint = components['schemas']['DeployEndpoint'];
 export type DeployedEndpoint = components['schemas']['DeployedEndpoint'];
 export type DeploymentInfo = components['schemas']['DeploymentInfo'];
+export type DeploymentTelemetry = components['schemas']['DeploymentTelemetry'];
 export type Diagnosis = components['schemas']['Diagnosis'];
 export type EndRun = components['schemas']['EndRun'];
 export type EndpointInfo = components['schemas']['EndpointInfo'];
@@ -5733,10 +5966,13 @@ export type ErrorBody = components['schemas']['ErrorBody'];
 export type Event = components['schemas']['Event'];
 export type EventBatch = components['schemas']['EventBatch'];
 export type EventMark = components['schemas']['EventMark'];
+export type ExceptionInfo = components['schemas']['ExceptionInfo'];
+export type ExceptionList = components['schemas']['ExceptionList'];
 export type ExistingPython = components['schemas']['ExistingPython'];
 export type ExperimentInfo = components['schemas']['ExperimentInfo'];
 export type ExperimentList = components['schemas']['ExperimentList'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
+export type Export = components['schemas']['Export'];
 export type FileChange = components['schemas']['FileChange'];
 export type Finding = components['schemas']['Finding'];
 export type FrameRuns = components['schemas']['FrameRuns'];
@@ -5835,6 +6071,9 @@ export type RunInput = components['schemas']['RunInput'];
 export type RunList = components['schemas']['RunList'];
 export type RunPage = components['schemas']['RunPage'];
 export type RunState = components['schemas']['RunState'];
+export type Sample = components['schemas']['Sample'];
+export type SamplePage = components['schemas']['SamplePage'];
+export type Sampling = components['schemas']['Sampling'];
 export type Schedule = components['schemas']['Schedule'];
 export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type ScoreResult = components['schemas']['ScoreResult'];
@@ -5868,6 +6107,7 @@ export type StateHistory = components['schemas']['StateHistory'];
 export type StoredBuild = components['schemas']['StoredBuild'];
 export type StoredBuilds = components['schemas']['StoredBuilds'];
 export type SubmitRun = components['schemas']['SubmitRun'];
+export type Telemetry = components['schemas']['Telemetry'];
 export type TestWebhook = components['schemas']['TestWebhook'];
 export type TokenInfo = components['schemas']['TokenInfo'];
 export type TokenList = components['schemas']['TokenList'];
@@ -12194,6 +12434,334 @@ export interface operations {
         name: string;
         deployment: string;
       };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Telemetry'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.exceptions': {
+    parameters: {
+      query?: {
+        deployment?: string | null;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ExceptionList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.sample': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        deployment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Sampling'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.stop_sampling': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        deployment: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.samples': {
+    parameters: {
+      query?: {
+        deployment?: string | null;
+        after?: string | null;
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SamplePage'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.delete_samples': {
+    parameters: {
+      query?: {
+        deployment?: string | null;
+      };
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Export'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.stop_export': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.export_all': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Export'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_telemetry.stop_export_all': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
       cookie?: never;
     };
     requestBody?: never;

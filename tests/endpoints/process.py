@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Keys
+from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Rules
 from ml_workspace_lab.endpoints.model import RequestSettings
+from ml_workspace_lab.endpoints.telemetry.model import Export, Sampling
 from tests import http
 from tests.http import Answer
 from tests.waiting import eventually
@@ -56,9 +57,12 @@ def scoring(
     script: str | None = None,
     name: str = "a model",
     settings: RequestSettings | None = None,
+    sampling: Sampling | None = None,
+    export: Export | None = None,
     **variables: str,
 ) -> Iterator[Process]:
-    """A process for a model (its files, or its folder) with a script or without."""
+    """A process for a model (its files, or its folder) with a script or without, whose endpoint
+    has these rules."""
     generation = EndpointFolder(folder).generation(1)
     generation.path.mkdir(parents=True)
     if isinstance(model, Path):
@@ -77,7 +81,8 @@ def scoring(
     )  # fmt: skip
     generation.deployment.write_bytes(msgspec.json.encode(deployment))
     hashed = [hashlib.sha256(key.encode()).hexdigest() for key in (KEY, "another", OWN_KEY)]
-    generation.endpoint.write_keys(Keys(*hashed))
+    sampled = {} if sampling is None else {"default": sampling}
+    generation.endpoint.write_keys(Rules(*hashed, sampling=sampled, export=export))
     log = folder / "log.txt"
     words = [sys.executable, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)]
     with log.open("wb") as printed:

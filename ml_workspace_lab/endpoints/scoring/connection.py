@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         elif b"connection" in request.named:
             lines += _KEEP  # Clients of HTTP/1.0 wait for the word.
         first = head(status, lines, len(body))
-        self._site.record(request, status)
+        self._site.record(request, status, lines, body)
         self._current = None
         if request.is_gone:
             return

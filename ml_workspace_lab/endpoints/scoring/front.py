@@ -57,6 +57,10 @@ class Front:
         self._sweep()
 
     @property
+    def site(self) -> Site:
+        return self._site
+
+    @property
     def is_open(self) -> bool:
         return self._server is not None
 

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml_workspace_lab.endpoints.folder import Deployment
 from ml_workspace_lab.endpoints.scoring.pages import Page, Served
@@ -23,6 +23,16 @@ TEXT = "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
 SCORED = ("score", "invocations", "infer")
 """The pages that traffic is made of."""
 _PREFIX = "ml_workspace_endpoint"
+Counted = tuple[str, str, tuple[str, ...], Mapping[Any, int]]
+"""A family of counters: name, description, names of labels, and counts by the labels' values."""
+
+
+class Standing(NamedTuple):
+    """The counts as they stand: answers by page and status, and times by bucket with their sum."""
+
+    answers: dict[tuple[str, int], int]
+    buckets: list[int]
+    sum: float
 
 
 class Metrics:
@@ -64,13 +74,17 @@ class Metrics:
             sum(count for status, count in counts if status >= 500),
         )
 
+    def standing(self) -> Standing:
+        """A copy, which other threads may ask for."""
+        return Standing(self._answers.copy(), self._buckets.copy(), self._sum)
+
     def text(
         self,
         more: Sequence[tuple[str, str, float, str]],
-        passed: Sequence[tuple[str, str, Mapping[tuple[str, str], int]]] = (),
+        counted: Sequence["Counted"] = (),
     ) -> str:
         """All of them in Prometheus' text format, with `more`: name, kind, value, description; and
-        what came of requests for other deployments, by name."""
+        with what is `counted` elsewhere, by labels."""
         lines: list[str] = []
         lines += self._family("requests_total", "counter", "Answers by page and HTTP status.")
         for (page, status), count in sorted(self._answers.items()):
@@ -83,10 +97,11 @@ class Metrics:
         said = "When the process began, since the epoch."
         for name, kind, value, told in (*more, ("start_time_seconds", "gauge", self.began, said)):
             lines += [*self._family(name, kind, told), self._line(name, value)]
-        for name, told, counts in passed:
+        for name, told, labels, counts in counted:
             lines += self._family(name, "counter", told) if counts else []
-            for (to, outcome), count in sorted(counts.items()):
-                lines.append(self._line(name, count, to=to, outcome=outcome))
+            for values, count in sorted(counts.items()):
+                by = dict(zip(labels, values, strict=True))
+                lines.append(self._line(name, count, **by))
         return "\n".join(lines) + "\n"
 
     def _histogram(self, name: str) -> Iterator[str]:
@@ -156,15 +171,24 @@ class MetricsPage(Page):
             said = "Calls of the model for such requests."
             more.append(("joined_calls_total", "counter", crew.calls, said))
         router = site.router
-        passed = (
-            [
-                ("forwarded_requests_total", "Requests for other deployments.", router.handed_over),
-                ("mirrored_requests_total", "Copies of requests.", router.mirror.counts),
-            ]
-            if router is not None
-            else []
-        )
-        return self._metrics.text(more, passed)
+        counted: list[Counted] = []
+        if router is not None:
+            labels, said = ("to", "outcome"), "Requests for other deployments."
+            counted.append(("forwarded_requests_total", said, labels, router.handed_over))
+            said = "Copies of requests."
+            counted.append(("mirrored_requests_total", said, labels, router.mirror.counts))
+        kinds = {(kind,): n for kind, n in self.served.failures.counts().items()}
+        said = "What scoring raised, and what took too long."
+        counted.append(("exceptions_total", said, ("kind",), kinds))
+        if site.observer is not None:
+            found = site.observer.counts()
+            for name, said in (
+                ("samples", "Requests that were to be kept."),
+                ("exported", "Spans and sets of metrics for a collector."),
+            ):
+                by_outcome = {(outcome,): count for outcome, count in found[name].items()}
+                counted.append((f"{name}_total", said, ("outcome",), by_outcome))
+        return self._metrics.text(more, counted)
 
 
 def merged(texts: Sequence[str]) -> str:

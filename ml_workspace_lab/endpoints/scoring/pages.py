@@ -1,12 +1,13 @@
 """Pages: what one path answers. What all of them have in common, and those that need no key."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
 from ml_workspace_lab.endpoints.folder import Deployment
 from ml_workspace_lab.endpoints.scoring.document import document
+from ml_workspace_lab.endpoints.scoring.failures import Failures
 from ml_workspace_lab.endpoints.scoring.keys import Keyring
 from ml_workspace_lab.endpoints.scoring.request import Request
 from ml_workspace_lab.endpoints.scoring.responses import FINE_LINE
@@ -18,12 +19,13 @@ MAX_IGNORED_BODY = 64 * 1024
 
 @dataclass(frozen=True)
 class Served:
-    """What requests are answered with."""
+    """What requests are answered with, and what has gone wrong with that."""
 
     deployment: Deployment
     scorer: Scorer
     keys: Keyring
     settings: Settings
+    failures: Failures = field(default_factory=Failures)
 
 
 class Page:

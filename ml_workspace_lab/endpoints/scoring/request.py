@@ -78,6 +78,11 @@ class Request:
         return self._way.is_inner
 
     @property
+    def own_id(self) -> str:
+        """The name that the answer gives the request; "" where it gives none."""
+        return self.lines.partition("x-request-id: ")[2].partition("\r\n")[0]
+
+    @property
     def path(self) -> bytes:
         return self.target.partition(b"?")[0]
 

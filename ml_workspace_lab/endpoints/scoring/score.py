@@ -83,15 +83,18 @@ class ScoringPage(Page):
         elif isinstance(error, Busy):
             self.refuse(request, 503, str(error), f"Retry-After: {error.seconds}\r\n")
         elif isinstance(error, TimedOut):
-            self._failed(request, str(error))
+            self._raised(request, error, "", str(error))
         else:
             told = "".join(traceback.format_exception(error))
             print(told, file=sys.stderr, flush=True)  # noqa: T201
             # Whoever deployed it sees the traceback; its callers don't.
-            self._failed(request, told if request.is_trusted else SCRIPT_FAILED)
+            self._raised(request, error, told, told if request.is_trusted else SCRIPT_FAILED)
 
-    def _failed(self, request: Request, message: str) -> None:
+    def _raised(self, request: Request, error: Exception, told: str, message: str) -> None:
+        failures = self.served.failures
+        failures.current = failures.note(error, told, request.own_id)
         self.refuse(request, 500, message, FAILED_LINE)
+        failures.current = ""
 
 
 class Asked:

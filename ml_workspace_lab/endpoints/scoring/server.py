@@ -21,6 +21,7 @@ from ml_workspace_lab.endpoints.scoring.places import PlacesFile
 from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.settings import Settings
 from ml_workspace_lab.endpoints.scoring.standing import Standing
+from ml_workspace_lab.endpoints.telemetry.observing import Observing
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import Presence
 from ml_workspace_lab.trouble import kept_apart
@@ -84,6 +85,10 @@ async def _serve(
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
     front = Front(served, router)
+    observing = Observing(folder, served, front.site)
+    with kept_apart("the endpoint's folder"):
+        keys.refresh()
+        observing.look(keys.rules)
     port = await front.open_door()
     write_atomic(folder.door, str(port).encode())
     await standing.look(front)
@@ -103,10 +108,14 @@ async def _serve(
         with kept_apart("the endpoint's folder"):
             await standing.look(front)
             _tell(folder, front, keys)
+            observing.look(keys.rules)
     handover.close()
     front.stop()
     folder.ready.unlink(missing_ok=True)
-    return await front.finish(patient=leave.is_set())
+    finished = await front.finish(patient=leave.is_set())
+    with kept_apart("what was observed"):
+        await asyncio.to_thread(observing.close)
+    return finished
 
 
 def _tell(folder: GenerationFolder, front: Front, keys: Gatekeeper) -> None:

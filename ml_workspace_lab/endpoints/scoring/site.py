@@ -4,7 +4,7 @@ import asyncio
 import sys
 import traceback
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ml_workspace_lab.endpoints.scoring import inference
 from ml_workspace_lab.endpoints.scoring.inference import (
@@ -39,16 +39,29 @@ NO_KEY = Refusal(
 )
 
 
+class Observer(Protocol):
+    """Is told of answers that are about to be sent, and holds none of them up."""
+
+    def answered(
+        self, request: Request, status: int, lines: str, answer: bytes, seconds: float
+    ) -> None: ...
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What came of what it keeps and passes on: `samples` and `exported`, by outcome."""
+        ...
+
+
 class Site:
     """The pages of a deployment. `active` counts the requests that have no answer yet; once it is
     `leaving`, each answer is the last one of its connection; while it `is_aside`, so it is for all
-    but other deployments. `router` knows of those; None where there can be none."""
+    but other deployments. `router` knows of those; None where there can be none. `observer` is told
+    of answers, None where nobody wants to know."""
 
     def __init__(self, served: Served, turns: Turns, router: Router | None = None) -> None:
         self.connections: set[Connection] = set()
         self.leaving = False
         self.is_aside = False
         self.active = 0
+        self.observer: Observer | None = None
         self.router = router
         self._named_line = router.named_line if router is not None else ""
         self.metrics = Metrics(served.deployment)
@@ -109,7 +122,7 @@ class Site:
             traceback.print_exc()
             request.page.refuse(request, 500, "Internal Server Error")
 
-    def record(self, request: Request, status: int) -> None:
+    def record(self, request: Request, status: int, lines: str, answer: bytes) -> None:
         """Count an answer that is about to be sent, and log it."""
         self.active -= 1
         if request.copied_to is not None and request.refusal is None and self.router is not None:
@@ -118,6 +131,8 @@ class Site:
         by = f" ({request.bound_for})" if request.bound_for is not None else ""
         if not by:
             self.metrics.answered(request, status, seconds)
+            if self.observer is not None:
+                self.observer.answered(request, status, lines, answer, seconds)
         path = request.path[:200].decode("ascii", "backslashreplace")
         try:
             line = f"{request.method or '-'} {path or '-'} {status} {1000 * seconds:.1f} ms{by}\n"

@@ -23,6 +23,14 @@ Table(
     Column("rollback_json", Text),
     Column("rollout_json", Text),
     Column("rolled_back_json", Text),
+    Column("export_json", Text),
+)
+
+Table(
+    "endpoint_export",  # one row, of what counts for endpoints without a setting of their own
+    metadata,
+    id_(),
+    text("export_json"),
 )
 
 Table(
@@ -46,5 +54,6 @@ Table(
     text("user"),
     time_("created"),
     time_("updated"),
+    Column("sampling_json", Text),
     PrimaryKeyConstraint("endpoint", "name"),
 )

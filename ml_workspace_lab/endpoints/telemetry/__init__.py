@@ -1,0 +1,1 @@
+"""What is kept of the requests to endpoints, and who else is told: samples, exceptions, OTLP."""
