@@ -15,7 +15,7 @@ INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,
 
 CLUSTERS := tests/engines
 
-.PHONY: demo lab test test-clusters lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
+.PHONY: demo lab test test-clusters test-long lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -32,16 +32,23 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_r
 	scripts/install_kubernetes_schemas
 	scripts/install_registry
+	scripts/install_slurm
+	scripts/install_ray
 	jlpm test
+	pytest $(CLUSTERS) --numprocesses=2 --dist=loadfile
 	pytest --numprocesses=3 --dist=loadfile --ignore=$(CLUSTERS)
 
-# Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs) take
-# both cores for themselves.
+# Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs), one
+# after the other, with what takes too long for every change.
 test-clusters: $(INSTALLED) $(VENV)/linked.stamp
 	scripts/install_fault_tools
 	scripts/install_slurm
 	scripts/install_ray
-	pytest $(CLUSTERS)
+	pytest $(CLUSTERS) -m 'long or not long'
+
+# Queues as long as the fault matrix names.
+test-long: $(INSTALLED) $(VENV)/linked.stamp
+	pytest --ignore=$(CLUSTERS) -m long
 
 lint: $(INSTALLED) node_modules/.stamp
 	ruff check .

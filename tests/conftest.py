@@ -21,8 +21,8 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.workspace.folder import is_ready
-from tests.engines.slurm.cluster import slurm as slurm
 from tests.postgresql import postgresql as postgresql
 from tests.waiting import eventually as eventually
 
@@ -43,22 +43,27 @@ for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSI
     os.environ.pop(name, None)
 
 
-def agents(root: Path) -> list[psutil.Process]:
-    """The background processes of the workspace in `root`."""
+def agents(root: Path, module: str = "ml_workspace_lab.agent") -> list[psutil.Process]:
+    """The background processes of the workspace in `root`, or others of that module."""
     return [
         process
         for process in psutil.process_iter()
-        if arguments_of(process)[1:4] == ["-m", "ml_workspace_lab.agent", str(root)]
+        if arguments_of(process)[1:4] == ["-m", module, str(root)]
     ]
 
 
+SERVER = "ml_workspace_lab.server.nodes"
+"""The server for compute targets, which leaves some time after its workspace's agent."""
+
+
 def of_workspace(root: Path) -> list[psutil.Process]:
-    """Every process that was started for the workspace in `root`, its agent left out."""
+    """Every process that was started for the workspace in `root`, its agent and the server for its
+    compute targets left out."""
     return [
         process
         for process in psutil.process_iter()
         if any(str(root) in word for word in arguments_of(process))
-        and "ml_workspace_lab.agent" not in arguments_of(process)
+        and not {"ml_workspace_lab.agent", SERVER} & set(arguments_of(process))
     ]
 
 
@@ -71,9 +76,12 @@ def arguments_of(process: psutil.Process) -> list[str]:
 
 
 def end_agents(root: Path) -> None:
-    for process in agents(root):
-        process.kill()
-    psutil.wait_procs(agents(root), timeout=5)
+    """Kill the agent, and then the server that it would start again."""
+    for module in ("ml_workspace_lab.agent", SERVER):
+        found = agents(root, module)
+        for process in found:
+            process.kill()
+        psutil.wait_procs(found, timeout=5)
 
 
 @pytest.fixture
@@ -102,7 +110,8 @@ def ws(tmp_path: Path, database_url: str | None) -> Iterator[Workspace]:
 def end_work(workspace: Workspace) -> None:
     """Cancel the runs that a failed test left, delete the endpoints and compute instances."""
     for run in workspace.runs(active=True):
-        run.cancel()
+        with suppress(Conflict):  # ended meanwhile
+            run.cancel()
     for endpoint in workspace.endpoints.values():
         endpoint.delete()
     for instance in workspace.compute_instances.values():

@@ -40,7 +40,9 @@ class _Loop:
                 if dispatcher is None:
                     driver = self.services.computes.driver(self.target)
                     target = self.target
-                    dispatcher = Dispatcher(self.services, target.name, driver, target.quotas)
+                    dispatcher = Dispatcher(
+                        self.services, target.name, driver, target.quotas, target.workspace_url
+                    )
                 pause = dispatcher.step()
             # Woken by the agent's step, which comes at once where something has changed.
             self.woken.wait(pause if pause < LATER else None)

@@ -26,8 +26,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--set", action="append", default=[], metavar="SETTING=VALUE")
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--description")
+    parser.add_argument(
+        "--workspace-url",
+        metavar="URL",
+        help="how its machines reach the workspace: an address, or `auto` for a server that the"
+        " workspace starts; by default its folder, where they see that",
+    )
     parser.add_argument("--max-running", type=int, help="runs there at once")
     parser.add_argument("--max-cores", type=float, help="processors in use there at once")
+    parser.add_argument("--max-nodes", type=int, help="nodes in use there at once")
     parser.add_argument("--max-running-per-user", type=int)
     parser.add_argument("--max-cores-per-user", type=float)
 
@@ -40,7 +47,8 @@ def _attach(options: argparse.Namespace) -> ComputeInfo:
         _quotas(options) or Quotas(),
         options.description or "",
         pairs(options.tag, "tag"),
-        unchecked=options.unchecked,
+        options.workspace_url or None,
+        options.unchecked,
     )
     return workspace(options).connection.computes.attach(body)
 
@@ -53,6 +61,8 @@ def _update(options: argparse.Namespace) -> ComputeInfo:
         given["quotas"] = quotas
     if options.description is not None:
         given["description"] = options.description
+    if options.workspace_url is not None:
+        given["workspace_url"] = options.workspace_url or None  # empty: taken back
     return workspace(options).connection.computes.update(options.name, UpdateCompute(**given))
 
 
@@ -60,6 +70,7 @@ def _quotas(options: argparse.Namespace) -> Quotas | None:
     quotas = Quotas(
         options.max_running,
         options.max_cores,
+        options.max_nodes,
         options.max_running_per_user,
         options.max_cores_per_user,
     )

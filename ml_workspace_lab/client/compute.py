@@ -41,9 +41,14 @@ class ComputeTarget:
         quotas: Quotas | None = None,
         description: str = "",
         tags: Mapping[str, str] | None = None,
+        workspace_url: str | None = None,
         unchecked: bool = False,
     ) -> Self:
         """Let runs be executed on an engine of a kind such as `slurm`, `ray` or `kubernetes`.
+
+        `workspace_url` is the address at which its machines reach the workspace, or `auto` for a
+        server that the workspace starts itself; without it they use the workspace's folder where
+        they see it, and `auto` where they don't.
 
         Its engine is looked at first: raises Unavailable naming what is missing, unless
         `unchecked`.
@@ -55,7 +60,8 @@ class ComputeTarget:
             quotas or Quotas(),
             description,
             dict(tags or {}),
-            unchecked=unchecked,
+            workspace_url,
+            unchecked,
         )
         workspace.connection.computes.attach(body)
         return cls(workspace, name)
@@ -90,12 +96,15 @@ class ComputeTarget:
         quotas: Quotas | None = None,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
+        workspace_url: str | None = None,
     ) -> None:
-        """Change what is given; settings and quotas are replaced whole, tags are added."""
+        """Change what is given; settings and quotas are replaced whole, tags are added. An empty
+        `workspace_url` takes the address back."""
         body = UpdateCompute(
             UNSET if settings is None else dict(settings),
             UNSET if quotas is None else quotas,
             UNSET if description is None else description,
+            UNSET if workspace_url is None else workspace_url or None,
             tags=dict(tags or {}),
         )
         self._info = self.workspace.connection.computes.update(self.name, body)

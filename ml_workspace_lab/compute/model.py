@@ -37,12 +37,23 @@ class Node(Struct, frozen=True):
     gpus: int = 0
 
 
+class Scaling(Struct, frozen=True):
+    """How many nodes an engine keeps by itself, as it is configured to: at least `min_nodes`, at
+    most `max_nodes`; one that has nothing to do goes after `idle_seconds`."""
+
+    min_nodes: int
+    max_nodes: int
+    idle_seconds: float
+
+
 class Capacity(Struct, frozen=True):
     """What a target has. `slots` is how many runs it is given at once; None where its engine keeps
-    a queue of its own and takes them all."""
+    a queue of its own and takes them all. `scaling` is None where the number of its nodes stays,
+    or its engine does not say."""
 
     slots: int | None
     nodes: list[Node]
+    scaling: Scaling | None = None
 
 
 class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +61,7 @@ class Quotas(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_running: Count | None = None
     max_cores: Cores | None = None
+    max_nodes: Count | None = None
     max_running_per_user: Count | None = None
     max_cores_per_user: Cores | None = None
 

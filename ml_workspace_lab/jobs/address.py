@@ -25,12 +25,7 @@ def address(root: Path, wanted: str) -> str:
     if wanted != AUTO:
         return wanted
     if not is_held(root / LOCK):
-        processes.start(
-            [sys.executable, "-m", "ml_workspace_lab.server.nodes", str(root)],
-            environment=clean_environment(),
-            folder=root,
-            log=root / LOG,
-        )
+        _start(root)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if is_held(root / LOCK) and (url := _told(root)):
@@ -40,6 +35,31 @@ def address(root: Path, wanted: str) -> str:
         "The server for compute targets did not come up.",
         hint=f"{root / LOG} says what happened; or serve the workspace yourself, and set the"
         " target's workspace_url.",
+    )
+
+
+class Listening:
+    """Sees to it that the server is there for as long as somebody looks: runners that are at work
+    know its address, which the next one has, too."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._due = 0.0
+
+    def look(self) -> None:
+        """Start it where it is gone; one that has just been started has its time to come up."""
+        moment = time.monotonic()
+        if moment >= self._due and not is_held(self._root / LOCK):
+            self._due = moment + PATIENCE
+            _start(self._root)
+
+
+def _start(root: Path) -> None:
+    processes.start(
+        [sys.executable, "-m", "ml_workspace_lab.server.nodes", str(root)],
+        environment=clean_environment(),
+        folder=root,
+        log=root / LOG,
     )
 
 

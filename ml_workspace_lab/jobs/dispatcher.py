@@ -12,8 +12,9 @@ from ml_workspace_lab.compute.model import Quotas
 from ml_workspace_lab.errors import Conflict, Unavailable
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs import store
+from ml_workspace_lab.jobs.address import AUTO, Listening
 from ml_workspace_lab.jobs.ending import AttemptEnd
-from ml_workspace_lab.jobs.launches import launch_of
+from ml_workspace_lab.jobs.launches import launch_of, url_for
 from ml_workspace_lab.jobs.model import kind_of
 from ml_workspace_lab.jobs.store import QueuedJob, QueueEntry
 from ml_workspace_lab.jobs.turns import room_of, whose_turn
@@ -39,16 +40,20 @@ class Dispatcher:
     target: str
     driver: Driver
     quotas: Quotas = field(default_factory=Quotas)
+    workspace_url: str | None = None
     _last_event: int = -1
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.services, self.driver)
+        self._listening = Listening(self.services.storage.root)
 
     def step(self) -> float:
         """Look once at every job that is not over; seconds until the next look is due, where
         nothing happens before."""
         database = self.services.storage.database
         begun = store.entries(database, self.target, ("begun", "leaving"))
+        if begun and url_for(self.workspace_url, self.driver) == AUTO:
+            self._listening.look()
         known = [entry for entry in begun if entry.native_id is not None]
         for entry in begun:
             if entry.native_id is None:

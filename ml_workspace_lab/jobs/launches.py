@@ -36,6 +36,13 @@ def launch_of(services: Services, target: Target, driver: Driver, job: QueuedJob
     )
 
 
+def url_for(workspace_url: str | None, driver: Driver) -> str | None:
+    """The address that a target's machines are told, or `auto`; None where they use the folder."""
+    if workspace_url is None and "shared_fs" not in driver.capabilities:
+        return AUTO
+    return workspace_url
+
+
 def _prewarmed(submission: SubmitRun) -> Prewarmed:
     if submission.cold:
         return ""
@@ -47,14 +54,14 @@ def _way(
 ) -> tuple[list[str], dict[str, str]]:
     """The runner's way to the workspace: arguments and variables."""
     root = services.storage.root
-    shares = "shared_fs" in driver.capabilities
-    if target.workspace_url is None and shares:
+    wanted = url_for(target.workspace_url, driver)
+    if wanted is None:
         return [str(root), job.run_id, str(job.attempt)], {}
-    url = address(root, target.workspace_url or AUTO)
+    url = address(root, wanted)
     token = services.tokens.create_ticket(job.run_id, job.attempt)
     ticket = Ticket(url, job.run_id, job.attempt, token)
     told = [job.run_id, str(job.attempt)]  # for people who look at the processes of a node
-    if not shares:
+    if "shared_fs" not in driver.capabilities:
         return told, {tickets.INLINE: ticket.encode().decode()}
     path = services.storage.run(job.run_id).path / f"ticket-{job.attempt}.json"
     ticket.write(path)

@@ -15,12 +15,14 @@ class Use:
     """What some jobs use together."""
 
     runs: int = 0
+    nodes: int = 0
     cores: float = 0.0
     memory: int = 0
     gpus: int = 0
 
     def add(self, entry: QueueEntry) -> None:
         self.runs += 1
+        self.nodes += entry.nodes
         self.cores += entry.cores * entry.nodes
         self.memory += entry.memory * entry.nodes
         self.gpus += entry.gpus * entry.nodes
@@ -36,6 +38,7 @@ class Room:
     gpus: int | None
     runs_per_user: int | None
     cores_per_user: float | None
+    nodes: int | None = None
 
     def takes(self, entry: QueueEntry, all_: Use, user: Use) -> bool:
         cores, nodes = entry.cores * entry.nodes, entry.nodes
@@ -43,6 +46,7 @@ class Room:
             limit is None or used + more <= limit + 1e-9
             for limit, used, more in (
                 (self.runs, all_.runs, 1),
+                (self.nodes, all_.nodes, nodes),
                 (self.cores, all_.cores, cores),
                 (self.memory, all_.memory, entry.memory * nodes),
                 (self.gpus, all_.gpus, entry.gpus * nodes),
@@ -68,6 +72,7 @@ def room_of(capacity: Capacity, quotas: Quotas) -> Room:
         gpus=gpus,
         runs_per_user=quotas.max_running_per_user,
         cores_per_user=quotas.max_cores_per_user,
+        nodes=quotas.max_nodes,
     )
 
 

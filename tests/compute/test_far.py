@@ -8,7 +8,7 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.compute.model import AttachCompute
-from tests.compute.conformance import RunContract, Target, runs
+from tests.compute.conformance import RunContract, Target
 from tests.conftest import end_agents
 from tests.faults.servers import Server
 from tests.jobs.runner.lines import CutLine
@@ -41,14 +41,13 @@ def kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 class TestFar(RunContract):
     @pytest.fixture
-    def target(self, ws: Workspace, kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
-        monkeypatch.setattr(runs, "CROWD", 10)
+    def target(self, ws: Workspace, kind: str) -> Iterator[Target]:
         server = Server(Path(ws.location))
         try:
             line = CutLine(server.port)
             body = AttachCompute("moon", kind, workspace_url=line.url, unchecked=True)
             ws.connection.computes.attach(body)
-            yield Target(ws, "moon", unknown="4194304:0.00", cut_network=line.cut)
+            yield Target(ws, "moon", unknown="4194304:0.00", cut_network=line.cut, crowd=10)
         finally:
             end_agents(Path(ws.location))
             server.kill()

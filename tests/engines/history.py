@@ -1,8 +1,8 @@
-"""What happened, as those say who did it; and whether that may be."""
+"""What happened, as those say who did it; and whether that may be: one check for every engine."""
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,18 @@ class Event:
 
     what: str
     nonce: str
+
+
+def check(history: Mapping[Attempt, Sequence[Event]]) -> None:
+    """Nothing ran twice: all that was done in an attempt, one did, and it ended once at most.
+    Nothing of an attempt went on after its end."""
+    for attempt, events in history.items():
+        doers = {event.nonce for event in events if event.what != "refused"}
+        assert len(doers) <= 1, f"{attempt} ran twice"
+        ended = [index for index, event in enumerate(events) if event.what == "ended"]
+        assert len(ended) <= 1, f"{attempt} ended twice"
+        after = {event.what for event in events[ended[0] + 1 :]} if ended else set()
+        assert after <= {"refused"}, f"{attempt} went on after its end"
 
 
 @dataclass
@@ -57,17 +69,6 @@ class History:
                 self.events[attempt].append(Event(what, nonce))
             return 200, "yours" if what == "claim" else self.orders.get(attempt[0], "on")
 
-    def check(self) -> None:
-        """Nothing ran twice: all that was done in an attempt, one did, and it ended once at most.
-        Nothing of a run went on beside a later attempt at it."""
-        for attempt, events in self.events.items():
-            doers = {event.nonce for event in events if event.what != "refused"}
-            assert len(doers) <= 1, f"{attempt} ran twice"
-            assert self.said(attempt, "ended") <= 1, f"{attempt} ended twice"
-            ended = [index for index, event in enumerate(events) if event.what == "ended"]
-            after = {e.what for e in events[ended[0] + 1 :]} if ended else set()
-            assert after <= {"refused"}, f"{attempt} went on after its end"
-
 
 @contextmanager
 def recording(address: str) -> Iterator[History]:
@@ -93,4 +94,4 @@ def recording(address: str) -> Iterator[History]:
     finally:
         server.shutdown()
         server.server_close()
-        history.check()
+        check(history.events)

@@ -48,6 +48,14 @@ def test_who_has_the_least_in_use_is_next() -> None:
     assert chosen(lines, [entry(0, "anna")], capacity(2)) == [2]
 
 
+def test_no_more_nodes_are_in_use_than_the_quota_says() -> None:
+    lines = {"anna": [entry(1, nodes=3), entry(2, nodes=2), entry(3)]}
+    engines = capacity(0, slots=None)
+    assert chosen(lines, [entry(0)], engines, Quotas(max_nodes=4)) == [1]
+    assert chosen(lines, [entry(0)], engines, Quotas(max_nodes=3)) == [2]
+    assert chosen(lines, [entry(0)], engines) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("wanted", [{"cores": 3.0}, {"memory": 1001}, {"gpus": 1}])
 def test_nothing_is_begun_for_which_there_is_no_room(wanted: dict[str, float]) -> None:
     lines = {"anna": [entry(1, **wanted), entry(2)]}

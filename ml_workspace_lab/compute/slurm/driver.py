@@ -21,7 +21,7 @@ from ml_workspace_lab.compute.driver import (
 )
 from ml_workspace_lab.compute.model import Capacity, Node, Problem
 from ml_workspace_lab.compute.recent import Recent
-from ml_workspace_lab.compute.slurm import check, nodes, trial
+from ml_workspace_lab.compute.slurm import check, nodes, scaling, trial
 from ml_workspace_lab.compute.slurm.commands import Commands, Failed
 from ml_workspace_lab.compute.slurm.queue import Queue
 from ml_workspace_lab.compute.slurm.script import options, script
@@ -56,7 +56,7 @@ class SlurmDriver:
             and configured.get("ConstrainRAMSpace") == "yes"
         ):
             found.add("memory_limit")
-        if configured.get("SuspendProgram", "(null)") != "(null)":
+        if scaling.is_on(configured):
             found.add("scaling")
         return frozenset(found)
 
@@ -136,7 +136,8 @@ class SlurmDriver:
 
     def capacity(self) -> Capacity:
         """Slurm has a queue of its own, and is given every run at once."""
-        return Capacity(None, self._nodes.get())
+        found = self._nodes.get()
+        return Capacity(None, found, scaling.of_configuration(self._queue.configuration(), found))
 
     def _ask_for_nodes(self) -> list[Node]:
         words = ["--noheader", "--Node", f"--Format={nodes.FORMAT}"]

@@ -10,6 +10,7 @@ from ml_workspace_lab.processes import in_words
 
 WAITING = frozenset(
     {
+        "CONFIGURING",  # its nodes are being switched on
         "PENDING",
         "REQUEUED",
         "REQUEUE_FED",

@@ -13,6 +13,7 @@ pytest.register_assert_rewrite(
     "tests.compute.conformance.drivers",
     "tests.compute.conformance.runs",
     "tests.compute.conformance.crashes",
+    "tests.compute.conformance.work",
 )
 
 from tests.compute.conformance.crashes import CrashContract  # noqa: E402

@@ -9,14 +9,15 @@ import pytest
 
 from ml_workspace_lab import CommandConfig, Run
 from ml_workspace_lab.compute.model import Resources
+from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import After, CommandJob, Retry, SubmitRun
 from tests.compute.conformance.drivers import alive, words
 from tests.compute.conformance.target import Target
-from tests.conftest import eventually
+from tests.compute.conformance.work import Work
+from tests.conftest import end_agents, eventually
 
-CROWD = 100
 HOG = "import time\nhog = bytearray(300_000_000)\nfor i in range(0, len(hog), 4096): hog[i] = 1\n"
 
 
@@ -193,34 +194,52 @@ class RunContract:
     def test_a_cut_network_loses_nothing(self, target: Target, tmp_path: Path) -> None:
         if target.cut_network is None:
             pytest.skip("between this target and the workspace there is no network")
-        go, sign, over = tmp_path / "go", tmp_path / "sign", tmp_path / "over"
-        code = (
-            f"n=0; while [ ! -e {go} ]; do n=$((n+1)); echo $n; echo $n >{sign}; sleep 0.1; done;"
-            f" echo end; touch {over}"
-        )
-        run = self.submit(target, tmp_path, code)
-        self.running(target, run, sign)
+        work = Work(tmp_path)
+        run = work.submit(target.ws, target.name)
         with target.cut_network():
-            before = int((words(sign) or ["0"])[0])
-            eventually(lambda: int((words(sign) or ["0"])[0]) > before + 10, target.seconds)
-            go.touch()
-            eventually(over.exists, target.seconds, "the work ends while nobody hears of it")
+            work.wait_for_more(20, target.seconds)
+            work.wait_for_its_end(target.seconds)
         assert self.end_of(target, run, 5 * target.seconds).state is RunState.COMPLETED
-        *numbers, last = run.get_log().split()
-        assert last == "end"
-        assert [int(number) for number in numbers] == list(range(1, len(numbers) + 1))
+        work.check(run)
+        self.nothing_left(target)
 
-    def test_a_hundred_at_once_each_end_as_they_should(
+    def test_killing_the_runner_fails_the_run_and_loses_nothing_that_was_acknowledged(
         self, target: Target, tmp_path: Path
     ) -> None:
+        work = Work(tmp_path)
+        run = work.submit(target.ws, target.name)
+        runner_of(run).kill()
+        info = self.end_of(target, run, 5 * target.seconds)
+        assert info.state is RunState.FAILED
+        assert "killed by signal 9" in info.reason
+        # What lay on its machine, and not in the workspace's folder, comes with the next runner.
+        assert self.end_of(target, self.submit(target, tmp_path, "true")).state == "Completed"
+        work.check(run, whole_log=False)
+        self.nothing_left(target)
+
+    def test_a_dispatcher_that_is_killed_leaves_the_work_alone(
+        self, target: Target, tmp_path: Path
+    ) -> None:
+        work = Work(tmp_path)
+        run = work.submit(target.ws, target.name)
+        end_agents(target.root)
+        work.wait_for_more(seconds=target.seconds)
+        wake(target.root)
+        work.end()
+        assert self.end_of(target, run).state is RunState.COMPLETED
+        work.check(run)
+        self.nothing_left(target)
+
+    def test_many_at_once_each_end_as_they_should(self, target: Target, tmp_path: Path) -> None:
         lines = tmp_path / "lines"
         runs = [
-            self.submit(target, tmp_path, f"echo {n} >>{lines}; exit {n % 2}") for n in range(CROWD)
+            self.submit(target, tmp_path, f"echo {n} >>{lines}; exit {n % 2}")
+            for n in range(target.crowd)
         ]
         for number, run in enumerate(runs):
             wanted = RunState.FAILED if number % 2 else RunState.COMPLETED
             assert self.end_of(target, run, 20 * target.seconds).state is wanted, run.info()
-        assert sorted(map(int, words(lines))) == list(range(CROWD))
+        assert sorted(map(int, words(lines))) == list(range(target.crowd))
         self.nothing_left(target)
 
 

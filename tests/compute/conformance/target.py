@@ -16,7 +16,9 @@ class Target:
     `unknown` is a native id that its engine doesn't know. `kill_node` ends the machine that a run
     is on, with all of its processes; `cut_network` parts the target from the workspace for as long
     as the block lasts. Either is None where this kind of target has no such thing, and the tests
-    that need it are skipped. `seconds` is how long any single step may take here.
+    that need it are skipped. `seconds` is how long any single step may take here, `crowd` how many
+    runs are submitted at once. `ends_strays`: the engine itself ends what an attempt has left
+    behind, also outside its session; else that is for the runner alone.
     """
 
     ws: Workspace
@@ -25,6 +27,8 @@ class Target:
     kill_node: Callable[[str], None] | None = None
     cut_network: Callable[[], AbstractContextManager[None]] | None = None
     seconds: float = 60.0
+    crowd: int = 100
+    ends_strays: bool = True
 
     @property
     def root(self) -> Path:

@@ -26,7 +26,7 @@ def job(state: str, exit_code: str = "0", reason: str = "None") -> Job:
         ("PENDING", Phase.PENDING),
         ("REQUEUE_HOLD", Phase.PENDING),
         ("SPECIAL_EXIT", Phase.PENDING),
-        ("CONFIGURING", Phase.RUNNING),
+        ("CONFIGURING", Phase.PENDING),
         ("RUNNING", Phase.RUNNING),
         ("SUSPENDED", Phase.RUNNING),
         ("COMPLETING", Phase.RUNNING),

@@ -7,17 +7,23 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from typing import Any
 from urllib.request import Request, urlopen
 
-from tests.conftest import eventually
+import psutil
+
 from tests.engines.lan import Host, Lan
 from tests.engines.runs import WORKER
+from tests.waiting import eventually
 
 RAY = Path(__file__).parents[3] / "build/ray/bin/ray"
+RUNNER = "ml_workspace_lab.jobs.runner"
 TOKEN = "a-token-for-this-cluster-alone-0123456789abcdef"
 CORES = 4
+NOT_YET = (OSError, HTTPException, KeyError, TypeError, ValueError)
+"""From a head that is not, or not wholly, there: no answer, or not the one that was asked for."""
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
@@ -58,9 +64,11 @@ class Cluster:
         eventually(self._answers, 300, "Ray's head answers")
 
     def start_worker(self) -> None:
-        """A new worker joins; returns when the cluster has its cores."""
+        """A new worker joins; returns when the cluster has its cores. One that was killed may be
+        taken for alive a while longer."""
+        before = eventually(self._alive, 300, "Ray's head knows itself")
         self._start(self.worker, f"--address={self.head.address}:6379", f"--num-cpus={CORES}")
-        eventually(lambda: self._alive() == 2, 300, "Ray's worker has joined")
+        eventually(lambda: self._alive() - before, 300, "Ray's worker has joined")
 
     def stop(self) -> None:
         self.lan.remove()
@@ -73,7 +81,7 @@ class Cluster:
             self.worker.end_processes()
             self.head.end_processes()
             self.start_head()
-        if self._alive() < 2:
+        if not self._pids_of(self.worker, "raylet") or len(self._alive()) < 2:
             self.worker.end_processes()
             self.start_worker()
 
@@ -83,7 +91,7 @@ class Cluster:
         for pid in self.worker.processes():
             with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-                if str(WORKER) in words or words[:2] == ["sleep", "1000"]:
+                if {str(WORKER), RUNNER} & set(words) or words[:2] == ["sleep", "1000"]:
                     found.append(" ".join(words))
         return found
 
@@ -91,14 +99,30 @@ class Cluster:
         self.restore()
         eventually(lambda: not self.jobs_processes(), 30, "no process of a job is left")
 
+    def kill_supervisor(self, run_id: str) -> None:
+        """Kill the process of Ray's that has started a run's, and no other's."""
+        for pid in self.worker.processes():
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if run_id in process.cmdline():
+                    parent = process.parent()
+                    assert parent is not None
+                    parent.kill()
+                    return
+        raise AssertionError(f"nothing of {run_id} on {self.worker.name}")
+
     def kill(self, host: Host, program: str) -> None:
         """Kill the process of that name on a host."""
+        [pid] = self._pids_of(host, program)
+        os.kill(pid, signal.SIGKILL)
+
+    def _pids_of(self, host: Host, program: str) -> list[int]:
+        found = []
         for pid in host.processes():
             with suppress(OSError):
                 if Path(f"/proc/{pid}/comm").read_text().strip() == program:
-                    os.kill(pid, signal.SIGKILL)
-                    return
-        raise AssertionError(f"no {program} on {host.name}")
+                    found.append(pid)
+        return found
 
     def get(self, path: str) -> object:
         """What the cluster itself says, past the driver."""
@@ -107,15 +131,17 @@ class Cluster:
             return json.load(answer)
 
     def _answers(self) -> bool:
-        with suppress(URLError, OSError):
+        with suppress(*NOT_YET):
             return self.get("/api/jobs/") is not None
         return False
 
-    def _alive(self) -> int:
-        with suppress(URLError, OSError):
-            nodes = self.get("/api/v0/nodes?detail=1")
-            return sum(n["state"] == "ALIVE" for n in nodes["data"]["result"]["result"])
-        return 0
+    def _alive(self) -> set[str]:
+        """The ids of the nodes that Ray takes for alive."""
+        with suppress(*NOT_YET):
+            nodes: Any = self.get("/api/v0/nodes?detail=1")
+            found = nodes["data"]["result"]["result"]
+            return {node["node_id"] for node in found if node["state"] == "ALIVE"}
+        return set()
 
     def _start(self, host: Host, *options: str) -> None:
         # --block: it stays the parent of its daemons, and they end with it.

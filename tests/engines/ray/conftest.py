@@ -8,7 +8,7 @@ import pytest
 from ml_workspace_lab.compute.ray.driver import RayDriver
 from ml_workspace_lab.compute.ray.settings import RaySettings
 from tests.engines.history import History, recording
-from tests.engines.lan import can_make_hosts
+from tests.engines.lan import why_there_are_no_hosts
 from tests.engines.ray.cluster import RAY, TOKEN, Cluster
 
 
@@ -16,8 +16,8 @@ from tests.engines.ray.cluster import RAY, TOKEN, Cluster
 def cluster() -> Iterator[Cluster]:
     if not RAY.exists():
         pytest.skip("Ray is not installed: scripts/install_ray")
-    if not can_make_hosts():
-        pytest.skip("hosts of their own need root and iproute2")
+    if reason := why_there_are_no_hosts():
+        pytest.skip(reason)
     cluster = Cluster()
     try:
         cluster.start()
@@ -30,12 +30,18 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def driver(cluster: Cluster, tmp_path: Path) -> RayDriver:
+def token_file(tmp_path: Path) -> Path:
+    """The cluster's token, as an owner has it."""
     token = tmp_path / "token"
     token.write_text(TOKEN + "\n")
     token.chmod(0o600)
+    return token
+
+
+@pytest.fixture
+def driver(cluster: Cluster, token_file: Path, tmp_path: Path) -> RayDriver:
     return RayDriver(
-        "lab", RaySettings(cluster.url, token_file=str(token), poll_seconds=0.2), tmp_path
+        "lab", RaySettings(cluster.url, token_file=str(token_file), poll_seconds=0.2), tmp_path
     )
 
 

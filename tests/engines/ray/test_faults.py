@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+import pytest
 
 from ml_workspace_lab.compute.driver import Handle, Phase
 from ml_workspace_lab.compute.ray.driver import RayDriver
@@ -39,7 +40,7 @@ def test_a_supervisor_that_is_killed_takes_its_runner_along(
     driver: RayDriver, history: History, cluster: Cluster
 ) -> None:
     handle = begin(driver, history)
-    cluster.kill(cluster.worker, "ray::JobSupervi")
+    cluster.kill_supervisor(handle.run_id)
     probe = wait_for(driver, handle, Phase.ENDED, seconds=20)
     assert probe.native["status"] == "FAILED"
     assert probe.exit_code is None
@@ -124,6 +125,7 @@ def test_another_driver_goes_on_where_one_was_killed(
     assert wait_for(other, handle, Phase.ENDED).signal == signal.SIGKILL
 
 
+@pytest.mark.long
 def test_a_hundred_attempts_at_once_each_run_once(
     driver: RayDriver, history: History, cluster: Cluster
 ) -> None:

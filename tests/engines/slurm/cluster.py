@@ -6,15 +6,15 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import pytest
 
+from tests.engines.lan import Lan
 from tests.engines.slurm import configuration
-from tests.engines.slurm.network import Network, can_make_networks
 from tests.waiting import eventually
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
@@ -39,11 +39,13 @@ class Cluster:
         self.private = self.folder / "private"
         """What is there can't be seen on the nodes; all other folders can."""
         self.private.mkdir()
-        self.network = Network.make()
+        self._lan = Lan("slu")
+        self.host = self._lan.host()
+        """Where all of its daemons are, which know its nodes by their ports."""
         # Their control groups bear their names, beside those of another cluster on this machine.
-        self.nodes = [f"{self.network.name}n{number}" for number in (1, 2, 3)]
+        self.nodes = [f"{self._lan.name}n{number}" for number in (1, 2, 3)]
         self.conf = configuration.write(
-            self.folder, socket.gethostname(), self.network.there, self.nodes
+            self.folder, socket.gethostname(), self.host.address, self.nodes
         )
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._mounts: dict[str, int] = {}
@@ -61,8 +63,7 @@ class Cluster:
         for daemon in self._daemons.values():
             daemon.kill()
             daemon.wait()
-        eventually(lambda: not self._kill(self.network.processes()), what="its processes end")
-        self.network.remove()
+        self._lan.remove()
         self._remove_groups()
         shutil.rmtree(self.folder)
 
@@ -72,11 +73,22 @@ class Cluster:
     def kill_controller(self) -> None:
         self._end("controller")
 
-    def start_node(self, node: str) -> None:
+    def start_node(self, node: str, *options: str) -> None:
         (self.folder / f"spool-{node}").mkdir(exist_ok=True)
         hide = f'mount -t tmpfs none "{self.private}" && exec "$0" "$@"'
         before = ["unshare", "--mount", "sh", "-c", hide]
-        self._start(node, "slurmd", "-D", "-f", str(self.conf), "-N", node, before=before)
+        words = ["slurmd", "-D", "-f", str(self.conf), "-N", node, *options]
+        self._start(node, *words, before=before)
+
+    def wait_until_saved(self, job: str) -> None:
+        """The controller has written down that a job runs: it saves its state seconds after a
+        change, and one that is killed before knows nothing of it."""
+        saved = self.folder / "state/job_state"
+        before = time.time_ns()
+        self.ask("scontrol", "update", f"jobid={job}", "comment=to be saved")
+        eventually(
+            lambda: saved.exists() and saved.stat().st_mtime_ns > before, 30, "its state is saved"
+        )
 
     def kill_daemon(self, node: str) -> None:
         """The node's daemon dies; its jobs go on."""
@@ -130,8 +142,10 @@ class Cluster:
     def processes_of(self, node: str) -> list[int]:
         """The node's daemon, the keepers of its jobs, their processes: all that see its mounts."""
         if self._daemons[node].poll() is None:
-            self._mounts[node] = _mounts(self._daemons[node].pid)
-        return [pid for pid in self.network.processes() if _mounts(pid) == self._mounts[node]]
+            seen = _mounts(self._daemons[node].pid)
+            if seen not in (0, _mounts(os.getpid())):  # it is there, and has its own already
+                self._mounts[node] = seen
+        return [pid for pid in self.host.processes() if _mounts(pid) == self._mounts.get(node)]
 
     def node_of(self, pid: int) -> str:
         """The node that a process is on."""
@@ -140,7 +154,7 @@ class Cluster:
     def jobs_processes(self) -> list[int]:
         """The processes of jobs, and those that keep them."""
         found = []
-        for pid in self.network.processes():
+        for pid in self.host.processes():
             with suppress(OSError):
                 process = Path("/proc", str(pid))
                 of_a_job = b"\0SLURM_JOB_ID=" in b"\0" + (process / "environ").read_bytes()
@@ -165,8 +179,7 @@ class Cluster:
     def _start(self, name: str, program: str, *options: str, before: Sequence[str] = ()) -> None:
         path = find(program)
         assert path is not None
-        # A test process that is killed takes the daemon with it.
-        words = [*self.network.enter, "setpriv", "--pdeathsig=KILL", *before, path, *options]
+        words = [*self.host.enter, *before, path, *options]
         environment = {**os.environ, "SLURM_CONF": str(self.conf)}
         with (self.folder / f"{name}.log").open("ab") as log:
             self._daemons[name] = subprocess.Popen(
@@ -174,6 +187,8 @@ class Cluster:
             )
 
     def _end(self, name: str) -> None:
+        if name in self.nodes:
+            self.processes_of(name)  # What of it goes on is known by what its daemon saw.
         self._daemons[name].kill()
         self._daemons[name].wait()
 
@@ -183,14 +198,22 @@ class Cluster:
     def _stopped(self, pids: list[int]) -> bool:
         """Whether all of them stand still, having been told to."""
         _signal(pids, signal.SIGSTOP)
-        return all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in pids)
+        return all(_status(pid) in (psutil.STATUS_STOPPED, None) for pid in pids)
 
     def _remove_groups(self) -> None:
-        """The control groups of the nodes, innermost first."""
+        """The control groups of the nodes. One whose last process has just ended may still be
+        busy."""
         for node in self.nodes:
             for top in Path("/sys/fs/cgroup").glob(f"*/slurm_{node}"):
-                for group, _, _ in os.walk(top, topdown=False):
-                    Path(group).rmdir()
+                eventually(lambda top=top: _is_removed(top), what=f"{top} can be removed")
+
+
+def _is_removed(group: Path) -> bool:
+    """Remove a control group, those in it first; whether it is gone."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):
+            Path(folder).rmdir()
+    return not group.exists()
 
 
 def _mounts(pid: int) -> int:
@@ -201,23 +224,15 @@ def _mounts(pid: int) -> int:
         return 0
 
 
+def _status(pid: int) -> str | None:
+    """None of a process that is gone."""
+    with suppress(psutil.NoSuchProcess):
+        return str(psutil.Process(pid).status())
+    return None
+
+
 def _signal(pids: list[int], number: int) -> list[int]:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
     return pids
-
-
-@pytest.fixture(scope="session")
-def slurm() -> Iterator[Cluster]:
-    """A cluster that all tests share."""
-    if lacking := missing():
-        pytest.skip(f"Slurm is not installed (scripts/install_slurm): {', '.join(lacking)}")
-    if not can_make_networks():
-        pytest.skip("a Slurm of the tests' own needs a network of its own, and so root")
-    cluster = Cluster()
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()

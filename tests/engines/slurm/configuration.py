@@ -5,7 +5,8 @@ from pathlib import Path
 
 CORES, MEMORY_MB = 2, 4000
 CONTROLLER_PORT, FIRST_NODE_PORT = 6817, 6901
-NODE_TIMEOUT_SECONDS = 6
+NODE_TIMEOUT_SECONDS = 10
+IDLE_SECONDS = 4
 KILL_WAIT_SECONDS = 5
 
 SLURM = """\
@@ -47,6 +48,24 @@ ConstrainRAMSpace=yes
 """
 
 
+POWER_SAVING = """\
+SuspendProgram={folder}/off
+ResumeProgram={folder}/on
+SuspendTime={idle}
+SuspendTimeout=1
+ResumeTimeout=60
+SuspendRate=0
+ResumeRate=0
+SuspendExcNodes={stays}
+SlurmctldParameters=power_save_interval=1,power_save_min_interval=0
+"""
+SWITCH = """\
+#!/bin/sh
+export SLURM_CONF={folder}/slurm.conf
+{scontrol} show hostnames "$1" | sed 's/^/{what} /' >>{folder}/switches
+"""
+
+
 def limits_memory() -> bool:
     """Whether this machine's control groups (of the first version) can be written."""
     probe = Path("/sys/fs/cgroup/memory", f"probe-{id(SLURM)}")
@@ -56,6 +75,17 @@ def limits_memory() -> bool:
         return False
     probe.rmdir()
     return True
+
+
+def write_power_saving(folder: Path, nodes: Sequence[str], scontrol: str) -> None:
+    """Have idle nodes switched off, but the first; which are to be switched is in `switches`."""
+    more = POWER_SAVING.format(folder=folder, idle=IDLE_SECONDS, stays=nodes[0])
+    with (folder / "slurm.conf").open("a") as conf:
+        conf.write(more)
+    for what in ("on", "off"):
+        text = SWITCH.format(folder=folder, scontrol=scontrol, what=what)
+        (folder / what).write_text(text)
+        (folder / what).chmod(0o755)
 
 
 def write(folder: Path, host: str, address: str, nodes: Sequence[str]) -> Path:

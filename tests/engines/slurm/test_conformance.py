@@ -9,6 +9,7 @@ from ml_workspace_lab import Workspace
 from ml_workspace_lab.compute.driver import Driver
 from tests.compute.conformance import CrashContract, DriverContract, RunContract, Target
 from tests.compute.conformance.runs import runner_of
+from tests.engines.slurm import configuration
 from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.conftest import TARGET
 
@@ -29,4 +30,10 @@ class TestSlurm(DriverContract, RunContract, CrashContract):
         def kill_node(run_id: str) -> None:
             slurm.kill_node(slurm.node_of(runner_of(lab.run(run_id)).pid))
 
-        return Checked(lab, TARGET, unknown="999999", kill_node=kill_node)
+        return Checked(
+            lab,
+            TARGET,
+            unknown="999999",
+            kill_node=kill_node,
+            ends_strays=configuration.limits_memory(),
+        )

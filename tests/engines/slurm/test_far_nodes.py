@@ -21,7 +21,7 @@ def far(slurm: Cluster, tmp_path: Path) -> Iterator[Target]:
     settings["logs"] = str(tmp_path)
     attach = AttachCompute(TARGET, "slurm", settings, workspace_url="auto", unchecked=True)
     ws.connection.computes.attach(attach)
-    yield Target(ws, TARGET, unknown="999999", cut_network=slurm.network.cut)
+    yield Target(ws, TARGET, unknown="999999", cut_network=slurm.host.cut_off)
     slurm.start_what_is_missing()
     end_work(ws)
     slurm.restore()

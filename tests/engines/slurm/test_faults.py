@@ -9,20 +9,19 @@ import pytest
 
 from ml_workspace_lab import Run, Workspace
 from ml_workspace_lab.experiments.model import RunInfo, RunState
-from tests.conftest import end_agents
+from tests.compute.conformance.work import Work
 from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.conftest import TARGET
-from tests.engines.slurm.history import History
 from tests.waiting import eventually
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History(tmp_path)
+def history(tmp_path: Path) -> Work:
+    return Work(tmp_path)
 
 
 @pytest.fixture
-def run(lab: Workspace, history: History) -> Run:
+def run(lab: Workspace, history: Work) -> Run:
     """A run in its middle."""
     return history.submit(lab, TARGET)
 
@@ -45,7 +44,7 @@ def check_gone(slurm: Cluster) -> None:
 
 
 def test_a_nodes_daemon_that_is_killed_leaves_the_run_alone(
-    run: Run, history: History, slurm: Cluster
+    run: Run, history: Work, slurm: Cluster
 ) -> None:
     [(_, node)] = history.begun
     slurm.kill_daemon(node)
@@ -58,7 +57,7 @@ def test_a_nodes_daemon_that_is_killed_leaves_the_run_alone(
     check_gone(slurm)
 
 
-def test_a_run_of_a_node_that_is_gone_is_lost(run: Run, history: History, slurm: Cluster) -> None:
+def test_a_run_of_a_node_that_is_gone_is_lost(run: Run, history: Work, slurm: Cluster) -> None:
     [(_, node)] = history.begun
     slurm.kill_node(node)
     info = end_of(run, 60)
@@ -71,7 +70,7 @@ def test_a_run_of_a_node_that_is_gone_is_lost(run: Run, history: History, slurm:
 
 
 def test_a_node_that_slurm_has_given_up_is_not_the_end_of_a_run_that_goes_on(
-    run: Run, history: History, slurm: Cluster
+    run: Run, history: Work, slurm: Cluster
 ) -> None:
     [(job, node)] = history.begun
     slurm.kill_daemon(node)
@@ -87,7 +86,7 @@ def test_a_node_that_slurm_has_given_up_is_not_the_end_of_a_run_that_goes_on(
 
 
 def test_a_controller_that_is_killed_at_the_start_of_a_run_does_not_run_it_twice(
-    run: Run, history: History, slurm: Cluster
+    run: Run, history: Work, slurm: Cluster
 ) -> None:
     slurm.kill_controller()
     history.wait_for_more()
@@ -100,9 +99,10 @@ def test_a_controller_that_is_killed_at_the_start_of_a_run_does_not_run_it_twice
 
 
 def test_a_controller_that_is_killed_later_leaves_the_run_alone(
-    run: Run, history: History, slurm: Cluster
+    run: Run, history: Work, slurm: Cluster
 ) -> None:
-    eventually(lambda: (slurm.folder / "state/job_state").exists(), 30, "its state is saved")
+    [(job, _)] = history.begun
+    slurm.wait_until_saved(job)
     slurm.kill_controller()
     history.wait_for_more()
     slurm.start_controller()
@@ -116,7 +116,7 @@ def test_a_controller_that_is_killed_later_leaves_the_run_alone(
 
 
 def test_a_run_that_was_submitted_without_a_controller_begins_when_there_is_one(
-    lab: Workspace, history: History, slurm: Cluster
+    lab: Workspace, history: Work, slurm: Cluster
 ) -> None:
     slurm.kill_controller()
     run = lab.experiment("e").submit(history.config(TARGET))
@@ -132,19 +132,8 @@ def test_a_run_that_was_submitted_without_a_controller_begins_when_there_is_one(
     check_gone(slurm)
 
 
-def test_killing_the_runner_fails_the_run_with_the_signal_and_ends_its_program(
-    run: Run, history: History, slurm: Cluster
-) -> None:
-    runner_of(slurm, run).kill()
-    info = end_of(run)
-    assert info.state is RunState.FAILED
-    assert "killed by signal 9 (SIGKILL)" in info.reason
-    history.check(run, whole_log=False)
-    check_gone(slurm)
-
-
 def test_a_second_job_of_the_same_name_is_refused_the_run(
-    run: Run, history: History, slurm: Cluster, tmp_path: Path
+    run: Run, history: Work, slurm: Cluster, tmp_path: Path
 ) -> None:
     [(job, _)] = history.begun
     copy = tmp_path / "copy.sh"
@@ -165,7 +154,7 @@ def test_a_second_job_of_the_same_name_is_refused_the_run(
     check_gone(slurm)
 
 
-def test_a_job_that_slurm_has_forgotten_is_lost(run: Run, history: History, slurm: Cluster) -> None:
+def test_a_job_that_slurm_has_forgotten_is_lost(run: Run, history: Work, slurm: Cluster) -> None:
     [(job, _)] = history.begun
     runner = runner_of(slurm, run)
     runner.suspend()
@@ -178,16 +167,4 @@ def test_a_job_that_slurm_has_forgotten_is_lost(run: Run, history: History, slur
     assert info.state is RunState.FAILED
     assert f"Slurm has no record of job {job}" in info.reason
     history.check(run, whole_log=False)
-    check_gone(slurm)
-
-
-def test_killing_the_dispatcher_leaves_the_run_alone(
-    run: Run, history: History, slurm: Cluster
-) -> None:
-    root = Path(run.workspace.location)
-    end_agents(root)
-    history.wait_for_more()
-    history.end()
-    assert end_of(run).state is RunState.COMPLETED
-    history.check(run)
     check_gone(slurm)

@@ -11,6 +11,7 @@ from ml_workspace_lab.compute.model import AttachCompute, Resources
 from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import CommandJob, SubmitRun
+from tests.engines.commands import walk
 from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.conftest import TARGET
 from tests.notebook.kernels import kernel_in
@@ -72,6 +73,12 @@ def test_the_magic_and_the_command_send_a_notebook_there(lab: Workspace, folder:
     assert [run.get_status() for run in runs] == [RunState.COMPLETED] * 2
     for run in runs:
         check_outputs(run)
+
+
+def test_the_command_line_is_enough(ws: Workspace, slurm: Cluster, tmp_path: Path) -> None:
+    settings = ["--set", f"config={slurm.conf}", "--set", "poll_seconds=0.2"]
+    walk(ws, tmp_path / "project", ["slurm", *settings, "--workspace-url", "auto"])
+    slurm.restore()
 
 
 def test_a_run_that_waits_says_why_in_slurms_words(

@@ -1,16 +1,16 @@
 """A compute target whose machines don't see the workspace's folder: from submit to end."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ml_workspace_lab import CommandConfig, ScriptRunConfig, Workspace
 from ml_workspace_lab.compute.model import AttachCompute
+from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunState
 from tests.compute.test_far import kind as kind  # processes that do not see the folder
-from tests.conftest import arguments_of, end_agents, eventually, of_workspace
+from tests.conftest import SERVER, agents, end_agents, eventually
 from tests.jobs.runner.test_remote import code
 
 TEXT = """
@@ -25,14 +25,10 @@ if "wait" in os.environ.get("WHAT", ""):
 
 
 @pytest.fixture
-def far_ws(ws: Workspace, kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+def far_ws(ws: Workspace, kind: str, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("ML_WORKSPACE_SERVER_IDLE_SECONDS", "1")
     ws.connection.computes.attach(AttachCompute("moon", kind, unchecked=True))
-    yield ws
-    end_agents(Path(ws.location))
-    for process in of_workspace(Path(ws.location)):
-        if "ml_workspace_lab.server.nodes" in arguments_of(process):
-            process.terminate()
+    return ws
 
 
 def test_a_server_is_started_for_a_target_that_does_not_see_the_folder(
@@ -58,6 +54,25 @@ def test_a_cancel_reaches_it(far_ws: Workspace, tmp_path: Path) -> None:
     run.cancel()
     info = run.wait_for_completion(raise_on_error=False, timeout_seconds=60)
     assert info.state is RunState.CANCELED, info.reason
+
+
+def test_a_server_that_is_killed_comes_back_for_the_runs_that_go_on(
+    far_ws: Workspace, tmp_path: Path
+) -> None:
+    root, go = Path(far_ws.location), tmp_path / "go"
+    (tmp_path / "empty").mkdir()
+    words = ["sh", "-c", f"echo one; while [ ! -e {go} ]; do sleep 0.1; done; echo two"]
+    run = far_ws.experiment("e").submit(
+        CommandConfig(tmp_path / "empty", words, compute_target="moon")
+    )
+    eventually(lambda: run.get_log() == "one\n", 90, "it runs")
+    end_agents(root)
+    go.touch()
+    wake(root)
+    info = run.wait_for_completion(raise_on_error=False, timeout_seconds=90)
+    assert info.state is RunState.COMPLETED, info.reason
+    assert run.get_log() == "one\ntwo\n"
+    assert len(agents(root, SERVER)) == 1
 
 
 def test_what_a_run_is_given_reaches_it(far_ws: Workspace, tmp_path: Path) -> None:

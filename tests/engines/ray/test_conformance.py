@@ -1,0 +1,52 @@
+"""The driver `ray` keeps the contracts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.compute.model import AttachCompute
+from tests.compute.conformance import CrashContract, DriverContract, RunContract, Target
+from tests.conftest import end_agents, end_work
+from tests.engines.commands import walk
+from tests.engines.ray.cluster import Cluster
+from tests.faults.servers import Server
+
+TARGET = "rays"
+
+
+class TestRay(DriverContract, RunContract, CrashContract):
+    @pytest.fixture
+    def target(self, ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
+        """Its worker reaches this machine, and by that the workspace, over a network alone."""
+
+        def kill_node(run_id: str) -> None:
+            cluster.worker.end_processes()
+            cluster.start_worker()
+
+        server = Server(Path(ws.location), host=cluster.lan.gateway)
+        settings = {"address": cluster.url, "token_file": str(token_file), "poll_seconds": 0.2}
+        attach = AttachCompute(TARGET, "ray", settings, workspace_url=server.url)
+        ws.connection.computes.attach(attach)
+        yield Target(
+            ws,
+            TARGET,
+            unknown="ws-unknown-a1",
+            kill_node=kill_node,
+            cut_network=cluster.worker.cut_off,
+            crowd=12,  # Ray takes two seconds of a core to begin a job.
+            ends_strays=False,
+        )
+        end_work(ws)
+        cluster.wait_until_idle()
+        end_agents(Path(ws.location))
+        server.kill()
+
+
+def test_the_command_line_is_enough(
+    ws: Workspace, cluster: Cluster, token_file: Path, tmp_path: Path
+) -> None:
+    settings = ["--set", f"address={cluster.url}", "--set", f"token_file={token_file}"]
+    walk(ws, tmp_path / "project", ["ray", *settings, "--workspace-url", "auto"])
+    cluster.wait_until_idle()
