@@ -36,10 +36,11 @@ def main(root: Path, run_id: str, attempt: int) -> int:
 
 def far(ticket: Ticket) -> int:
     """The runner of a target that does not."""
-    from ml_workspace_lab.jobs.runner import leftovers
+    from ml_workspace_lab.jobs.runner import guard, leftovers
     from ml_workspace_lab.jobs.runner import place as places
     from ml_workspace_lab.jobs.runner.remote import RemoteLink
 
+    guard.stand(f"{ticket.run_id}/{ticket.attempt}")
     try:
         link = RemoteLink.claim(ticket)
     except NotOurs as refusal:

@@ -212,8 +212,17 @@ class RunContract:
         info = self.end_of(target, run, 5 * target.seconds)
         assert info.state is RunState.FAILED
         assert "killed by signal 9" in info.reason
+        eventually(lambda: not work.processes(), target.seconds, "its program is gone, too")
         # What lay on its machine, and not in the workspace's folder, comes with the next runner.
-        assert self.end_of(target, self.submit(target, tmp_path, "true")).state == "Completed"
+        go = tmp_path / "go"
+        next_one = self.submit(target, tmp_path, f"while [ ! -e {go} ]; do sleep 0.1; done")
+        eventually(
+            lambda: len(run.get_metrics().get("step", ())) > work.last,
+            2 * target.seconds,
+            "all that was acknowledged is there",
+        )
+        go.touch()
+        assert self.end_of(target, next_one).state is RunState.COMPLETED
         work.check(run, whole_log=False)
         self.nothing_left(target)
 

@@ -3,6 +3,8 @@ on which machine, and which of its values and lines were acknowledged."""
 
 from pathlib import Path
 
+import psutil
+
 from ml_workspace_lab import Run, ScriptRunConfig, Workspace
 from ml_workspace_lab.experiments.model import RunState
 from tests.engines.history import Event, check
@@ -72,6 +74,14 @@ class Work:
 
     def end(self) -> None:
         (self.folder / "enough").touch()
+
+    def processes(self) -> list[psutil.Process]:
+        """Those of it that are there, on whichever machine."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if str(self.folder) in (process.info["cmdline"] or ())
+        ]
 
     def wait_for_its_end(self, seconds: float = 60) -> None:
         """Until the code has ended, whether or not anybody hears of it."""
