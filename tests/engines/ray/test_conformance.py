@@ -1,4 +1,5 @@
-"""The driver `ray` keeps the contracts."""
+"""The driver `ray` keeps the contracts. Its worker reaches this machine, and by that the workspace,
+over a network alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,31 +14,33 @@ from tests.engines.commands import walk
 from tests.engines.ray.cluster import Cluster
 from tests.faults.servers import Server
 
-TARGET = "rays"
+TARGET, UNKNOWN = "rays", "ws-unknown-a1"
 
 
-class TestRay(DriverContract, RunContract, CrashContract):
+def attach(ws: Workspace, cluster: Cluster, token: Path, url: str | None = None) -> None:
+    settings = {"address": cluster.url, "token_file": str(token), "poll_seconds": 0.2}
+    ws.connection.computes.attach(AttachCompute(TARGET, "ray", settings, workspace_url=url))
+
+
+class TestDriver(DriverContract):
     @pytest.fixture
     def target(self, ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
-        """Its worker reaches this machine, and by that the workspace, over a network alone."""
+        attach(ws, cluster, token_file)
+        yield Target(ws, TARGET, UNKNOWN, ends_strays=False)
+        cluster.wait_until_idle()
 
+
+class TestRuns(RunContract, CrashContract):
+    @pytest.fixture
+    def target(self, ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
         def kill_node(run_id: str) -> None:
             cluster.worker.end_processes()
             cluster.start_worker()
 
         server = Server(Path(ws.location), host=cluster.lan.gateway)
-        settings = {"address": cluster.url, "token_file": str(token_file), "poll_seconds": 0.2}
-        attach = AttachCompute(TARGET, "ray", settings, workspace_url=server.url)
-        ws.connection.computes.attach(attach)
-        yield Target(
-            ws,
-            TARGET,
-            unknown="ws-unknown-a1",
-            kill_node=kill_node,
-            cut_network=cluster.worker.cut_off,
-            crowd=12,  # Ray takes two seconds of a core to begin a job.
-            ends_strays=False,
-        )
+        attach(ws, cluster, token_file, server.url)
+        # Ray takes two seconds of a core to begin a job.
+        yield Target(ws, TARGET, UNKNOWN, kill_node, cluster.worker.cut_off, crowd=12)
         end_work(ws)
         cluster.wait_until_idle()
         end_agents(Path(ws.location))
