@@ -41,13 +41,14 @@ class Cluster:
     """A head that takes no work, so that all work is on the worker: what kills that, kills no
     other. Its processes are known by the network that they are in."""
 
+    network = "ray"
     head_options: Sequence[str] = ()
     settings: Mapping[str, str] = SETTINGS
 
     def __init__(self) -> None:
         # Sockets lie below it, and their paths must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-        self.lan = Lan("ray")
+        self.lan = Lan(self.network)
         self.head = self.lan.host()
         self.worker = self.lan.host()
         self.url = f"http://{self.head.address}:8265"

@@ -44,6 +44,7 @@ NODES = {
 class Growing(Cluster):
     """A head alone, and what its autoscaler makes beside it."""
 
+    network = "gro"
     settings: Mapping[str, str] = {
         **SETTINGS,
         "RAY_FAKE_CLUSTER": "1",

@@ -33,13 +33,15 @@ def find(program: str) -> str | None:
 class Cluster:
     """Its daemons are children of this process, and end with it."""
 
+    network = "slu"
+
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         self.folder.chmod(0o755)
         self.private = self.folder / "private"
         """What is there can't be seen on the nodes; all other folders can."""
         self.private.mkdir()
-        self._lan = Lan("slu")
+        self._lan = Lan(self.network)
         self.host = self._lan.host()
         """Where all of its daemons are, which know its nodes by their ports."""
         # Their control groups bear their names, beside those of another cluster on this machine.

@@ -11,6 +11,8 @@ from tests.waiting import eventually
 class PowerSaving(Cluster):
     """Its nodes' daemons are what is switched."""
 
+    network = "pow"
+
     def __init__(self) -> None:
         super().__init__()
         self._switches = Path(self.folder, "switches")
