@@ -1,11 +1,11 @@
 """Many runs at once: order, restart, cancel; a background process that comes back finds them. The
-long ones are as many as the fault matrix names, and keep its bounds."""
+long ones are as many as the fault matrix names, and keep its bounds (what submitting and listing
+take is in benchmarks/jobs/long_queue.py)."""
 
 import os
 import signal
 import time
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -18,7 +18,7 @@ from tests.conftest import end_agents, eventually
 
 SMALL = Resources(cores=0.02)
 MATRIX_QUEUED, MATRIX_LIVE = 10_000, 50
-SUBMIT_SECONDS, LIST_SECONDS, CANCEL_SECONDS, RECONCILE_SECONDS = 0.02, 0.2, 5.0, 10.0
+CANCEL_SECONDS, RECONCILE_SECONDS = 5.0, 10.0
 """The fault matrix: its numbers, and the bounds that hold for them."""
 
 
@@ -39,30 +39,19 @@ def test_a_long_queue_keeps_its_order_over_a_restart_and_is_canceled_whole(
 ) -> None:
     limit(ws, max_running=0)
     lines = tmp_path / "lines"
-    runs, took = [], []
-    for n in range(queued):
-        began = time.monotonic()
-        runs.append(submit(ws, tmp_path, f"echo {n} >>{lines}"))
-        took.append(time.monotonic() - began)
-    began = time.monotonic()
-    assert len(ws.runs(limit=100)) == 100
-    listed = time.monotonic() - began
+    runs = [submit(ws, tmp_path, f"echo {n} >>{lines}") for n in range(queued)]
     assert ws.connection.computes.active_runs("local").run_ids == [run.id for run in runs]
     end_agents(Path(ws.location))
     limit(ws, max_running=1)
     runs[9].wait_for_completion(timeout_seconds=120)
     began = time.monotonic()
     assert ws.cancel_runs() > queued - 50
-    canceled = time.monotonic() - began
+    assert queued < MATRIX_QUEUED or time.monotonic() - began <= CANCEL_SECONDS
     eventually(lambda: not ws.runs(active=True), 60)
     done = [int(word) for word in lines.read_text().split()]
     assert done == list(range(len(done)))
     ends = {(run.get_status(), run.get_details()["reason"]) for run in runs}
     assert {state for state, _ in ends} == {RunState.COMPLETED, RunState.CANCELED}, ends
-    if queued == MATRIX_QUEUED:
-        figures = median(took), listed, canceled
-        bounds = SUBMIT_SECONDS, LIST_SECONDS, CANCEL_SECONDS
-        assert all(map(float.__le__, figures, bounds)), figures
 
 
 @pytest.mark.parametrize("live", [12, pytest.param(MATRIX_LIVE, marks=pytest.mark.long)])
