@@ -2790,11 +2790,14 @@ export interface components {
     /**
      * Capacity
      * @description What a target has. `slots` is how many runs it is given at once; None where its engine keeps
-     *         a queue of its own and takes them all.
+     *         a queue of its own and takes them all. `scaling` is None where the number of its nodes stays,
+     *         or its engine does not say.
      */
     Capacity: {
       slots: number | null;
       nodes: components['schemas']['Node'][];
+      /** @default null */
+      scaling: components['schemas']['Scaling'] | null;
     };
     /**
      * CellChange
@@ -4593,6 +4596,8 @@ export interface components {
       /** @default null */
       max_cores: number | null;
       /** @default null */
+      max_nodes: number | null;
+      /** @default null */
       max_running_per_user: number | null;
       /** @default null */
       max_cores_per_user: number | null;
@@ -4951,6 +4956,16 @@ export interface components {
       most_bytes: number;
       /** @default 30 */
       days: number;
+    };
+    /**
+     * Scaling
+     * @description How many nodes an engine keeps by itself, as it is configured to: at least `min_nodes`, at
+     *         most `max_nodes`; one that has nothing to do goes after `idle_seconds`.
+     */
+    Scaling: {
+      min_nodes: number;
+      max_nodes: number;
+      idle_seconds: number;
     };
     /**
      * Schedule
@@ -6074,6 +6089,7 @@ export type RunState = components['schemas']['RunState'];
 export type Sample = components['schemas']['Sample'];
 export type SamplePage = components['schemas']['SamplePage'];
 export type Sampling = components['schemas']['Sampling'];
+export type Scaling = components['schemas']['Scaling'];
 export type Schedule = components['schemas']['Schedule'];
 export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type ScoreResult = components['schemas']['ScoreResult'];
