@@ -2,6 +2,7 @@
 
 import resource
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ml_workspace_lab.compute.memory import MemoryUse, own_group
@@ -18,17 +19,21 @@ class Memory:
     driver, Slurm, Kubernetes. Where it has no such limit as the run asked for, that is watched."""
 
     def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
         self._watch: MemoryWatch | None = None
         use = own_group().use()
-        if limit is not None and (use is None or use.limit is None or use.limit > limit):
+        self._before = use.kills if use else 0
+        # Engines round a limit up to whole MiB. Also where it is watched, the kernel may be first:
+        # the group that has the limit can be one above this.
+        kept = use.limit if use else None
+        if limit is not None and (kept is None or kept >= limit + MEBIBYTE):
             self._watch = MemoryWatch(limit)
-        self._kills = self._count()
 
     def explained(self, outcome: Outcome) -> Outcome:
         """A failure with the memory that was in use and its limit, where the kernel has killed one
         of the group's processes for it."""
-        use = self._use()
-        if outcome.state is not RunState.FAILED or use is None or use.kills <= self._kills:
+        use = next((use for use in self._uses() if use.kills), None)
+        if outcome.state is not RunState.FAILED or use is None:
             return outcome
         return replace(outcome, reason=f"{outcome.reason.removesuffix('.')}: {use}.", cause="oom")
 
@@ -41,12 +46,15 @@ class Memory:
             reason = (
                 f"{reason.removesuffix('.')}; its largest process had {peak / MEBIBYTE:.0f} MiB."
             )
-        kills = self._count() - self._kills
+        kills = sum(use.kills for use in self._uses())
         return replace(outcome, reason=reason, peak_rss=peak, oom_kills=kills)
 
-    def _count(self) -> int:
-        use = self._use()
-        return use.kills if use else 0
-
-    def _use(self) -> MemoryUse | None:
-        return own_group().use() if self._watch is None else self._watch.use
+    def _uses(self) -> Iterator[MemoryUse]:
+        """What was used and how often something was killed for it since the beginning: by the
+        watch, by the kernel."""
+        if self._watch is not None:
+            yield self._watch.use
+        use = own_group().use()
+        if use is not None:
+            kills = use.kills - self._before
+            yield replace(use, kills=kills, limit=use.limit or self._limit)

