@@ -36,6 +36,8 @@ class Server:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def connect(self) -> Workspace:
         return Workspace.connect(self.url, TOKEN)
