@@ -32,6 +32,16 @@ Name = Annotated[
 ]
 """A name: 1 to 255 characters, no control characters, no space at either end."""
 
+BaseUrl = Annotated[
+    str,
+    text_like(
+        r"^https?://[^\s/?#@]+(/[^\s?#]*)?$(?!\n)",
+        "must be http:// or https:// with a host, without a user, a query or a fragment",
+        max_length=2048,
+    ),
+]
+"""The address of somebody else's server."""
+
 Key = Annotated[
     str,
     text_like(

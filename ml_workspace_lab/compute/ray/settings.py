@@ -4,17 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Name, Word, text_like
+from ml_workspace_lab.api.types import BaseUrl, Name, Word
 from ml_workspace_lab.compute.model import Count
-
-Url = Annotated[
-    str,
-    text_like(
-        r"^https?://[^\s/?#@]+(/[^\s?#]*)?$(?!\n)",
-        "must be an address like http://head:8265",
-        max_length=2048,
-    ),
-]
 
 
 class RaySettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +20,7 @@ class RaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     kind of node. The cluster is asked for its jobs at most every `poll_seconds`.
     """
 
-    address: Url
+    address: BaseUrl
     token_file: Word | None = None
     ca_file: Word | None = None
     python: Word | None = None

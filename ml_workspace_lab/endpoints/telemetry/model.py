@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Key, Millis, text_like
+from ml_workspace_lab.api.types import BaseUrl, Key, Millis, text_like
 
 MOST_BODY = 64 * 1024
 """Bytes of a body or an answer that a sample holds; a longer one is left out of it."""
@@ -41,14 +41,7 @@ class Export(Struct, frozen=True, forbid_unknown_fields=True):
     HTTP (`http://127.0.0.1:4318`), every `interval_seconds`. Of requests without a trace of their
     own `trace_share` get one; a client's `traceparent` says by itself whether it is traced."""
 
-    url: Annotated[
-        str,
-        text_like(
-            r"^https?://[^\s/?#@]+(/[^\s?#]*)?$(?!\n)",
-            "must be http:// or https:// with a host, without a user, a query or a fragment",
-            max_length=2000,
-        ),
-    ]
+    url: BaseUrl
     interval_seconds: Annotated[float, Meta(ge=0.1, le=86_400)] = 60.0
     trace_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
