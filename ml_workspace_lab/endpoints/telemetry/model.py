@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import BaseUrl, Key, Millis, text_like
+from ml_workspace_lab.api.types import BaseUrl, Key, Millis
 
 MOST_BODY = 64 * 1024
 """Bytes of a body or an answer that a sample holds; a longer one is left out of it."""
