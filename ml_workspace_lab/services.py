@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.compute.instances.service import Instances
     from ml_workspace_lab.compute.service import Computes
     from ml_workspace_lab.endpoints.batch.service import BatchScoring
+    from ml_workspace_lab.endpoints.scaling_service import EndpointScaling
     from ml_workspace_lab.endpoints.service import Endpoints
     from ml_workspace_lab.endpoints.telemetry.service import EndpointTelemetry
     from ml_workspace_lab.endpoints.traffic_service import EndpointTraffic
@@ -78,6 +79,7 @@ SERVICES = {
     "webhooks": "webhooks.service:Webhooks",
     "endpoints": "endpoints.service:Endpoints",
     "endpoint_traffic": "endpoints.traffic_service:EndpointTraffic",
+    "endpoint_scaling": "endpoints.scaling_service:EndpointScaling",
     "endpoint_telemetry": "endpoints.telemetry.service:EndpointTelemetry",
     "batch_scoring": "endpoints.batch.service:BatchScoring",
     "setup": "workspace.setup:Setup",
@@ -131,6 +133,7 @@ class ByName(ABC):
     webhooks: "Webhooks"
     endpoints: "Endpoints"
     endpoint_traffic: "EndpointTraffic"
+    endpoint_scaling: "EndpointScaling"
     endpoint_telemetry: "EndpointTelemetry"
     batch_scoring: "BatchScoring"
 

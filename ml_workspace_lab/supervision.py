@@ -16,7 +16,7 @@ from typing import ClassVar
 from ml_workspace_lab import processes
 from ml_workspace_lab.storage.files import FileLock, is_held, write_atomic
 
-FIRST_PAUSE = 0.5
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 REASON_LIMIT = 2000
 
 
@@ -127,7 +127,8 @@ class Known:
             file.unlink(missing_ok=True)
         self.native = None
         self.crashes += 1
-        self.not_before = time.monotonic() + FIRST_PAUSE * 2 ** (self.crashes - 1)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self.crashes - 1))
+        self.not_before = time.monotonic() + pause
 
     def may_start(self) -> bool:
         return time.monotonic() >= self.not_before

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from ml_workspace_lab.cli.options import workspace
 from ml_workspace_lab.client.endpoint import Endpoint, preflight
 from ml_workspace_lab.client.model import Model
+from ml_workspace_lab.client.scaling import scaling_of_words
 from ml_workspace_lab.endpoints.model import DeployedEndpoint, Engine
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models.compiled.model import Compilation
@@ -51,6 +52,11 @@ def add_commands(nouns: dict[str, Any]) -> None:
     )
     deploy.add_argument("--deployment", help="blue, green, …; default: the only one there is")
     deploy.add_argument("--traffic", type=int, help="percent of the requests that it is to get")
+    deploy.add_argument("--workers", help="how many processes answer, or `profiled`")
+    deploy.add_argument("--max-workers", type=int, help="more than that where they are busy")
+    deploy.add_argument(
+        "--target-utilization", type=int, help="percent of their time that they are to be at work"
+    )
     deploy.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     deploy.set_defaults(act=_deploy)
 
@@ -99,6 +105,9 @@ def _table(path: str) -> Any:
 def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
     model = Model.parse(workspace(options), options.model)
     sample = None if options.sample is None else json_of(options.sample, "sample")
+    scaling = scaling_of_words(
+        options.workers, options.max_workers, options.target_utilization, model
+    )
     answer = preflight(model, options.script, sample)
     if options.dry_run:
         return {"model": model.id, "answer": answer}
@@ -116,6 +125,7 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         providers=options.provider,
         deployment=options.deployment,
         traffic=options.traffic,
+        workers=scaling,
     )
     return DeployedEndpoint(endpoint.info(), endpoint.keys)
 

@@ -120,6 +120,7 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "traffic": ("endpoint_traffic", "set"),
             "rollback-if": ("endpoint_traffic", "rollback_if"),
             "keep": ("endpoint_traffic", "keep"),
+            "scale": ("endpoint_scaling", "set"),
             "delete-deployment": ("endpoint_traffic", "delete_deployment"),
             "telemetry": ("endpoint_telemetry", "get"),
             "exceptions": ("endpoint_telemetry", "exceptions"),

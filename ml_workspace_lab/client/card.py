@@ -77,6 +77,7 @@ def endpoint_bundle(endpoint: EndpointInfo, keys: EndpointKeys | None) -> dict[s
         "state": f"{endpoint.state} {endpoint.reason}".strip(),
         "model": f"{endpoint.model}:{endpoint.model_version}",
         "served by": str(endpoint.served_by or ""),
+        "workers": str(endpoint.workers) if endpoint.workers > 1 else "",
         "deployments": ", ".join(
             f"{one.name} {one.traffic} % ({one.model}:{one.model_version}, {one.state})"
             for one in endpoint.deployments

@@ -15,6 +15,7 @@ from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file
 from ml_workspace_lab.client.log_parts import log_parts
+from ml_workspace_lab.client.scaling import Workers, scaling_of
 from ml_workspace_lab.endpoints.model import (
     DeployEndpoint,
     DeploymentInfo,
@@ -27,6 +28,7 @@ from ml_workspace_lab.endpoints.model import (
     ScoreRequest,
 )
 from ml_workspace_lab.endpoints.preflight import try_scoring
+from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.endpoints.telemetry.model import ExceptionInfo, Export, Sampling, Telemetry
 from ml_workspace_lab.endpoints.traffic import RollbackRule, SetTraffic, with_share
 from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable, shown
@@ -70,6 +72,7 @@ class Endpoint:
         providers: Sequence[str] = (),
         deployment: str | None = None,
         traffic: int | None = None,
+        workers: Workers | WorkerScaling | None = None,
         wait: bool = True,
     ) -> "Endpoint":
         """Serve a model; an endpoint of that name gets the new version without a pause.
@@ -84,7 +87,13 @@ class Endpoint:
         `request_settings` are limits by name, see `RequestSettings`. With the `engine` `auto` ONNX
         Runtime answers where a graph of the model was verified and is faster; `native` is the
         model's own library, `onnx` fails where there is no such graph. `providers` are ONNX
-        Runtime's. Raises Unavailable with the reason where it does not come up.
+        Runtime's.
+
+        `workers` is the number of processes that answer, each with the model in its own memory:
+        2, or `(1, 4)` for from one to four by how busy they are, or settings by name, see
+        `WorkerScaling`, or what `Model.profile` gave, whose recommendation is taken ("profiled": of the
+        last one). None: as many as the deployment has, one where it is new. Raises Unavailable with
+        the reason where it does not come up.
         """
         if traffic is not None and not wait:
             raise InvalidInput(
@@ -92,6 +101,8 @@ class Endpoint:
                 field="traffic",
                 hint="Leave out wait=False, or set the traffic later.",
             )
+        if workers is not None and not isinstance(workers, WorkerScaling):
+            workers = scaling_of(workers, model)
         script = None
         if scoring_script is not None:
             script, _ = put_file(workspace.connection, _script(scoring_script))
@@ -109,6 +120,7 @@ class Endpoint:
                 engine=engine,
                 providers=[*providers],
                 deployment=deployment,
+                scaling=workers,
             ),
         )
         endpoint = cls(workspace, name, deployed.keys)
@@ -203,6 +215,30 @@ class Endpoint:
             self._info = service.rollback_if(self.name, convert(rule, RollbackRule))
         return self._info
 
+    def scale(
+        self, workers: Workers | WorkerScaling, deployment: str | None = None
+    ) -> EndpointInfo:
+        """Have another number of workers, as for `deploy`, without a pause: of the deployment, or
+        of the only one there is."""
+        names = [one.name for one in self.info().deployments]
+        if deployment is None and len(names) > 1:
+            raise InvalidInput(
+                f"deployment: the endpoint {self.name} has {len(names)}: {', '.join(names)}.",
+                field="deployment",
+                hint="Name the one to scale.",
+            )
+        name = deployment or names[0]
+        if not isinstance(workers, WorkerScaling):
+            workers = scaling_of(workers, self._model(name))
+        self._info = self.workspace.connection.endpoint_scaling.set(self.name, name, workers)
+        return self._info
+
+    def _model(self, deployment: str) -> "Model":
+        from ml_workspace_lab.client.model import Model
+
+        found = _deployment(self._info, deployment)
+        return Model(self.workspace, found.model, found.model_version)
+
     def delete_deployment(self, deployment: str) -> None:
         """End a deployment that has no traffic."""
         self.workspace.connection.endpoint_traffic.delete_deployment(self.name, deployment)
@@ -222,9 +258,10 @@ class Endpoint:
 
         return invoke_batch(self, data, **options)
 
-    def get_logs(self, deployment: str | None = None) -> str:
-        """The whole log of a deployment, by default of the one with the most traffic."""
-        read = partial(self.workspace.connection.endpoints.log, self.name, deployment=deployment)
+    def get_logs(self, deployment: str | None = None, worker: int = 1) -> str:
+        """The whole log of a deployment's worker, by default of the one with the most traffic."""
+        log = self.workspace.connection.endpoints.log
+        read = partial(log, self.name, deployment=deployment, worker=worker)
         return "".join(log_parts(read))
 
     def sample(self, share: float, deployment: str | None = None, **rules: Any) -> EndpointInfo:

@@ -12,6 +12,7 @@ from ml_workspace_lab.endpoints.model import (
     RequestSettings,
     ServedBy,
 )
+from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.endpoints.telemetry.model import Sampling
 from ml_workspace_lab.storage.database import Database, Queries, Row, Transaction, now
 
@@ -109,6 +110,39 @@ def set_served_by(
         transaction.event("endpoint.engine", endpoint, engine=found.engine, deployment=deployment)
 
 
+def set_scaling(transaction: Transaction, endpoint: int, name: str, scaling: WorkerScaling) -> None:
+    """Have another number of workers; those that there are go on."""
+    transaction.execute(
+        "UPDATE deployment SET scaling_json = :scaling, updated = :now"
+        " WHERE endpoint = :endpoint AND name = :name",
+        scaling=as_json(scaling),
+        now=now(),
+        endpoint=endpoint,
+        name=name,
+    )
+
+
+def as_json(scaling: WorkerScaling) -> str:
+    return msgspec.json.encode(scaling).decode()
+
+
+def set_workers(
+    database: Database, endpoint: str, deployment: str, generation: int, workers: int
+) -> None:
+    """Note how many answer; nothing where another generation has been asked for meanwhile."""
+    with database.write() as transaction:
+        changed = transaction.execute(
+            f"UPDATE deployment SET workers = :workers WHERE {_THAT}",
+            workers=workers,
+            endpoint=endpoint,
+            deployment=deployment,
+            generation=generation,
+        )
+        if changed.rowcount:
+            told = {"deployment": deployment, "workers": str(workers)}
+            transaction.event("endpoint.workers", endpoint, **told)
+
+
 def count_restart(database: Database, endpoint: str, deployment: str, generation: int) -> None:
     with database.write() as transaction:
         transaction.execute(
@@ -164,5 +198,7 @@ def _wanted(row: Row) -> WantedDeployment:
         providers=json.loads(row["providers_json"]),
         served_by=None if served_by is None else msgspec.json.decode(served_by, type=ServedBy),
         sampling=None if sampling is None else msgspec.json.decode(sampling, type=Sampling),
+        scaling=msgspec.json.decode(row["scaling_json"], type=WorkerScaling),
+        workers=row["workers"],
     )
     return WantedDeployment(info, row["endpoint_name"], row["generation"], row["python"], variables)

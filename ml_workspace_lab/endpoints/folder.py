@@ -3,11 +3,13 @@
 endpoints/NAME/keys.json            hashes of what opens it, and how its requests are split
 endpoints/NAME/places.json          where its deployments are found
 endpoints/NAME/secret               the workspace's own key to it, for this user's eyes only
-endpoints/NAME/log.txt              what the processes of the deployment `default` print
-endpoints/NAME/DEPLOYMENT.log       what those of another one do
+endpoints/NAME/log.txt              what the first worker of the deployment `default` prints
+endpoints/NAME/DEPLOYMENT.log       what that of another one does
+endpoints/NAME/DEPLOYMENT.2.log     what its second worker does (log.2.txt)
 endpoints/NAME/samples/             requests that were kept, with their answers
 endpoints/NAME/GENERATION/          a deployment as of one update: its model, script, and the
-                                    process's files
+                                    files of its first worker's process
+endpoints/NAME/GENERATION/worker-2/ the files of the second one's
 """
 
 import time
@@ -21,6 +23,8 @@ from ml_workspace_lab.endpoints.telemetry.model import Export, Observed, Samplin
 from ml_workspace_lab.endpoints.traffic import DEFAULT
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
+
+_WORKER = "worker-"
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -53,10 +57,15 @@ class Rules(Keys, frozen=True):
 class Places(msgspec.Struct, frozen=True):
     """Where deployments are: `front` is the one that takes connections on the endpoint's port,
     "" for whoever reads this; the others send it requests of theirs on loopback, to the port in
-    `doors`. One that does not answer at present has none."""
+    `doors`, or one of those in `more`, which are its further workers'. One that does not answer at
+    present has none."""
 
     front: str = ""
     doors: dict[str, int] = {}
+    more: dict[str, list[int]] = {}
+
+    def all_doors(self) -> dict[str, list[int]]:
+        return {name: [port, *self.more.get(name, ())] for name, port in self.doors.items()}
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -107,9 +116,11 @@ class EndpointFolder:
     def places(self) -> Path:
         return self.path / "places.json"
 
-    def log(self, deployment: str) -> Path:
-        """What the processes of a deployment print."""
-        return self.path / ("log.txt" if deployment == DEFAULT else f"{deployment}.log")
+    def log(self, deployment: str, worker: int = 1) -> Path:
+        """What a worker of a deployment prints."""
+        number = "" if worker == 1 else f".{worker}"
+        name = f"log{number}.txt" if deployment == DEFAULT else f"{deployment}{number}.log"
+        return self.path / name
 
     @property
     def samples(self) -> Path:
@@ -130,29 +141,124 @@ class EndpointFolder:
         write_atomic(self.keys, msgspec.json.encode(keys))
 
 
-class GenerationFolder(ProcessFolder):
-    """The folder of a deployment as of one update."""
+class WorkerFolder(ProcessFolder):
+    """The folder of one of the processes that answer for a deployment."""
 
     variable = "ML_WORKSPACE_ENDPOINT"
+
+    @classmethod
+    def at(cls, path: Path) -> "WorkerFolder":
+        return cls(path) if path.name.startswith(_WORKER) else GenerationFolder(path)
+
+    @property
+    def worker(self) -> int:
+        """Its number among those of its deployment."""
+        return int(self.path.name.removeprefix(_WORKER))
+
+    @property
+    def generation(self) -> "GenerationFolder":
+        return GenerationFolder(self.path.parent)
+
+    @property
+    def ready(self) -> Path:
+        """Written when it answers, then touched again and again by its event loop; removed when it
+        takes no more requests."""
+        return self.path / "ready"
+
+    @property
+    def served(self) -> Path:
+        """Written when it answers for the first time."""
+        return self.path / "served"
+
+    @property
+    def door(self) -> Path:
+        """The port on loopback where other processes hand over requests; there before `ready`."""
+        return self.path / "door"
+
+    def door_port(self) -> int | None:
+        """None where it takes no requests, or none from others."""
+        if not self.ready.exists():
+            return None
+        try:
+            return int(self.door.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    @property
+    def tally(self) -> Path:
+        """How it does, where that is watched."""
+        return self.path / "tally.json"
+
+    def read_tally(self) -> Tally | None:
+        try:
+            return msgspec.json.decode(self.tally.read_bytes(), type=Tally)
+        except FileNotFoundError:
+            return None
+
+    def silent_seconds(self) -> float | None:
+        """How long ago its event loop last turned; None while it takes no requests."""
+        try:
+            return time.time() - self.ready.stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def answers(self) -> bool:
+        return self.ready.exists() and self.is_alive()
+
+
+class GenerationFolder(WorkerFolder):
+    """The folder of a deployment as of one update, and of the first of its workers."""
+
+    @property
+    def worker(self) -> int:
+        return 1
 
     @property
     def number(self) -> int:
         return int(self.path.name)
 
     @property
+    def generation(self) -> "GenerationFolder":
+        return self
+
+    @property
     def endpoint(self) -> EndpointFolder:
         return EndpointFolder(self.path.parent)
+
+    def of_worker(self, number: int) -> WorkerFolder:
+        return self if number == 1 else WorkerFolder(self.path / f"{_WORKER}{number}")
+
+    def workers(self) -> list[WorkerFolder]:
+        """Those that have a folder, by their numbers."""
+        numbers = sorted(
+            int(path.name.removeprefix(_WORKER)) for path in self.path.glob(f"{_WORKER}*")
+        )
+        return [self, *(self.of_worker(number) for number in numbers)]
 
     @property
     def deployment(self) -> Path:
         return self.path / "deployment.json"
 
     def told(self) -> Deployment | None:
-        """What its process is told; None while that is not settled."""
+        """What its processes are told; None while that is not settled."""
         try:
             return msgspec.json.decode(self.deployment.read_bytes(), type=Deployment)
         except FileNotFoundError:
             return None
+
+    @property
+    def board(self) -> Path:
+        """What its workers say of themselves, where there can be several."""
+        return self.path / "board"
+
+    def counts(self, worker: int) -> Path:
+        """What a worker had counted when it was last asked, where there can be several."""
+        return self.path / f"counts-{worker}.txt"
+
+    def counted(self) -> list[int]:
+        """The workers that there are counts of, those among them that are no more."""
+        names = [path.stem for path in self.path.glob("counts-*.txt")]
+        return sorted(int(name.partition("-")[2]) for name in names)
 
     @property
     def model(self) -> Path:
@@ -180,42 +286,6 @@ class GenerationFolder(ProcessFolder):
             return None
 
     @property
-    def ready(self) -> Path:
-        """Written when it answers, then touched again and again by its event loop; removed when it
-        takes no more requests."""
-        return self.path / "ready"
-
-    @property
-    def served(self) -> Path:
-        """Written when it answers for the first time."""
-        return self.path / "served"
-
-    @property
-    def door(self) -> Path:
-        """The port on loopback where other deployments hand over requests; there before `ready`."""
-        return self.path / "door"
-
-    def door_port(self) -> int | None:
-        """None where it takes no requests, or none from others."""
-        if not self.ready.exists():
-            return None
-        try:
-            return int(self.door.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    @property
-    def tally(self) -> Path:
-        """How it does, where that is watched."""
-        return self.path / "tally.json"
-
-    def read_tally(self) -> Tally | None:
-        try:
-            return msgspec.json.decode(self.tally.read_bytes(), type=Tally)
-        except FileNotFoundError:
-            return None
-
-    @property
     def observed(self) -> Path:
         """What its processes have seen: a file each, so that what one had seen that died stays."""
         return self.path / "observed"
@@ -227,10 +297,3 @@ class GenerationFolder(ProcessFolder):
             with suppress(FileNotFoundError, msgspec.DecodeError):
                 found.append(msgspec.json.decode(path.read_bytes(), type=Observed))
         return sorted(found, key=lambda one: one.began)
-
-    def silent_seconds(self) -> float | None:
-        """How long ago its event loop last turned; None while it takes no requests."""
-        try:
-            return time.time() - self.ready.stat().st_mtime
-        except FileNotFoundError:
-            return None

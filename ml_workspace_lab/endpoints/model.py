@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Variable, Version, Word, text_like
+from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.endpoints.telemetry.model import Export, Sampling
 from ml_workspace_lab.endpoints.traffic import DeploymentName, RollbackRule, RolledBack, Shares
 from ml_workspace_lab.models.model import ModelName
@@ -66,11 +67,12 @@ class ServedBy(Struct, frozen=True):
 
 
 class DeploymentInfo(Struct, frozen=True):
-    """A model version with a scoring process of its own behind an endpoint. `traffic` and
+    """A model version with scoring processes of its own behind an endpoint. `traffic` and
     `mirror_traffic` are percent of the endpoint's requests: those that it answers, and those that
-    it is sent a copy of. `environment_variables` are the names of those that the process has beside
-    the usual ones; `served_by` is what answers, None until it was ready for the first time.
-    `sampling` says which requests are kept, None: none."""
+    it is sent a copy of. `environment_variables` are the names of those that the processes have
+    beside the usual ones; `served_by` is what answers, None until it was ready for the first time.
+    `sampling` says which requests are kept, None: none; `scaling` how many workers there are to be,
+    `workers` how many answer now."""
 
     name: str
     model: str
@@ -90,6 +92,8 @@ class DeploymentInfo(Struct, frozen=True):
     providers: list[str]
     served_by: ServedBy | None
     sampling: Sampling | None
+    scaling: WorkerScaling
+    workers: int
 
 
 class EndpointInfo(Struct, frozen=True):
@@ -118,6 +122,7 @@ class EndpointInfo(Struct, frozen=True):
     engine: Engine
     providers: list[str]
     served_by: ServedBy | None
+    workers: int
     traffic: Shares
     mirror_traffic: Shares
     deployments: list[DeploymentInfo]
@@ -134,7 +139,8 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     """A model version to serve; `scoring_script` is the digest of a script with `init()` and
     `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
     Runtime's, in their order, all of which have to be there. `deployment` is the one to make or to
-    update, None for the only one there is."""
+    update, None for the only one there is. `scaling` says how many workers it has; None: as many as
+    it had, one where it is new."""
 
     model: ModelName
     deployment: DeploymentName | None = None
@@ -147,6 +153,7 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     request_settings: RequestSettings = RequestSettings()
     engine: Engine = "auto"
     providers: Annotated[list[Provider], Meta(max_length=10)] = field(default_factory=list)
+    scaling: WorkerScaling | None = None
 
 
 class EndpointKeys(Struct, frozen=True):

@@ -47,19 +47,22 @@ def place(wanted: Wanted, folder: EndpointFolder, belongings: Belongings) -> Non
     be. While none answers, it is the one that may take the endpoint's port first.
     """
     present = read_places(folder)
-    doors: dict[str, int] = {}
+    doors: dict[str, list[int]] = {}
     for one in wanted.deployments:
         for generation in belongings.of(folder, one.info.name):
-            port = generation.door_port()
-            if port is not None and generation.is_alive():
-                doors[one.info.name] = port
+            workers = [worker for worker in generation.workers() if worker.is_alive()]
+            ports = [port for worker in workers if (port := worker.door_port()) is not None]
+            if ports:
+                doors[one.info.name] = ports
     names = [one.info.name for one in wanted.deployments]
     traffic = wanted.info.traffic
     able = [name for name in names if name in doors]
     if not able:
         able = [present.front] if present.front in names else names
     front = max(able, key=lambda name: (traffic[name], name == present.front))
-    found = Places(front, doors)
+    first = {name: ports[0] for name, ports in doors.items()}
+    more = {name: ports[1:] for name, ports in doors.items() if len(ports) > 1}
+    found = Places(front, first, more)
     if found != present:
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(folder.places, msgspec.json.encode(found))

@@ -99,8 +99,9 @@ class Watcher:
         """What every process of the endpoint says, with its deployment and its mark."""
         for info in wanted.info.deployments:
             for generation in self.belongings.of(folder, info.name):
-                if (tally := generation.read_tally()) is not None:
-                    yield info.name, generation.mark, tally
+                for worker in generation.workers():
+                    if (tally := worker.read_tally()) is not None:
+                        yield info.name, worker.mark, tally
 
 
 def _of(

@@ -29,6 +29,7 @@ from ml_workspace_lab.endpoints.model import (
     ScoreResult,
 )
 from ml_workspace_lab.endpoints.ports import free_port
+from ml_workspace_lab.endpoints.scaling import Worker
 from ml_workspace_lab.endpoints.store import Wanted
 from ml_workspace_lab.endpoints.telemetry.store import default_export
 from ml_workspace_lab.endpoints.traffic import DEFAULT, DeploymentName
@@ -127,12 +128,13 @@ class Endpoints(Service):
         offset: Offset = 0,
         limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
         deployment: DeploymentName | None = None,
+        worker: Worker = 1,
     ) -> LogChunk:
         """The part of a deployment's log from byte `offset` on, at most `limit` bytes of it; by
-        default of the one with the most traffic."""
+        default of the one with the most traffic. Each of its workers has a log."""
         wanted = store.get(self.storage.database, name)
         found = wanted.main if deployment is None else wanted.deployment(deployment)
-        path = EndpointFolder(self.storage.endpoint(name)).log(found.info.name)
+        path = EndpointFolder(self.storage.endpoint(name)).log(found.info.name, worker)
         return read_log(path, offset, limit, ended=False)
 
     def write_rules(self, name: str) -> None:
@@ -250,7 +252,11 @@ class Endpoints(Service):
             raise InvalidInput(
                 f"There is no Python interpreter {body.python!r} here.", field="python"
             )
-        return {
+        scaling: dict[str, Any] = {}
+        if body.scaling is not None:
+            body.scaling.check()
+            scaling["scaling_json"] = deployment_store.as_json(body.scaling)
+        return scaling | {
             "model": body.model,
             "version": version,
             "scoring_script": body.scoring_script,

@@ -194,6 +194,7 @@ def _wanted(row: Row, deployments: list[WantedDeployment]) -> Wanted:
         engine=main.engine,
         providers=main.providers,
         served_by=main.served_by,
+        workers=main.workers,
         traffic={one.name: one.traffic for one in infos},
         mirror_traffic=mirrored,
         deployments=infos,

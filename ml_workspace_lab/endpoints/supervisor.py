@@ -6,32 +6,31 @@ there: a process is alive while its lock is held, and answers since `ready` is t
 
 import shutil
 import sys
-import time
 from dataclasses import dataclass, field
 
 import msgspec
 
-from ml_workspace_lab.compute.wake import clean_environment
 from ml_workspace_lab.endpoints import deployment_store, store
 from ml_workspace_lab.endpoints.deployment_store import WantedDeployment
-from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, GenerationFolder
+from ml_workspace_lab.endpoints.folder import (
+    Deployment,
+    EndpointFolder,
+    GenerationFolder,
+    WorkerFolder,
+)
 from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.endpoints.placing import Belongings, place
 from ml_workspace_lab.endpoints.rollback import Watcher
 from ml_workspace_lab.endpoints.store import Wanted
+from ml_workspace_lab.endpoints.workers import Workers
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.paths import below
-from ml_workspace_lab.supervision import Known
 from ml_workspace_lab.trouble import kept_apart
 
 MAX_CRASHES = 5
 MAX_FAILED_STARTS = 2
-CALM_SECONDS = 60.0
-START_SECONDS = 120.0
-HANG_SECONDS = 30.0
-RETIRE_SECONDS = 45.0
 
 
 @dataclass
@@ -39,11 +38,11 @@ class Supervisor:
     """The supervisor of all endpoints of a workspace."""
 
     services: Services
-    _seen: dict[str, Known] = field(default_factory=dict)
     _belongings: Belongings = field(default_factory=Belongings)
 
     def __post_init__(self) -> None:
         self._watcher = Watcher(self.services, self._belongings)
+        self._workers = Workers(self.services)
 
     def step(self) -> bool:
         """Look once at every endpoint. Returns whether there is any."""
@@ -75,75 +74,101 @@ class Supervisor:
         self, endpoint: Wanted, wanted: WantedDeployment, folder: EndpointFolder
     ) -> None:
         generation = folder.generation(wanted.generation)
-        seen = self._seen.setdefault(generation.mark, Known())
-        if generation.is_alive():
-            self._watch(endpoint, wanted, generation, seen)
-        elif seen.is_starting():
-            return
-        elif seen.has_ended(generation):
-            self._crashed(wanted, generation, seen)
-        elif seen.may_start():
-            self._start(endpoint, wanted, generation, seen)
+        others = self._others(wanted, folder)
+        count = self._workers.count(wanted.info.scaling, generation, others)
+        workers = [generation.of_worker(number) for number in range(1, count + 1)]
+        was_ready = self._workers.known(generation).was_ready
+        there = [worker for worker in workers if self._workers.answers(worker)]
+        missing = [worker for worker in workers if worker not in there]
+        if not was_ready and self._workers.known(generation).was_ready:
+            self._note_engine(wanted, generation)
+        for worker in missing:
+            self._bring_up(endpoint, wanted, worker, len(there), count)
+        for worker in generation.workers():
+            if worker.worker > count and there:
+                self._workers.dismiss(worker)
+        self._note_workers(wanted, folder)
+        # Those that wait to be started again are waited for no longer.
+        if there and all(self._workers.known(worker).crashes for worker in missing):
+            # Those that send it requests are to find it before the one before it goes.
+            place(endpoint, folder, self._belongings)
+            gone = [self._retire(other) for other in others]
+            if all(gone) and not missing:
+                self._set_state(wanted, EndpointState.HEALTHY, "")
 
-    def _watch(
+    def _bring_up(
         self,
         endpoint: Wanted,
         wanted: WantedDeployment,
-        generation: GenerationFolder,
-        seen: Known,
+        worker: WorkerFolder,
+        there: int,
+        count: int,
     ) -> None:
-        silent = generation.silent_seconds()
-        if silent is None:
-            # One that has been ready and isn't any more was asked to end, and is about to.
-            if not seen.was_ready and seen.age > START_SECONDS:
-                generation.end()
-                self._set_state(wanted, EndpointState.FAILED, f"Not ready after {seen.age:.0f} s.")
+        """Take the next step to have a worker that does not answer, beside those that are there."""
+        seen = self._workers.known(worker)
+        if worker.is_alive():
+            if self._workers.is_overdue(worker):
+                worker.end()
+                if not there:
+                    self._fail(wanted, worker.generation, f"Not ready after {seen.age:.0f} s.")
+        elif seen.is_starting():
             return
-        if not seen.was_ready:
-            seen.was_ready, seen.began = True, time.monotonic()
-            self._note_engine(wanted, generation)
-        elif seen.age > CALM_SECONDS:
-            seen.crashes = 0
-        if silent > HANG_SECONDS:
-            generation.end()  # Its loop has stopped turning: the next step starts it again.
-            return
-        # Those that send it requests are to find it before the one before it goes.
-        place(endpoint, generation.endpoint, self._belongings)
-        if self._retire_others(wanted, generation):
-            self._set_state(wanted, EndpointState.HEALTHY, "")
+        elif seen.asked is not None:
+            self._workers.end(worker)  # There were to be fewer, and now they are to be more again.
+        elif seen.has_ended(worker):
+            self._crashed(wanted, worker, there, count)
+        elif seen.may_start() and (there or worker.worker == 1):
+            # The first one finds the endpoint's port and compiles the model; the others join it.
+            self._start(endpoint, wanted, worker, there, count)
 
-    def _crashed(self, wanted: WantedDeployment, generation: GenerationFolder, seen: Known) -> None:
-        reason = generation.read_error() or f"The scoring process ended: {seen.ending()}."
-        self._note_engine(wanted, generation)
-        seen.crashed(generation, generation.ready)
-        if seen.crashes >= (MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS):
-            reason = self._last_word(wanted, reason, generation)
-            self._set_state(wanted, EndpointState.FAILED, reason)
+    def _crashed(
+        self, wanted: WantedDeployment, worker: WorkerFolder, there: int, count: int
+    ) -> None:
+        seen = self._workers.known(worker)
+        reason = worker.read_error() or f"The scoring process ended: {seen.ending()}."
+        self._note_engine(wanted, worker.generation)
+        self._workers.crashed(worker)
+        most = MAX_CRASHES if seen.was_ready else MAX_FAILED_STARTS
+        if seen.crashes >= most and not there and worker.worker == 1:
+            reason = self._last_word(wanted, reason, worker.generation)
+            self._fail(wanted, worker.generation, reason)
             return
         deployment_store.count_restart(
             self.services.storage.database, wanted.endpoint, wanted.info.name, wanted.generation
         )
+        if there:
+            reason = _short(there, count, reason)
         self._set_state(wanted, EndpointState.UNHEALTHY, reason)
+
+    def _fail(self, wanted: WantedDeployment, generation: GenerationFolder, reason: str) -> None:
+        """Give a generation up, and those of its workers that are on their way."""
+        for worker in generation.workers():
+            if worker.worker > 1:
+                self._workers.end(worker)
+        self._set_state(wanted, EndpointState.FAILED, reason)
 
     def _keep_former(self, wanted: WantedDeployment, folder: EndpointFolder) -> None:
         """Where an update failed, the deployment before it is the one to be kept alive."""
+        self._note_workers(wanted, folder)
         former = [g for g in self._others(wanted, folder) if g.served.exists()]
-        if not former or former[-1].is_alive():
+        if not former:
             return
-        generation = former[-1]
-        seen = self._seen.setdefault(generation.mark, Known())
-        if seen.is_starting():
-            return
-        if seen.has_ended(generation):
-            seen.crashed(generation, generation.ready)
-        elif seen.crashes < MAX_CRASHES and seen.may_start():
-            try:
-                self._launch(generation, seen)
-            except (OSError, NotFound, Conflict):
-                seen.crashed(generation, generation.ready)
+        there = any(worker.answers() for worker in former[-1].workers())
+        for worker in former[-1].workers():
+            seen = self._workers.known(worker)
+            if worker.is_alive() or seen.is_starting():
+                continue
+            if seen.has_ended(worker):
+                self._workers.crashed(worker)
+            elif seen.crashes < MAX_CRASHES and seen.may_start() and (there or worker.worker == 1):
+                try:
+                    self._workers.start(worker)
+                except (OSError, NotFound, Conflict):
+                    self._workers.crashed(worker)
 
     def _last_word(self, wanted: WantedDeployment, reason: str, failed: GenerationFolder) -> str:
-        if any(other.is_alive() for other in self._others(wanted, failed.endpoint)):
+        others = self._others(wanted, failed.endpoint)
+        if any(worker.is_alive() for other in others for worker in other.workers()):
             return f"{reason} The deployment before it still serves."
         return reason
 
@@ -156,30 +181,28 @@ class Supervisor:
         self,
         endpoint: Wanted,
         wanted: WantedDeployment,
-        generation: GenerationFolder,
-        seen: Known,
+        worker: WorkerFolder,
+        there: int,
+        count: int,
     ) -> None:
         try:
-            self._lay_out(endpoint, wanted, generation)
+            self._lay_out(endpoint, wanted, worker.generation)
         except (NotFound, Conflict, InvalidInput) as error:
-            self._set_state(wanted, EndpointState.FAILED, error.message)
+            self._fail(wanted, worker.generation, error.message)
             return
         try:
-            self._launch(generation, seen)
+            self._workers.start(worker)
         except (NotFound, Conflict) as error:
-            self._set_state(wanted, EndpointState.FAILED, error.message)
+            reason = error.message
         except OSError as error:
             reason = f"{error.filename} could not be started: {error.strerror}."
-            self._set_state(wanted, EndpointState.FAILED, reason)
-
-    def _launch(self, generation: GenerationFolder, seen: Known) -> None:
-        deployment = msgspec.json.decode(generation.deployment.read_bytes(), type=Deployment)
-        # Trust may have been taken back since the deployment was asked for.
-        self.services.model_trust.require(deployment.model, deployment.version)
-        words = [deployment.python, "-m", "ml_workspace_lab.endpoints.scoring"]
-        log = generation.endpoint.log(deployment.deployment)
-        environment = {**clean_environment(), **deployment.variables}
-        seen.start(generation, [*words, str(generation.path)], environment, log)
+        else:
+            return
+        if there:
+            self._workers.crashed(worker)
+            self._set_state(wanted, EndpointState.UNHEALTHY, _short(there, count, reason))
+        else:
+            self._fail(wanted, worker.generation, reason)
 
     def _lay_out(
         self, endpoint: Wanted, wanted: WantedDeployment, generation: GenerationFolder
@@ -233,30 +256,30 @@ class Supervisor:
             wanted.info.model, wanted.info.model_version, generation.compiled, wanted.info.user
         )
 
-    def _retire_others(self, wanted: WantedDeployment, kept: GenerationFolder) -> bool:
-        """The deployments before this one finish what they have accepted, and go. Returns whether
-        none of them takes requests any more."""
-        gone = [self._retire(other) for other in self._others(wanted, kept.endpoint)]
-        return all(gone)
+    def _note_workers(self, wanted: WantedDeployment, folder: EndpointFolder) -> None:
+        """Keep how many answer: those of the newest generation that has any."""
+        found = self._belongings.of(folder, wanted.info.name)
+        numbers = [sum(worker.answers() for worker in one.workers()) for one in found]
+        number = next((number for number in reversed(numbers) if number), 0)
+        if number != wanted.info.workers:
+            deployment_store.set_workers(
+                self.services.storage.database,
+                wanted.endpoint,
+                wanted.info.name,
+                wanted.generation,
+                number,
+            )
 
     def _retire(self, generation: GenerationFolder) -> bool:
-        """Have it finish and go, at once where it takes too long. Returns whether it takes no more
-        requests."""
-        seen = self._seen.setdefault(generation.mark, Known())
-        seen.asked = seen.asked or time.monotonic()
-        if generation.is_alive() and time.monotonic() - seen.asked < RETIRE_SECONDS:
-            generation.ask_to_end()
-            return not generation.ready.exists()
-        generation.end()
-        generation.remove()
-        self._seen.pop(generation.mark, None)
-        self._belongings.forget(generation)
-        return True
+        """Have what was before finish and go. Returns whether it takes no more requests."""
+        gone = self._workers.retire(generation)
+        if not generation.path.exists():
+            self._belongings.forget(generation)
+        return gone
 
     def _remove(self, folder: EndpointFolder) -> None:
         for generation in folder.generations():
-            generation.end()
-            self._seen.pop(generation.mark, None)
+            self._workers.remove(generation)
             self._belongings.forget(generation)
         shutil.rmtree(folder.path, ignore_errors=True)
 
@@ -270,3 +293,7 @@ class Supervisor:
                 state,
                 reason,
             )
+
+
+def _short(there: int, count: int, reason: str) -> str:
+    return f"{there} of {count} workers {'answers' if there == 1 else 'answer'}. {reason}"

@@ -12,6 +12,7 @@ from ml_workspace_lab.client.context import RUN_VARIABLES
 from ml_workspace_lab.client.endpoint import Endpoint, preflight
 from ml_workspace_lab.client.model import Model
 from ml_workspace_lab.client.run import Run
+from ml_workspace_lab.client.scaling import scaling_of_words
 from ml_workspace_lab.client.workspace import Workspace, start_here
 from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
@@ -104,6 +105,9 @@ class Session:
         """Try the scoring code here first; then serve the model, unless that was all."""
         model = Model.parse(self.workspace(), options.model)
         script = Path(options.script) if options.script else None
+        scaling = scaling_of_words(
+            options.workers, options.max_workers, options.target_utilization, model
+        )
         preflight(model, script, _json(options.sample))
         if options.dry_run:
             return None
@@ -116,6 +120,7 @@ class Session:
             engine=options.engine,
             deployment=options.deployment,
             traffic=options.traffic,
+            workers=scaling,
         )
 
     def _run(self, run_id: str | None) -> Run:

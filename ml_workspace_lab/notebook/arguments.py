@@ -87,6 +87,11 @@ def deploy_parser() -> Parser:
     )
     parser.add_argument("--deployment", help="blue, green, …; default: the only one there is")
     parser.add_argument("--traffic", type=int, help="percent of the requests that it is to get")
+    parser.add_argument("--workers", help="how many processes answer, or `profiled`")
+    parser.add_argument("--max-workers", type=int, help="more than that where they are busy")
+    parser.add_argument(
+        "--target-utilization", type=int, help="percent of their time that they are to be at work"
+    )
     parser.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     return parser
 

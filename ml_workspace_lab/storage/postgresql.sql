@@ -217,6 +217,8 @@ CREATE TABLE deployment (
   created BIGINT NOT NULL,
   updated BIGINT NOT NULL,
   sampling_json TEXT,
+  scaling_json TEXT DEFAULT '{}' NOT NULL,
+  workers INTEGER DEFAULT '0' NOT NULL,
   PRIMARY KEY (endpoint, name),
   FOREIGN KEY(endpoint) REFERENCES endpoint (id) ON DELETE CASCADE
 );

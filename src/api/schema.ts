@@ -2424,6 +2424,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/endpoints/{name}/deployments/{deployment}/scaling': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Have another number of workers from now on. Those that there are go on; one that is too */
+    put: operations['endpoint_scaling.set'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/endpoints/{name}/telemetry': {
     parameters: {
       query?: never;
@@ -3213,7 +3230,8 @@ export interface components {
      * @description A model version to serve; `scoring_script` is the digest of a script with `init()` and
      *         `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
      *         Runtime's, in their order, all of which have to be there. `deployment` is the one to make or to
-     *         update, None for the only one there is.
+     *         update, None for the only one there is. `scaling` says how many workers it has; None: as many as
+     *         it had, one where it is new.
      */
     DeployEndpoint: {
       model: string;
@@ -3252,6 +3270,8 @@ export interface components {
       engine: 'auto' | 'native' | 'onnx';
       /** @default [] */
       providers: string[];
+      /** @default null */
+      scaling: components['schemas']['WorkerScaling'] | null;
     };
     /**
      * DeployedEndpoint
@@ -3263,11 +3283,12 @@ export interface components {
     };
     /**
      * DeploymentInfo
-     * @description A model version with a scoring process of its own behind an endpoint. `traffic` and
+     * @description A model version with scoring processes of its own behind an endpoint. `traffic` and
      *         `mirror_traffic` are percent of the endpoint's requests: those that it answers, and those that
-     *         it is sent a copy of. `environment_variables` are the names of those that the process has beside
-     *         the usual ones; `served_by` is what answers, None until it was ready for the first time.
-     *         `sampling` says which requests are kept, None: none.
+     *         it is sent a copy of. `environment_variables` are the names of those that the processes have
+     *         beside the usual ones; `served_by` is what answers, None until it was ready for the first time.
+     *         `sampling` says which requests are kept, None: none; `scaling` how many workers there are to be,
+     *         `workers` how many answer now.
      */
     DeploymentInfo: {
       name: string;
@@ -3289,6 +3310,8 @@ export interface components {
       providers: string[];
       served_by: components['schemas']['ServedBy'] | null;
       sampling: components['schemas']['Sampling'] | null;
+      scaling: components['schemas']['WorkerScaling'];
+      workers: number;
     };
     /**
      * DeploymentTelemetry
@@ -3356,6 +3379,7 @@ export interface components {
       engine: 'auto' | 'native' | 'onnx';
       providers: string[];
       served_by: components['schemas']['ServedBy'] | null;
+      workers: number;
       traffic: {
         [key: string]: number;
       };
@@ -5873,6 +5897,27 @@ export interface components {
       items: components['schemas']['Webhook'][];
     };
     /**
+     * WorkerScaling
+     * @description Always `workers` of them (None: one); or, with `autoscale_enabled`, from
+     *         `autoscale_min_replicas` (1) to `autoscale_max_replicas` (as many as the machine has cores), so
+     *         many that they are at work for `autoscale_target_utilization` (70) percent of the time, which is
+     *         looked at every `autoscale_refresh_seconds` (1). The names are Azure's.
+     */
+    WorkerScaling: {
+      /** @default null */
+      workers: number | null;
+      /** @default false */
+      autoscale_enabled: boolean;
+      /** @default null */
+      autoscale_min_replicas: number | null;
+      /** @default null */
+      autoscale_max_replicas: number | null;
+      /** @default null */
+      autoscale_target_utilization: number | null;
+      /** @default null */
+      autoscale_refresh_seconds: number | null;
+    };
+    /**
      * Workers
      * @description What so many scoring processes answer together, asked over more connections than they are.
      */
@@ -6152,6 +6197,7 @@ export type ValueChange = components['schemas']['ValueChange'];
 export type Verdict = components['schemas']['Verdict'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookList = components['schemas']['WebhookList'];
+export type WorkerScaling = components['schemas']['WorkerScaling'];
 export type Workers = components['schemas']['Workers'];
 export type WorkspaceInfo = components['schemas']['WorkspaceInfo'];
 export type $defs = Record<string, never>;
@@ -12312,6 +12358,7 @@ export interface operations {
         offset?: number;
         limit?: number;
         deployment?: string | null;
+        worker?: number;
       };
       header?: never;
       path: {
@@ -12461,6 +12508,42 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'endpoint_scaling.set': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        name: string;
+        deployment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['WorkerScaling'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EndpointInfo'];
         };
       };
       /** @description Refused. */

@@ -65,10 +65,15 @@ export function visibleRows(
   const deploying = trans.__('none yet: %ws_deploy MODEL');
   if (section('endpoints', trans.__('Endpoints'), model.endpoints.length, deploying)) {
     for (const one of model.endpoints) {
-      const detail =
+      const serves =
         one.deployments.length === 1
           ? `${one.model}:${one.model_version}`
           : one.deployments.map(each => `${each.name} ${each.traffic} %`).join(', ');
+      const workers = one.deployments.reduce((sum, each) => sum + each.workers, 0);
+      const detail =
+        workers > one.deployments.length
+          ? trans.__('%1, %2 workers', serves, workers)
+          : serves;
       const title = `${one.scoring_uri} ${one.reason}`.trim();
       const row = plain(`endpoint:${one.name}`, 2, one.name);
       rows.push({ ...row, detail, title, state: one.state });

@@ -153,6 +153,16 @@ def test_an_endpoint_is_tried_deployed_asked_and_deleted(here: Cli) -> None:
     assert request("POST", uri, '{"x": 1}', Authorization=f"Bearer {key}").json["y"] == 3
     assert here("-o", "json", "endpoint", "score", "e-one", '{"x": 5}').json["answer"]["y"] == 15
     assert "Serving scale:1" in here("endpoint", "log", "e-one").out
+    again = here(
+        "-o", "json", "endpoint", "deploy", "e-one", "scale", "--script", "score.py",
+        "--workers", "2", "--max-workers", "3", "--target-utilization", "60",
+    )  # fmt: skip
+    [deployment] = again.json["endpoint"]["deployments"]
+    assert deployment["workers"] == 2
+    assert deployment["scaling"]["autoscale_max_replicas"] == 3
+    assert "Serving scale:1" in here("endpoint", "log", "e-one", "--worker", "2").out
+    scaled = here("-o", "json", "endpoint", "scale", "e-one", "default", "--workers", "1").json
+    assert scaled["deployments"][0]["scaling"]["workers"] == 1
     new = here("-o", "json", "endpoint", "key", "e-one", "--key", "primary").json["primary"]
     assert request("POST", uri, '{"x": 1}', Authorization=f"Bearer {key}").status == 401
     assert request("POST", uri, '{"x": 1}', Authorization=f"Bearer {new}").status == 200
@@ -240,6 +250,7 @@ LONG = "x" * 10_000
         (["endpoint", "show", LONG], "name"),
         (["endpoint", "show", "../x"], "name"),
         (["endpoint", "score", "e-one", "{"], "data"),
+        (["endpoint", "scale", "e-one", "default", "--workers", "0"], "workers"),
         (["runs", "list", "--limit", "0"], "limit"),
         (["runs", "show", "../x"], "run_id"),
     ],

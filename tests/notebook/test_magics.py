@@ -142,13 +142,14 @@ def test_models_come_from_the_last_run_and_from_live_objects(
 
 def test_a_model_is_tried_then_deployed(kernel: Kernel, place: Workspace, folder: Path) -> None:
     Model.register(place, "scale", _factor(folder))
-    line = "%ws_deploy scale --script score.py"
+    line = "%ws_deploy scale --script score.py --max-workers 2"
     kernel("tried = " + line + " --dry-run --sample '{\"x\": 1}'")
     assert place.endpoints == {}
     cell = kernel("endpoint = " + line + " --name scale-one --sample '{\"x\": 1}'\nendpoint")
     assert "scale-one" in cell.bundles[-1]["text/plain"]
     assert "Healthy" in cell.bundles[-1]["text/html"]
     assert kernel("print(endpoint.run({'x': 5})['y'])").text.strip() == "15.0"
+    assert kernel("print(endpoint.info().deployments[0].scaling)").text.strip() == "1 to 2"
     key = kernel("print(endpoint.keys.primary)").text.strip()
     assert len(key) > 30
     assert key not in str(cell.outputs), "a saved notebook must not hold a key"

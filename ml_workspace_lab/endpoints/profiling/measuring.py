@@ -1,12 +1,12 @@
 """What one scoring process gives at rising concurrency, then several of them together."""
 
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 
 import psutil
 
+from ml_workspace_lab.endpoints import scaling
 from ml_workspace_lab.endpoints.profiling.asking import ask, request
 from ml_workspace_lab.endpoints.profiling.recommending import goes_on, recommended, remark
 from ml_workspace_lab.endpoints.profiling.subject import ScoringProcess, Subject
@@ -45,7 +45,7 @@ def measure(
         )
     workers = _together(subject, sent, seconds, peak, say)
     busiest = max(levels, key=lambda level: level.requests_per_second)
-    count, reason = recommended(workers, busiest, _cores(), peak, _available_mib())
+    count, reason = recommended(workers, busiest, scaling.cores(), peak, _available_mib())
     machine = began.so_far(subject.processes)
     reason += remark(machine)
     say(f"Recommended: {count}. {reason}")
@@ -97,7 +97,7 @@ def _together(
         found.append(Workers(count, asked.rate, cores, waited))
         plural = "" if count == 1 else "es"
         say(f"{count:4} process{plural}: {asked.rate:,.0f} requests/s, {cores:.2f} cores.")
-        if not goes_on(found, _cores(), peak, _available_mib()):
+        if not goes_on(found, scaling.cores(), peak, _available_mib()):
             return found
         count *= 2
 
@@ -139,7 +139,7 @@ class _Machine:
         return Machine(
             system=f"{platform.system()} {platform.machine()}",
             python=platform.python_version(),
-            cores=_cores(),
+            cores=scaling.cores(),
             memory_bytes=psutil.virtual_memory().total,
             busy_cores=max(0.0, others / (time.perf_counter() - self._began)),
         )
@@ -148,11 +148,6 @@ class _Machine:
 def _busy_seconds() -> float:
     times = psutil.cpu_times()
     return float(times.user + times.system)
-
-
-def _cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _available_mib() -> float:

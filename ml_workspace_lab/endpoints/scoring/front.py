@@ -7,8 +7,10 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from ml_workspace_lab.endpoints.folder import Tally, Watch
+from ml_workspace_lab.endpoints.folder import Tally, Watch, WorkerFolder
 from ml_workspace_lab.endpoints.scoring.connection import Connection
+from ml_workspace_lab.endpoints.scoring.fellows import Fellows
+from ml_workspace_lab.endpoints.scoring.guardian import Guardian
 from ml_workspace_lab.endpoints.scoring.joining import Joining
 from ml_workspace_lab.endpoints.scoring.pages import Served
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
@@ -62,14 +64,18 @@ class Front:
 
     @property
     def is_open(self) -> bool:
-        return self._server is not None
+        fellows = self._site.fellows
+        return self._server is not None or (fellows is not None and fellows.taking.is_listening)
 
     async def open(self, listening: socket.socket) -> None:
         """Take connections from now on."""
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._site), sock=listening, backlog=BACKLOG
-        )
-        self._site.is_aside = False
+        if self._site.fellows is not None:
+            self._site.fellows.taking.listen(listening)
+        else:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: Connection(self._site), sock=listening, backlog=BACKLOG
+            )
+        self._site.stand(aside=False)
 
     async def open_door(self) -> int:
         """Take requests that other deployments hand over; the port on loopback."""
@@ -79,16 +85,26 @@ class Front:
         port: int = self._door.sockets[0].getsockname()[1]
         return port
 
+    def share(self, folder: WorkerFolder, port: int, guardian: Guardian) -> Fellows:
+        """Be one of several workers from now on; `port` is that of its door. It has to be opened
+        again then."""
+        fellows = Fellows(folder, port, guardian, self._site, self._turns)
+        self._close_server()
+        self._site.fellows = self._turns.fellows = fellows
+        return fellows
+
     def step_aside(self) -> None:
         """Leave new connections to another process; those that are open are answered once more."""
         self._close_server()
-        self._site.is_aside = True
+        self._site.stand(aside=True)
 
     def stop(self) -> None:
         """Take no more, and answer what comes over those that are open with the word that it is the
         last. Other deployments are still let in: they may not know yet."""
         self._close_server()
         self._site.leaving = True
+        if self._site.fellows is not None:
+            self._site.fellows.leave()
 
     def tally(self, watch: Watch) -> Tally:
         """How it does, as the watch has it."""
@@ -102,6 +118,8 @@ class Front:
         if self._server is not None:
             self._server.close()
             self._server = None
+        if self._site.fellows is not None:
+            self._site.fellows.taking.stop()
 
     async def finish(self, patient: bool) -> bool:
         """Answer what has been accepted (unless not `patient`), then close; whether nothing was
@@ -118,10 +136,15 @@ class Front:
         done = self._site.active == 0
         if self._sweeper is not None:
             self._sweeper.cancel()
+        if self._site.fellows is not None:
+            self._site.fellows.pass_on()
         for connection in list(self._site.connections):
             connection.close()
         if self._site.router is not None:
             self._site.router.close()
+        if self._site.fellows is not None:
+            self._site.metrics_page.keep()
+            self._site.fellows.close()
         self._turns.shutdown()
         await asyncio.sleep(0)  # The loop closes what was told to.
         return done and not self._turns.left_behind

@@ -1,42 +1,34 @@
 """The processes of an endpoint pass its listening socket on, so that none who connects is turned
 away while one of them is there: what waits in the socket's queue is answered by whichever takes
 connections.
-
-A socket that this goes over lies in the folder of its process. Where that has too long a name for
-the system, it is named relative to the present folder, which is that of the process, unless a
-script leaves it.
 """
 
 import asyncio
-import os
 import socket
 from contextlib import suppress
-from pathlib import Path
 
-from ml_workspace_lab.endpoints.folder import GenerationFolder
+from ml_workspace_lab.endpoints.folder import WorkerFolder
+from ml_workspace_lab.endpoints.scoring.doors import address, bound
 from ml_workspace_lab.endpoints.scoring.front import BACKLOG
 
 PATIENCE_SECONDS = 5.0
 _NAME = "handover"
 
 
-MAX_NAME = 100
-"""What systems take, and a little less."""
-
-
-def taken(folder: GenerationFolder, port: int, *, at_once: bool = True) -> socket.socket | None:
+def taken(folder: WorkerFolder, port: int, *, at_once: bool = True) -> socket.socket | None:
     """The socket that listens on the port of loopback, of another process of the endpoint; None
     where there is none to give it. One that is still starting gives it later, not `at_once`."""
-    for other in folder.endpoint.generations():
-        is_asked = other.ready.exists() or not at_once
-        if other.number != folder.number and is_asked and other.is_alive():
-            found = _take(other, port)
-            if found is not None:
-                return found
+    for generation in folder.generation.endpoint.generations():
+        for other in generation.workers():
+            is_asked = other.ready.exists() or not at_once
+            if other.path != folder.path and is_asked and other.is_alive():
+                found = _take(other, port)
+                if found is not None:
+                    return found
     return None
 
 
-def listen(folder: GenerationFolder, port: int) -> socket.socket:
+def listen(folder: WorkerFolder, port: int) -> socket.socket:
     """The socket of another process, else a new one. Raises OSError where another program has the
     port."""
     if (found := taken(folder, port)) is not None:
@@ -54,13 +46,9 @@ def listen(folder: GenerationFolder, port: int) -> socket.socket:
 class Handover:
     """Gives a listening socket to other processes that ask for it, once it has one."""
 
-    def __init__(self, listening: socket.socket | None) -> None:
+    def __init__(self, folder: WorkerFolder, listening: socket.socket | None) -> None:
         self.listening = listening
-        Path(_NAME).unlink(missing_ok=True)
-        self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(_NAME)
-        self._door.listen()
-        self._door.setblocking(False)
+        self._door = bound(folder, _NAME)
 
     def open(self) -> None:
         """Answer from now on, in this thread's loop."""
@@ -78,12 +66,12 @@ class Handover:
                     socket.send_fds(connection, [b"!"], [self.listening.fileno()])
 
 
-def _take(other: GenerationFolder, port: int) -> socket.socket | None:
+def _take(other: WorkerFolder, port: int) -> socket.socket | None:
     """The socket of another process; None where it gives none, or one for another port."""
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(PATIENCE_SECONDS)
         try:
-            asking.connect(_address(other))
+            asking.connect(address(other, _NAME))
             _, descriptors, _, _ = socket.recv_fds(asking, 1, 1)
         except OSError:
             return None
@@ -95,8 +83,3 @@ def _take(other: GenerationFolder, port: int) -> socket.socket | None:
         found.close()
         return None
     return found
-
-
-def _address(other: GenerationFolder) -> str:
-    whole = str(other.path / _NAME)
-    return whole if len(os.fsencode(whole)) <= MAX_NAME else f"../{other.number}/{_NAME}"

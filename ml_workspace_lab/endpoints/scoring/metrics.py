@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psutil
+
 from ml_workspace_lab.endpoints.folder import Deployment
+from ml_workspace_lab.endpoints.scoring.gathering import OF_WORKER, Gathering
 from ml_workspace_lab.endpoints.scoring.pages import Page, Served
 from ml_workspace_lab.endpoints.scoring.peers import Answer, Missing
 from ml_workspace_lab.endpoints.scoring.request import Request
@@ -123,7 +126,7 @@ class Metrics:
 
 class MetricsPage(Page):
     """The counts, for who has a key: they tell what is served, and how much. Those of all
-    deployments, unless one of them asks."""
+    deployments, unless one of them asks; of each the sum over its workers."""
 
     name = "metrics"
     asks_for_key = True
@@ -133,24 +136,29 @@ class MetricsPage(Page):
         self._metrics, self._turns, self._site = metrics, turns, site
 
     def get(self, request: Request) -> None:
-        router = self._site.router
-        if router is None or request.is_inner or request.is_picked:
-            request.answer(200, TEXT, self._text().encode())
+        own = self.keep()
+        if request.target == OF_WORKER:
+            request.answer(200, TEXT, own.encode())
             return
-        gathered = [self._text()]
-        awaited = 0
+        gathering = Gathering(lambda text: request.answer(200, TEXT, text.encode()))
+        router, fellows = self._site.router, self._site.fellows
+        if fellows is not None:
+            gathering.wait_for(fellows.gather(request, gathering.add))
+        if router is not None and not request.is_inner and not request.is_picked:
 
-        def then(outcome: Answer | Missing) -> None:
-            nonlocal awaited
-            awaited -= 1
-            if isinstance(outcome, Answer) and outcome.status == 200:
-                gathered.append(outcome.body.decode())
-            if awaited == 0:
-                request.answer(200, TEXT, merged(gathered).encode())
+            def then(outcome: Answer | Missing) -> None:
+                if isinstance(outcome, Answer) and outcome.status == 200:
+                    gathering.add(outcome.body.decode())
+                else:
+                    gathering.add(None)
 
-        awaited = router.ask_others(request, then)
-        if awaited == 0:
-            request.answer(200, TEXT, gathered[0].encode())
+            gathering.wait_for(router.ask_others(request, then))
+        gathering.add(own)
+
+    def keep(self) -> str:
+        """What this process counts, which those who come after it shall go on from."""
+        fellows = self._site.fellows
+        return self._text() if fellows is None else fellows.counted(self._text())
 
     def _text(self) -> str:
         site, turns = self._site, self._turns
@@ -164,6 +172,8 @@ class MetricsPage(Page):
                 int(turns.pace.is_quick),
                 "1: the event loop asks the model itself.",
             ),
+            ("workers", "gauge", 1, "Processes that answer."),
+            ("resident_memory_bytes", "gauge", _resident(), "Memory that the processes have."),
         ]
         if (crew := turns.crew) is not None:
             said = "Requests whose rows were put to the model with those of others."
@@ -188,20 +198,14 @@ class MetricsPage(Page):
             ):
                 by_outcome = {(outcome,): count for outcome, count in found[name].items()}
                 counted.append((f"{name}_total", said, ("outcome",), by_outcome))
+        if site.fellows is not None:
+            said = "Requests that another worker of the deployment has answered."
+            counted.append(("lent_requests_total", said, ("to", "outcome"), site.fellows.lent))
         return self._metrics.text(more, counted)
 
 
-def merged(texts: Sequence[str]) -> str:
-    """Several texts as one: each family of numbers stands together, and is described once."""
-    families: dict[str, list[str]] = {}
-    for text in texts:
-        family: list[str] = []
-        for line in text.splitlines():
-            if line.startswith("# HELP "):
-                family = families.setdefault(line.split(" ", 3)[2], [])
-            if not line.startswith("#") or line not in family:
-                family.append(line)
-    return "".join(f"{line}\n" for family in families.values() for line in family)
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 def _escaped(text: str) -> str:

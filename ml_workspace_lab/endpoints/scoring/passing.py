@@ -12,9 +12,11 @@ _OF_SERVER = _OF_CONNECTION | {b"date", b"x-content-type-options", b"x-ms-server
 """Those that every answer of ours has."""
 
 
-def as_sent(request: Request) -> bytes:
-    """The bytes of a request as it came, but for what concerns its connection."""
-    head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.target)]
+def as_sent(request: Request, target: bytes | None = None) -> bytes:
+    """The bytes of a request as it came, but for what concerns its connection; to another `target`
+    where there is one."""
+    line = request.method.encode("ascii"), target or request.target
+    head = [b"%b %b HTTP/1.1\r\n" % line]
     head += [
         b"%b: %b\r\n" % (name, value)
         for name, value in request.headers

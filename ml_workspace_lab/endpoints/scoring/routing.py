@@ -8,7 +8,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ml_workspace_lab.endpoints.folder import Rules
+from ml_workspace_lab.endpoints.folder import Places, Rules
 from ml_workspace_lab.endpoints.model import MAX_BODY
 from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
 from ml_workspace_lab.endpoints.scoring.mirroring import Mirror
@@ -43,6 +43,9 @@ class Router:
         self._keys = keys
         self._places = places
         self._peers = Peers()
+        self._seen: Places | None = None
+        self._doors: dict[str, list[int]] = {}
+        self._turn = 0
         self._rules: Rules | None = None
         self._known: frozenset[str] = frozenset()
         self._own = 0
@@ -134,12 +137,29 @@ class Router:
         request.limit = MAX_BODY  # It is the other one's to say how long the body may be.
 
     def _hand_over(self, name: str, request: Request, then: Then) -> None:
-        doors = self._places.look().doors
-        self._peers.keep_only(doors.values())
-        if (port := doors.get(name)) is None:
+        places = self._places.look()
+        if places is not self._seen:
+            self._seen, self._doors = places, places.all_doors()
+            self._peers.keep_only({port for ports in self._doors.values() for port in ports})
+        if (ports := self._doors.get(name)) is None:
             asyncio.get_running_loop().call_soon(then, Missing.UNREACHED)
+        elif len(ports) == 1:
+            self._peers.ask(ports[0], as_sent(request), then)
         else:
-            self._peers.ask(port, as_sent(request), then)
+            self._turn += 1
+            at = self._turn % len(ports)
+            self._ask_in_turn([*ports[at:], *ports[:at]], as_sent(request), then)
+
+    def _ask_in_turn(self, ports: list[int], sent: bytes, then: Then) -> None:
+        """Ask one worker after the other until one is reached."""
+
+        def or_the_next(outcome: Answer | Missing) -> None:
+            if outcome is Missing.UNREACHED and len(ports) > 1:
+                self._ask_in_turn(ports[1:], sent, then)
+            else:
+                then(outcome)
+
+        self._peers.ask(ports[0], sent, or_the_next)
 
     def _answered(self, request: Request, site: "Site", outcome: Answer | Missing) -> None:
         name = request.bound_for

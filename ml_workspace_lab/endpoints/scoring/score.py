@@ -54,7 +54,10 @@ class ScoringPage(Page):
         raise NotImplementedError
 
     def score(self, request: Request) -> None:
-        """Answer when it is its turn."""
+        """Answer when it is its turn, or have a worker answer that is less busy."""
+        fellows = self._turns.fellows
+        if fellows is not None and fellows.lend(request):
+            return
         try:
             self._turns.add(self._asked(request))
         except (BadInput, Busy) as error:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
+from ml_workspace_lab.endpoints.folder import Deployment, WorkerFolder
 from ml_workspace_lab.endpoints.scoring import engines
+from ml_workspace_lab.endpoints.scoring.fellows import Fellows
 from ml_workspace_lab.endpoints.scoring.front import Front, run
+from ml_workspace_lab.endpoints.scoring.guardian import Guardian
 from ml_workspace_lab.endpoints.scoring.handover import Handover, listen, taken
 from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
 from ml_workspace_lab.endpoints.scoring.pages import Served
@@ -33,14 +35,15 @@ LOOK_SECONDS = 0.25
 
 def main(path: Path) -> int:
     """Load the model, then serve until SIGTERM or until the folder is gone; the exit code."""
-    folder = GenerationFolder(path)
+    folder = WorkerFolder.at(path)
+    generation = folder.generation
     presence = Presence.take(folder)
     if presence is None:
         return os.EX_TEMPFAIL
-    deployment = msgspec.json.decode(folder.deployment.read_bytes(), type=Deployment)
-    os.chdir(path)
-    places = PlacesFile(folder.endpoint.places)
-    handover = Handover(None)
+    deployment = msgspec.json.decode(generation.deployment.read_bytes(), type=Deployment)
+    os.chdir(generation.path)
+    places = PlacesFile(generation.endpoint.places)
+    handover, guardian = Handover(folder, None), Guardian(folder)
     standing = Standing(folder, deployment.deployment, deployment.port, places, handover)
     try:
         is_front = standing.is_front()
@@ -51,16 +54,16 @@ def main(path: Path) -> int:
     os.environ["SERVICE_NAME"] = deployment.endpoint
     try:
         settings = Settings.read(os.environ, deployment.request_settings)
-        scorer = engines.load(folder, deployment)
+        scorer = engines.load(generation, deployment)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
     gc.collect()
     gc.freeze()  # What libraries and model are made of stays: no collection need look at it.
-    keys = Gatekeeper(folder.endpoint.keys)
+    keys = Gatekeeper(generation.endpoint.keys)
     router = Router(deployment.deployment, keys, places)
     served = Served(deployment, scorer, keys, settings)
-    finished = run(_serve(folder, served, keys, router, standing, presence, handover))
+    finished = run(_serve(folder, served, keys, router, standing, presence, handover, guardian))
     if not presence.is_in_place():
         folder.end()  # Nobody else is left to end what it started.
     if not finished:
@@ -69,23 +72,24 @@ def main(path: Path) -> int:
     return 0
 
 
-def _fail(folder: GenerationFolder, reason: str) -> int:
+def _fail(folder: WorkerFolder, reason: str) -> int:
     folder.fail(reason)
     return 1
 
 
 async def _serve(
-    folder: GenerationFolder,
+    folder: WorkerFolder,
     served: Served,
     keys: Gatekeeper,
     router: Router,
     standing: Standing,
     presence: Presence,
     handover: Handover,
+    guardian: Guardian,
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
     front = Front(served, router)
-    observing = Observing(folder, served, front.site)
+    observing = Observing(folder.generation, served, front.site)
     with kept_apart("the endpoint's folder"):
         keys.refresh()
         observing.look(keys.rules)
@@ -99,11 +103,18 @@ async def _serve(
     told = served.deployment
     print(f"Serving {told.model}:{told.version} on port {told.port}.", flush=True)  # noqa: T201
     folder.served.touch()
+    fellows: Fellows | None = None
     touched = -TOUCH_SECONDS
     while not leave.is_set() and presence.is_in_place():
         if time.monotonic() - touched >= TOUCH_SECONDS:
             folder.ready.touch()
             touched = time.monotonic()
+        with kept_apart("the other workers"):
+            if fellows is None and folder.generation.board.exists():
+                fellows = front.share(folder, port, guardian)
+                await standing.look(front)
+            if fellows is not None:
+                fellows.look()
         await _wait(leave, LOOK_SECONDS)
         with kept_apart("the endpoint's folder"):
             await standing.look(front)
@@ -118,7 +129,7 @@ async def _serve(
     return finished
 
 
-def _tell(folder: GenerationFolder, front: Front, keys: Gatekeeper) -> None:
+def _tell(folder: WorkerFolder, front: Front, keys: Gatekeeper) -> None:
     """Say how it does, where that is watched."""
     keys.refresh()
     if (watch := keys.rules.watch) is None:

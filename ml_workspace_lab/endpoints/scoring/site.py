@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from ml_workspace_lab.endpoints.scoring import inference
+from ml_workspace_lab.endpoints.scoring.fellows import LENT, Fellows
 from ml_workspace_lab.endpoints.scoring.inference import (
     InferPage,
     ModelPage,
@@ -52,19 +53,25 @@ class Observer(Protocol):
 
 class Site:
     """The pages of a deployment. `active` counts the requests that have no answer yet; once it is
-    `leaving`, each answer is the last one of its connection; while it `is_aside`, so it is for all
-    but other deployments. `router` knows of those; None where there can be none. `observer` is told
-    of answers, None where nobody wants to know."""
+    `leaving`, each answer is the last one of its connection; while it `lets_go`, so it is for all
+    but other processes of the endpoint. `router` knows of other deployments, `fellows` of other
+    workers of this one; None where there can be none. `observer` is told of answers, None where
+    nobody wants to know."""
 
     def __init__(self, served: Served, turns: Turns, router: Router | None = None) -> None:
         self.connections: set[Connection] = set()
         self.leaving = False
-        self.is_aside = False
+        self.lets_go = False
+        self._is_aside = False
+        self._surplus = 0
         self.active = 0
         self.observer: Observer | None = None
+        self.loop = asyncio.get_running_loop()
+        self.fellows: Fellows | None = None
         self.router = router
         self._named_line = router.named_line if router is not None else ""
         self.metrics = Metrics(served.deployment)
+        self.metrics_page = MetricsPage(served, self.metrics, turns, self)
         self._served = served
         self._nothing = NothingPage(served)
         self._pages: dict[bytes, Page] = {
@@ -76,7 +83,7 @@ class Site:
             b"/invocations": InvocationsPage(served, turns),
             b"/ping": PingPage(served),
             b"/health": PingPage(served),
-            b"/metrics": MetricsPage(served, self.metrics, turns, self),
+            b"/metrics": self.metrics_page,
             b"/v2": ServerPage(served),
             b"/v2/health/live": ServerHealthPage(served, "live"),
             b"/v2/health/ready": ServerHealthPage(served, "ready"),
@@ -126,9 +133,9 @@ class Site:
         """Count an answer that is about to be sent, and log it."""
         self.active -= 1
         if request.copied_to is not None and request.refusal is None and self.router is not None:
-            asyncio.get_running_loop().call_soon(self.router.copy, request)
+            self.loop.call_soon(self.router.copy, request)
         seconds = perf_counter() - request.began
-        by = f" ({request.bound_for})" if request.bound_for is not None else ""
+        by = f" ({request.bound_for or 'another worker'})" if request.bound_for is not None else ""
         if not by:
             self.metrics.answered(request, status, seconds)
             if self.observer is not None:
@@ -140,6 +147,20 @@ class Site:
             sys.stdout.flush()
         except OSError:
             return  # A full disk takes the log, and nothing else.
+
+    def stand(self, *, aside: bool) -> None:
+        """Keep clients, or let them go to another process."""
+        self._is_aside = aside
+        self.lets_go = aside or self._surplus > 0
+
+    def let_go(self, count: int) -> None:
+        """Let so many clients go to another process, those who ask first."""
+        self._surplus = count
+        self.lets_go = self._is_aside or count > 0
+
+    def has_let_go(self) -> None:
+        """A client has been told to come anew."""
+        self.let_go(max(0, self._surplus - 1))
 
     def ended(self) -> None:
         """Forget a request whose client has gone before it could be answered."""
@@ -160,6 +181,8 @@ class Site:
         for connection in self.connections:
             request = connection.current
             if request is not None and request.page.is_split and request.began < began:
+                if request.bound_for == LENT:
+                    continue  # It is late for the worker that has it.
                 name = request.bound_for or self._served.deployment.deployment
                 found[name] = found.get(name, 0) + 1
         return found

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import sys
 
-from ml_workspace_lab.endpoints.folder import GenerationFolder
+from ml_workspace_lab.endpoints.folder import WorkerFolder
 from ml_workspace_lab.endpoints.scoring.front import Front
 from ml_workspace_lab.endpoints.scoring.handover import Handover, listen, taken
 from ml_workspace_lab.endpoints.scoring.places import PlacesFile
@@ -16,7 +16,7 @@ class Standing:
 
     def __init__(
         self,
-        folder: GenerationFolder,
+        folder: WorkerFolder,
         name: str,
         port: int,
         places: PlacesFile,

@@ -7,11 +7,14 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from time import perf_counter, process_time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ml_workspace_lab.endpoints.scoring.pace import Pace
 from ml_workspace_lab.endpoints.scoring.settings import Settings
 from ml_workspace_lab.endpoints.scoring.thread import ComputeThread
+
+if TYPE_CHECKING:
+    from ml_workspace_lab.endpoints.scoring.fellows import Fellows
 
 MAX_LOOP_SECONDS = 0.005
 """How long the event loop may work for requests before it looks for new ones."""
@@ -87,6 +90,19 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._last_ms = 0.0
+        self._since, self._worked = 0.0, 0.0
+        self.fellows: Fellows | None = None
+        """Other workers, which may be less busy; None where there can be none."""
+
+    def load(self) -> int:
+        """How many wait, or are worked on."""
+        return len(self.waiting) + len(self._working or ())
+
+    def worked(self) -> float:
+        """For how many seconds its thread has been at work."""
+        if self._working is None:
+            return self._worked
+        return self._worked + perf_counter() - self._since
 
     def add(self, job: Job) -> None:
         """Have a job done when it is its turn. Raises Busy where too many wait."""
@@ -99,6 +115,7 @@ class Turns:
         self.waiting.append(job)
         if self._working is not None:
             self._watch_first()
+            self._tell()
         elif not self._called:
             # After all that can be read now: what came together is done together.
             self._called = True
@@ -171,7 +188,8 @@ class Turns:
         return [attempt(job) for job in jobs]
 
     def _hand_over(self, jobs: Sequence[Job]) -> None:
-        self._working = jobs
+        self._working, self._since = jobs, perf_counter()
+        self._tell()
         self._timer = self._loop.call_later(self._timeout_ms / 1000, self._give_up)
         self._thread.do(partial(self._work, jobs), partial(self._back, jobs))
         if self.waiting:
@@ -184,11 +202,17 @@ class Turns:
             return  # It was given up.
         assert self._timer is not None
         self._timer.cancel()
+        self._worked = self.worked()
         self._working = None
         if jobs[0].key is not None:
             self.pace.took(milliseconds, computed)
         self._settle(jobs, outcomes, milliseconds)
         self._take_turns()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.fellows is not None:
+            self.fellows.tell(self.load())
 
     def _settle(self, jobs: Sequence[Job], outcomes: list[Outcome], milliseconds: float) -> None:
         self._last_ms = milliseconds
@@ -204,6 +228,7 @@ class Turns:
     def _give_up(self) -> None:
         """Those who wait get another thread; this one ends at its next step in Python. Of several
         that were done together each gets a turn of its own: one of them may be at fault."""
+        self._worked = self.worked()
         jobs, self._working = self._working or (), None
         self.left_behind = True
         thread, self._thread = self._thread, ComputeThread()

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from ml_workspace_lab.endpoints.telemetry.recording import Recorder
 
 TELL_SECONDS = 1.0
-MOST_FILES = 10
-"""What so many processes have seen before is kept; of a deployment that dies again and again."""
+MOST_FILES = 100
+"""What so many processes have seen is kept, which is that of all workers; of a deployment that dies
+again and again."""
 
 
 class Observing:

@@ -55,5 +55,7 @@ Table(
     time_("created"),
     time_("updated"),
     Column("sampling_json", Text),
+    text("scaling_json", "{}"),
+    Column("workers", Integer, nullable=False, server_default="0"),  # that answer
     PrimaryKeyConstraint("endpoint", "name"),
 )

@@ -15,6 +15,8 @@ from sklearn.linear_model import LinearRegression
 
 from ml_workspace_lab import Model, Workspace
 from ml_workspace_lab.cli.main import run as command
+from ml_workspace_lab.client.scaling import scaling_of
+from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, ScoringFailed
 from ml_workspace_lab.models.profiles.model import KeepProfile
 from tests.conftest import arguments_of, eventually
@@ -41,6 +43,8 @@ def lines(ws: Workspace) -> Model:
 
 
 def test_a_version_is_measured_and_its_card_tells(ws: Workspace, lines: Model) -> None:
+    with pytest.raises(NotFound, match="profiled"):
+        scaling_of("profiled", lines)
     said: list[str] = []
     profile = lines.profile(engine="native", say=said.append, **QUICK)
     found = profile.measured
@@ -55,6 +59,8 @@ def test_a_version_is_measured_and_its_card_tells(ws: Workspace, lines: Model) -
     assert 20 < found.resident_mib <= found.peak_mib < 2000
     assert found.workers[0].workers == 1
     assert 1 <= found.recommended_workers <= found.workers[-1].workers
+    for given in (profile, "profiled"):
+        assert scaling_of(given, lines) == WorkerScaling(workers=found.recommended_workers)
     assert json.loads(found.sample) == {"data": [[0.0, 1.0]]}
     assert any("4 at once" in line for line in said)
     assert f"Recommended: {found.recommended_workers}. {found.reason}" in said
