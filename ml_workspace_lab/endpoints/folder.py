@@ -83,7 +83,8 @@ class Tally(msgspec.Struct, frozen=True):
 
 class Deployment(msgspec.Struct, frozen=True):
     """What a scoring process is told, and the interpreter that it runs in. `deployment` is its name
-    among those of the endpoint."""
+    among those of the endpoint. One that `is_relayed` answers elsewhere: its process here sends
+    requests on to there."""
 
     endpoint: str
     model: str
@@ -96,6 +97,15 @@ class Deployment(msgspec.Struct, frozen=True):
     engine: Engine = "auto"
     providers: list[str] = []
     deployment: str = DEFAULT
+    is_relayed: bool = False
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """Where a deployment answers that has no process of its own here, and the key that opens it."""
+
+    host: str
+    port: int
+    key: str
 
 
 class EndpointFolder:
@@ -272,6 +282,11 @@ class GenerationFolder(WorkerFolder):
     def compiled(self) -> Path:
         """The model as a graph, and the verdict on that."""
         return self.path / "compiled"
+
+    @property
+    def upstream(self) -> Path:
+        """Where the deployment answers, if that is elsewhere."""
+        return self.path / "upstream.json"
 
     @property
     def engine(self) -> Path:

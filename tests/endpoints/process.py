@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Rules
+from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Rules, Upstream
 from ml_workspace_lab.endpoints.model import RequestSettings
 from ml_workspace_lab.endpoints.telemetry.model import Export, Sampling
 from tests import http
@@ -59,10 +59,11 @@ def scoring(
     settings: RequestSettings | None = None,
     sampling: Sampling | None = None,
     export: Export | None = None,
+    upstream: Upstream | None = None,
     **variables: str,
 ) -> Iterator[Process]:
-    """A process for a model (its files, or its folder) with a script or without, whose endpoint
-    has these rules."""
+    """A process for a model (its files, or its folder) with a script or without, or one that sends
+    requests on to `upstream`; its endpoint has these rules."""
     generation = EndpointFolder(folder).generation(1)
     generation.path.mkdir(parents=True)
     if isinstance(model, Path):
@@ -77,8 +78,10 @@ def scoring(
         port = free.getsockname()[1]
     deployment = Deployment(
         "an-endpoint", name, 3, port, script is not None, sys.executable,
-        request_settings=settings or RequestSettings(),
+        request_settings=settings or RequestSettings(), is_relayed=upstream is not None,
     )  # fmt: skip
+    if upstream is not None:
+        generation.upstream.write_bytes(msgspec.json.encode(upstream))
     generation.deployment.write_bytes(msgspec.json.encode(deployment))
     hashed = [hashlib.sha256(key.encode()).hexdigest() for key in (KEY, "another", OWN_KEY)]
     sampled = {} if sampling is None else {"default": sampling}

@@ -14,6 +14,7 @@ from ml_workspace_lab.endpoints.scoring.guardian import Guardian
 from ml_workspace_lab.endpoints.scoring.joining import Joining
 from ml_workspace_lab.endpoints.scoring.pages import Served
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
+from ml_workspace_lab.endpoints.scoring.relay import Relay
 from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.site import Site
 from ml_workspace_lab.endpoints.scoring.turns import Turns
@@ -41,7 +42,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 def _crew(served: Served) -> Joining | None:
     """Who joins requests, where the model and the deployment's settings let them be joined."""
-    scorer = served.scorer
+    scorer = served.loaded
     if isinstance(scorer, Predictor) and scorer.is_row_wise and served.settings.requests.batching:
         return Joining(scorer)
     return None
@@ -50,9 +51,11 @@ def _crew(served: Served) -> Joining | None:
 class Front:
     """Takes connections from a listening socket, and from other deployments at a door."""
 
-    def __init__(self, served: Served, router: Router | None = None) -> None:
+    def __init__(
+        self, served: Served, router: Router | None = None, relay: Relay | None = None
+    ) -> None:
         self._turns = Turns(served.settings, _crew(served))
-        self._site = Site(served, self._turns, router)
+        self._site = Site(served, self._turns, router, relay)
         self._server: asyncio.Server | None = None
         self._door: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -140,8 +143,7 @@ class Front:
             self._site.fellows.pass_on()
         for connection in list(self._site.connections):
             connection.close()
-        if self._site.router is not None:
-            self._site.router.close()
+        self._site.close()
         if self._site.fellows is not None:
             self._site.metrics_page.keep()
             self._site.fellows.close()

@@ -22,10 +22,16 @@ class Served:
     """What requests are answered with, and what has gone wrong with that."""
 
     deployment: Deployment
-    scorer: Scorer
+    loaded: Scorer | None
+    """None where the deployment answers elsewhere."""
     keys: Keyring
     settings: Settings
     failures: Failures = field(default_factory=Failures)
+
+    @property
+    def scorer(self) -> Scorer:
+        assert self.loaded is not None
+        return self.loaded
 
 
 class Page:

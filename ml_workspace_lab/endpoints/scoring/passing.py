@@ -12,16 +12,19 @@ _OF_SERVER = _OF_CONNECTION | {b"date", b"x-content-type-options", b"x-ms-server
 """Those that every answer of ours has."""
 
 
-def as_sent(request: Request, target: bytes | None = None) -> bytes:
-    """The bytes of a request as it came, but for what concerns its connection; to another `target`
-    where there is one."""
+def as_sent(request: Request, target: bytes | None = None, bearer: str | None = None) -> bytes:
+    """The bytes of a request as it came, but for what concerns its connection; to another `target`,
+    or with the key `bearer` in place of its own, where there is one."""
+    left_out = _OF_CONNECTION if bearer is None else _OF_CONNECTION | {b"authorization"}
     line = request.method.encode("ascii"), target or request.target
     head = [b"%b %b HTTP/1.1\r\n" % line]
     head += [
         b"%b: %b\r\n" % (name, value)
         for name, value in request.headers
-        if name.lower() not in _OF_CONNECTION
+        if name.lower() not in left_out
     ]
+    if bearer is not None:
+        head.append(b"Authorization: Bearer %b\r\n" % bearer.encode("ascii"))
     head.append(b"Content-Length: %d\r\n\r\n" % len(request.body))
     return b"".join(head) + request.body
 

@@ -1,9 +1,10 @@
 """Connections that are kept to the processes of other deployments, for one request at a time."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Collection
 from enum import Enum
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from httptools import HttpParserError, HttpResponseParser
 
@@ -11,6 +12,10 @@ MAX_IDLE = 64
 """Connections to one process that are kept though nothing goes over them."""
 IDLE_SECONDS = 60.0
 """For how long: shorter than the other side keeps them, so that none is closed under a request."""
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 10
+"""After which a machine is asked whether it is still there; three times, and it is not."""
+LOOPBACK = "127.0.0.1"
 
 
 class Answer(NamedTuple):
@@ -30,18 +35,24 @@ Then = Callable[[Answer | Missing], None]
 
 
 class Peers:
-    """The processes that requests are handed over to, by their port on loopback."""
+    """The processes that requests are handed over to, by their port on `host`; connections that
+    nothing went over for `idle_seconds` are asked nothing more."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = LOOPBACK, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._host = host
+        self._idle_seconds = idle_seconds
         self._idle: dict[int, list[Peer]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
 
     def ask(self, port: int, request: bytes, then: Then) -> None:
         """Send a request and have `then` called with its answer, later."""
-        if kept := self._idle.get(port):
-            kept.pop().ask(request, then)
-            return
-        self._idle.setdefault(port, [])
+        kept = self._idle.setdefault(port, [])
+        while kept:
+            peer = kept.pop()
+            if self._is_fresh(peer, asyncio.get_running_loop().time()):
+                peer.ask(request, then)
+                return
+            peer.close()
         task = asyncio.get_running_loop().create_task(self._connect(port, request, then))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
@@ -54,7 +65,7 @@ class Peers:
 
     def sweep(self, now: float) -> None:
         for kept in self._idle.values():
-            for peer in [peer for peer in kept if now - peer.idle_since > IDLE_SECONDS]:
+            for peer in [peer for peer in kept if not self._is_fresh(peer, now)]:
                 kept.remove(peer)
                 peer.close()
 
@@ -71,11 +82,15 @@ class Peers:
         if peer in kept:
             kept.remove(peer)
 
+    def _is_fresh(self, peer: "Peer", now: float) -> bool:
+        return now - peer.idle_since <= self._idle_seconds
+
     async def _connect(self, port: int, request: bytes, then: Then) -> None:
         try:
-            _, peer = await asyncio.get_running_loop().create_connection(
-                lambda: Peer(self, port), "127.0.0.1", port
-            )
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, peer = await asyncio.get_running_loop().create_connection(
+                    lambda: Peer(self, port), self._host, port
+                )
         except OSError:
             then(Missing.UNREACHED)
         else:
@@ -109,6 +124,7 @@ class Peer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        _notice_silence(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -147,3 +163,13 @@ class Peer(asyncio.Protocol):
         then, self._then = self._then, None
         if then is not None:
             then(outcome)
+
+
+def _notice_silence(connection: Any) -> None:
+    """Have a connection fail whose other end is gone without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):  # as the system calls it
+        if (option := getattr(socket, name, None)) is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, SILENCE_SECONDS)
+    if (option := getattr(socket, "TCP_KEEPCNT", None)) is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, option, 3)

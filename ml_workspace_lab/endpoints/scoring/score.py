@@ -37,8 +37,8 @@ class ScoringPage(Page):
         self.limit = served.settings.requests.max_body_bytes
         self._turns = turns
         self._rower: Predictor | None = None
-        if isinstance(served.scorer, Predictor) and served.scorer.is_row_wise:
-            self._rower = served.scorer
+        if isinstance(served.loaded, Predictor) and served.loaded.is_row_wise:
+            self._rower = served.loaded
 
     def work(self, call: Call) -> Reply:
         """The reply to a request, made in the thread of the user's code. Raises BadInput."""

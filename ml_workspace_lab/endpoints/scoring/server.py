@@ -20,6 +20,7 @@ from ml_workspace_lab.endpoints.scoring.handover import Handover, listen, taken
 from ml_workspace_lab.endpoints.scoring.keys import Gatekeeper
 from ml_workspace_lab.endpoints.scoring.pages import Served
 from ml_workspace_lab.endpoints.scoring.places import PlacesFile
+from ml_workspace_lab.endpoints.scoring.relay import Relay
 from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.settings import Settings
 from ml_workspace_lab.endpoints.scoring.standing import Standing
@@ -54,7 +55,7 @@ def main(path: Path) -> int:
     os.environ["SERVICE_NAME"] = deployment.endpoint
     try:
         settings = Settings.read(os.environ, deployment.request_settings)
-        scorer = engines.load(generation, deployment)
+        scorer = None if deployment.is_relayed else engines.load(generation, deployment)
     except BaseException as error:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return _fail(folder, f"{type(error).__name__}: {error}")
@@ -63,7 +64,10 @@ def main(path: Path) -> int:
     keys = Gatekeeper(generation.endpoint.keys)
     router = Router(deployment.deployment, keys, places)
     served = Served(deployment, scorer, keys, settings)
-    finished = run(_serve(folder, served, keys, router, standing, presence, handover, guardian))
+    relay = Relay(generation.upstream, router.named_line) if deployment.is_relayed else None
+    finished = run(
+        _serve(folder, served, relay, keys, router, standing, presence, handover, guardian)
+    )
     if not presence.is_in_place():
         folder.end()  # Nobody else is left to end what it started.
     if not finished:
@@ -80,6 +84,7 @@ def _fail(folder: WorkerFolder, reason: str) -> int:
 async def _serve(
     folder: WorkerFolder,
     served: Served,
+    relay: Relay | None,
     keys: Gatekeeper,
     router: Router,
     standing: Standing,
@@ -88,7 +93,7 @@ async def _serve(
     guardian: Guardian,
 ) -> bool:
     """Answer until it is time to leave; whether nothing was left undone."""
-    front = Front(served, router)
+    front = Front(served, router, relay)
     observing = Observing(folder.generation, served, front.site)
     with kept_apart("the endpoint's folder"):
         keys.refresh()

@@ -24,6 +24,7 @@ from ml_workspace_lab.endpoints.scoring.pages import (
     Page,
     Served,
 )
+from ml_workspace_lab.endpoints.scoring.relay import Relay, relayed_pages
 from ml_workspace_lab.endpoints.scoring.request import Refusal, Request
 from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.score import ScorePage
@@ -56,9 +57,15 @@ class Site:
     `leaving`, each answer is the last one of its connection; while it `lets_go`, so it is for all
     but other processes of the endpoint. `router` knows of other deployments, `fellows` of other
     workers of this one; None where there can be none. `observer` is told of answers, None where
-    nobody wants to know."""
+    nobody wants to know. `relay` leads to where the deployment answers, if that is elsewhere."""
 
-    def __init__(self, served: Served, turns: Turns, router: Router | None = None) -> None:
+    def __init__(
+        self,
+        served: Served,
+        turns: Turns,
+        router: Router | None = None,
+        relay: Relay | None = None,
+    ) -> None:
         self.connections: set[Connection] = set()
         self.leaving = False
         self.lets_go = False
@@ -93,6 +100,10 @@ class Site:
             "/ready": ModelReadyPage(served),
             "/infer": InferPage(served, turns),
         }
+        self._relay = relay
+        if relay is not None:
+            pages, self._of_models = relayed_pages(served, relay)
+            self._pages |= pages
 
     def judge(self, request: Request) -> None:
         """Find the page of a request whose head is there, and why it is refused, if it is."""
@@ -170,8 +181,15 @@ class Site:
         """Close the connections that nothing comes over any more."""
         for connection in list(self.connections):
             connection.sweep(now)
-        if self.router is not None:
-            self.router.sweep(now)
+        for kept in (self.router, self._relay):
+            if kept is not None:
+                kept.sweep(now)
+
+    def close(self) -> None:
+        """Let go of the connections to others."""
+        for kept in (self.router, self._relay):
+            if kept is not None:
+                kept.close()
 
     def late(self) -> dict[str, int]:
         """How many requests have waited for longer than a slow answer takes, by the deployment that

@@ -22,6 +22,7 @@ from ml_workspace_lab.models.packages.places import (
     KEYS_FILE_VARIABLE,
     PORT,
     PORT_VARIABLE,
+    SETTINGS_VARIABLE,
     SOCKET_VARIABLE,
     TOLD,
     Contained,
@@ -52,14 +53,12 @@ def main() -> int:
         print(f"Not started: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return os.EX_CONFIG
     # Only now, so that the right words come where the interpreter is the wrong one.
-    from ml_workspace_lab.endpoints.model import RequestSettings
     from ml_workspace_lab.endpoints.scoring.front import run
     from ml_workspace_lab.endpoints.scoring.scorer import load
-    from ml_workspace_lab.endpoints.scoring.settings import Settings
 
     script = home / "score.py" if told.has_script else None
     try:
-        settings = Settings.read(os.environ, RequestSettings())
+        settings = read_settings(os.environ)
         scorer = load(home / "model", script, told.models[0].rpartition(":")[0])
     except BaseException:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
@@ -90,6 +89,21 @@ def read_keys(environment: Mapping[str, str]) -> list[str]:
     )
 
 
+def read_settings(environment: Mapping[str, str]) -> "Settings":
+    """The limits of requests. Raises ValueError that names the variable."""
+    import msgspec
+
+    from ml_workspace_lab.endpoints.model import RequestSettings
+    from ml_workspace_lab.endpoints.scoring.settings import Settings
+
+    try:
+        told = environment.get(SETTINGS_VARIABLE) or "{}"
+        requests = msgspec.json.decode(told, type=RequestSettings)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"{SETTINGS_VARIABLE}: {error}") from None
+    return Settings.read(environment, requests)
+
+
 def _check_python(wanted: str) -> None:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     if here != wanted:
@@ -114,7 +128,8 @@ async def _serve(
     from ml_workspace_lab.models.packages.keys import FixedKeys
 
     name, _, version = told.models[0].rpartition(":")
-    deployment = Deployment(name, name, int(version), port, told.has_script, sys.executable)
+    endpoint = os.environ.get("SERVICE_NAME") or name
+    deployment = Deployment(endpoint, name, int(version), port, told.has_script, sys.executable)
     served = Served(deployment, scorer, FixedKeys(keys), settings)
     leave, take = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

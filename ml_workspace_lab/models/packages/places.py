@@ -11,6 +11,8 @@ TOLD = "contained.json"
 PORT_VARIABLE = "ML_WORKSPACE_SCORING_PORT"
 KEY_VARIABLE = "ML_WORKSPACE_SCORING_KEY"
 KEYS_FILE_VARIABLE = "ML_WORKSPACE_SCORING_KEYS_FILE"
+SETTINGS_VARIABLE = "ML_WORKSPACE_SCORING_SETTINGS"
+"""The limits of requests as JSON, see `RequestSettings`."""
 SOCKET_VARIABLE = "ML_WORKSPACE_SCORING_SOCKET"
 """The number of a listening socket that the process was given: it answers there, until SIGUSR1 says
 that it shall have its port."""

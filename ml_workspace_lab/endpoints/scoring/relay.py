@@ -1,0 +1,106 @@
+"""A deployment that answers elsewhere: requests are sent on to there, and answers passed back."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from ml_workspace_lab.endpoints.folder import Upstream
+from ml_workspace_lab.endpoints.scoring.pages import Page, Served
+from ml_workspace_lab.endpoints.scoring.passing import as_sent, lines_of
+from ml_workspace_lab.endpoints.scoring.peers import Answer, Missing, Peers
+from ml_workspace_lab.endpoints.scoring.request import Request
+
+IDLE_SECONDS = 0.5
+"""For how long a connection is kept that nothing goes over: for less than one that leaves there
+waits for a last request, so that none is closed under a request."""
+_AWAY = "The deployment does not answer at present"
+
+
+class Relay:
+    """Sends requests to the address that a file has; a change of it counts from the next one."""
+
+    def __init__(self, path: Path, named_line: str) -> None:
+        self._path = path
+        self._named_line = named_line
+        self._seen = (-1, -1)
+        self._upstream: Upstream | None = None
+        self._peers = Peers()
+
+    def send(self, request: Request) -> None:
+        """Have it answered by the deployment."""
+        self._look()
+        then = partial(self._answered, request)
+        if self._upstream is None:
+            asyncio.get_running_loop().call_soon(then, Missing.UNREACHED)
+        else:
+            sent = as_sent(request, bearer=self._upstream.key)
+            self._peers.ask(self._upstream.port, sent, then)
+
+    def sweep(self, now: float) -> None:
+        self._peers.sweep(now)
+
+    def close(self) -> None:
+        self._peers.keep_only(())
+
+    def _look(self) -> None:
+        try:
+            status = self._path.stat()
+            # Two writes within one tick of the clock differ in the file's number.
+            seen = status.st_mtime_ns, status.st_ino
+            if seen == self._seen:
+                return
+            found = msgspec.json.decode(self._path.read_bytes(), type=Upstream)
+        except (OSError, ValueError):
+            return
+        self.close()
+        self._seen, self._upstream = seen, found
+        self._peers = Peers(found.host, idle_seconds=IDLE_SECONDS)
+
+    def _answered(self, request: Request, outcome: Answer | Missing) -> None:
+        if isinstance(outcome, Answer):
+            lines = self._named_line + lines_of(outcome)
+            request.pass_on(outcome.status, lines, outcome.body)
+        else:
+            request.page.refuse(request, 503, _AWAY, "Retry-After: 1\r\n")
+
+
+class RelayedPage(Page):
+    """An address of the deployment. It says itself which methods that has, and how long a body may
+    be."""
+
+    def __init__(self, served: Served, relay: Relay, name: str, *, is_split: bool = False) -> None:
+        super().__init__(served)
+        self.name = name
+        self.limit = served.settings.requests.max_body_bytes
+        self.asks_for_key = self.is_split = is_split
+        self._relay = relay
+
+    def get(self, request: Request) -> None:
+        self._relay.send(request)
+
+    post = get
+
+
+def relayed_pages(served: Served, relay: Relay) -> tuple[dict[bytes, Page], dict[str, Page]]:
+    """Those of a deployment, and those of its model by what follows the model's name."""
+    score, invocations, infer = (
+        RelayedPage(served, relay, name, is_split=True)
+        for name in ("score", "invocations", "infer")
+    )
+    document, health, ping, model = (
+        RelayedPage(served, relay, name) for name in ("document", "health", "ping", "v2")
+    )
+    pages: dict[bytes, Page] = {
+        b"/score": score,
+        b"/invocations": invocations,
+        b"/openapi.json": document,
+        b"/swagger.json": document,
+        b"/ping": ping,
+        b"/health": ping,
+        b"/v2": model,
+        b"/v2/health/live": health,
+        b"/v2/health/ready": health,
+    }
+    return pages, {"": model, "/ready": model, "/infer": infer}
