@@ -12,7 +12,7 @@ from ml_workspace_lab.agent.abandoned import Abandoned
 from ml_workspace_lab.agent.dispatching import Dispatching
 from ml_workspace_lab.compute.instances.supervisor import InstanceSupervisor
 from ml_workspace_lab.compute.wake import LOCK, PIPE, clean_environment
-from ml_workspace_lab.endpoints.supervisor import Supervisor
+from ml_workspace_lab.endpoints.keeping import EndpointKeeper
 from ml_workspace_lab.endpoints.telemetry.keeping import SampleKeeping
 from ml_workspace_lab.jobs import prewarmed
 from ml_workspace_lab.services import Services
@@ -45,7 +45,7 @@ def main(root: Path) -> None:
     instances = InstanceSupervisor(services)
     parts: list[Part] = [
         Dispatching(services),
-        Supervisor(services),
+        EndpointKeeper(services),
         instances,
         _Watch(services),
         Deliveries(services),

@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_workspace_lab.cli.options import workspace
 from ml_workspace_lab.compute.model import AttachCompute, ComputeInfo, Quotas, UpdateCompute
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.pairs import pairs, typed_pairs
 
 
@@ -23,7 +24,7 @@ def add_commands(nouns: dict[str, Any]) -> None:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-s", "--set", action="append", default=[], metavar="SETTING=VALUE")
+    parser.add_argument("-s", "--set", action="append", default=[], metavar="SETTING[.PART]=VALUE")
     parser.add_argument("-t", "--tag", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--description")
     parser.add_argument(
@@ -43,7 +44,7 @@ def _attach(options: argparse.Namespace) -> ComputeInfo:
     body = AttachCompute(
         options.name,
         options.kind,
-        dict(typed_pairs(options.set)),
+        _settings(options),
         _quotas(options) or Quotas(),
         options.description or "",
         pairs(options.tag, "tag"),
@@ -56,7 +57,7 @@ def _attach(options: argparse.Namespace) -> ComputeInfo:
 def _update(options: argparse.Namespace) -> ComputeInfo:
     given: dict[str, Any] = {"tags": pairs(options.tag, "tag")}
     if options.set:
-        given["settings"] = dict(typed_pairs(options.set))
+        given["settings"] = _settings(options)
     if (quotas := _quotas(options)) is not None:
         given["quotas"] = quotas
     if options.description is not None:
@@ -64,6 +65,20 @@ def _update(options: argparse.Namespace) -> ComputeInfo:
     if options.workspace_url is not None:
         given["workspace_url"] = options.workspace_url or None  # empty: taken back
     return workspace(options).connection.computes.update(options.name, UpdateCompute(**given))
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """`NAME.PART=VALUE` sets a part of a setting."""
+    found: dict[str, Any] = {}
+    for name, value in typed_pairs(options.set).items():
+        whole, dot, part = name.partition(".")
+        if not dot:
+            found[name] = value
+        elif isinstance(parts := found.setdefault(whole, {}), dict):
+            parts[part] = value
+        else:
+            raise InvalidInput(f"set: {whole} is given as a whole, and in parts.", field="set")
+    return found
 
 
 def _quotas(options: argparse.Namespace) -> Quotas | None:

@@ -5,11 +5,12 @@ import json
 import sys
 from typing import Any, get_args
 
-from ml_workspace_lab.cli.options import workspace
+from ml_workspace_lab.cli.options import size_in_bytes, workspace
 from ml_workspace_lab.client.endpoint import Endpoint, preflight
 from ml_workspace_lab.client.model import Model
 from ml_workspace_lab.client.scaling import scaling_of_words
-from ml_workspace_lab.endpoints.model import DeployedEndpoint, Engine
+from ml_workspace_lab.compute.model import Resources
+from ml_workspace_lab.endpoints.model import LOCAL, DeployedEndpoint, Engine
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models.compiled.model import Compilation
 from ml_workspace_lab.models.model import ModelVersion
@@ -57,6 +58,13 @@ def add_commands(nouns: dict[str, Any]) -> None:
     deploy.add_argument(
         "--target-utilization", type=int, help="percent of their time that they are to be at work"
     )
+    deploy.add_argument("-c", "--compute", default=LOCAL, help="compute target that serves it")
+    deploy.add_argument(
+        "--environment", metavar="NAME[:VERSION]", help="whose packages an image is to have"
+    )
+    deploy.add_argument("--cores", type=float, help="processors for each replica elsewhere")
+    deploy.add_argument("--memory", metavar="SIZE", help="and its memory, such as 500M or 4G")
+    deploy.add_argument("--gpus", type=int, help="and its GPUs")
     deploy.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     deploy.set_defaults(act=_deploy)
 
@@ -126,8 +134,19 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         deployment=options.deployment,
         traffic=options.traffic,
         workers=scaling,
+        compute_target=options.compute,
+        environment=options.environment,
+        resources=_resources(options),
     )
     return DeployedEndpoint(endpoint.info(), endpoint.keys)
+
+
+def _resources(options: argparse.Namespace) -> Resources | None:
+    """None where nothing is said of them."""
+    if options.cores is options.memory is options.gpus is None:
+        return None
+    cores = 1.0 if options.cores is None else options.cores
+    return Resources(cores, size_in_bytes(options.memory), options.gpus or 0)
 
 
 def _score(options: argparse.Namespace) -> dict[str, Any]:

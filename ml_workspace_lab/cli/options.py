@@ -1,10 +1,14 @@
-"""What several commands have in common: the workspace that is meant, and NAME=VALUE words."""
+"""What several commands have in common: the workspace that is meant, and sizes."""
 
 import argparse
+import re
 from pathlib import Path
 
 from ml_workspace_lab.client.workspace import Workspace
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.workspace.locate import parse
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 def workspace(options: argparse.Namespace) -> Workspace:
@@ -15,3 +19,15 @@ def workspace(options: argparse.Namespace) -> Workspace:
         found = Workspace.from_config()
     options.done.callback(found.close)
     return found
+
+
+def size_in_bytes(text: str | None) -> int | None:
+    """Bytes, of `500M` or `4G`: powers of 1024."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise InvalidInput(
+            f"memory: {shown(text)} is not a size.", field="memory", hint="Write 500M or 4G."
+        )
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ml_workspace_lab.cli.options import workspace
+from ml_workspace_lab.cli.options import size_in_bytes, workspace
 from ml_workspace_lab.client.configs import (
     CommandConfig,
     NotebookRunConfig,
@@ -15,14 +15,13 @@ from ml_workspace_lab.client.configs import (
 )
 from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.compute.model import Resources
-from ml_workspace_lab.errors import InvalidInput, shown
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunInfo
 from ml_workspace_lab.jobs.model import Input, ModelInput, PathInput, Retry, RunInput
 from ml_workspace_lab.pairs import pairs, typed_pairs
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MODEL = re.compile(r"([^/:\s]+):(\d+)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 def add_commands(commands: Any) -> None:
@@ -93,7 +92,9 @@ def _config(options: argparse.Namespace) -> RunConfig:
         "tags": pairs(options.tag, "tag"),
         "timeout_seconds": options.timeout,
         "cold": options.cold,
-        "resources": Resources(options.cores, _bytes(options.memory), options.gpus, options.nodes),
+        "resources": Resources(
+            options.cores, size_in_bytes(options.memory), options.gpus, options.nodes
+        ),
         "retry": Retry(options.attempts),
         "priority": options.priority,
         "after": options.after,
@@ -142,15 +143,3 @@ def _input(text: str) -> Input:
     if (model := _MODEL.fullmatch(text)) and not Path(text).exists():
         return ModelInput(model[1], int(model[2]))
     return PathInput(text)
-
-
-def _bytes(text: str | None) -> int | None:
-    """Bytes, of `500M` or `4G`: powers of 1024."""
-    if text is None:
-        return None
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise InvalidInput(
-            f"memory: {shown(text)} is not a size.", field="memory", hint="Write 500M or 4G."
-        )
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))

@@ -16,7 +16,9 @@ from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file
 from ml_workspace_lab.client.log_parts import log_parts
 from ml_workspace_lab.client.scaling import Workers, scaling_of
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.endpoints.model import (
+    LOCAL,
     DeployEndpoint,
     DeploymentInfo,
     EndpointInfo,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
 HEALTHY_SECONDS = 120.0
 """A first deployment compiles its model, which takes a few seconds of it."""
+IMAGE_SECONDS = 1800.0
+"""An image has to be made, sent and pulled first."""
 
 
 class Endpoint:
@@ -73,6 +77,9 @@ class Endpoint:
         deployment: str | None = None,
         traffic: int | None = None,
         workers: Workers | WorkerScaling | None = None,
+        compute_target: str = LOCAL,
+        environment: str | None = None,
+        resources: Resources | Mapping[str, float] | None = None,
         wait: bool = True,
     ) -> "Endpoint":
         """Serve a model; an endpoint of that name gets the new version without a pause.
@@ -91,9 +98,14 @@ class Endpoint:
 
         `workers` is the number of processes that answer, each with the model in its own memory:
         2, or `(1, 4)` for from one to four by how busy they are, or settings by name, see
-        `WorkerScaling`, or what `Model.profile` gave, whose recommendation is taken ("profiled": of the
-        last one). None: as many as the deployment has, one where it is new. Raises Unavailable with
-        the reason where it does not come up.
+        `WorkerScaling`, or what `Model.profile` gave, whose recommendation is taken ("profiled": of
+        the last one). None: as many as the deployment has, one where it is new.
+
+        `compute_target` is an attached target that serves it from an image, with the packages of
+        `environment` (NAME or NAME:VERSION), else those that the model's `requirements.txt` names;
+        its workers are replicas, each of which asks for `resources`
+        (`{"cores": 0.5, "memory_bytes": 500_000_000}`). Raises Unavailable with the reason where it
+        does not come up.
         """
         if traffic is not None and not wait:
             raise InvalidInput(
@@ -106,7 +118,7 @@ class Endpoint:
         script = None
         if scoring_script is not None:
             script, _ = put_file(workspace.connection, _script(scoring_script))
-        python = sys.executable if isinstance(workspace.connection, LocalConnection) else None
+        is_here = isinstance(workspace.connection, LocalConnection) and compute_target == LOCAL
         deployed = workspace.connection.endpoints.deploy(
             name,
             DeployEndpoint(
@@ -114,18 +126,22 @@ class Endpoint:
                 version=model.version,
                 scoring_script=script,
                 port=port,
-                python=python,
+                python=sys.executable if is_here else None,
                 environment_variables=dict(environment_variables or {}),
                 request_settings=convert(dict(request_settings or {}), RequestSettings),
                 engine=engine,
                 providers=[*providers],
                 deployment=deployment,
                 scaling=workers,
+                compute_target=compute_target,
+                environment=environment,
+                resources=None if resources is None else convert(resources, Resources),
             ),
         )
         endpoint = cls(workspace, name, deployed.keys)
         if wait:
-            endpoint.wait_for_deployment(deployment=deployment)
+            patience = HEALTHY_SECONDS if compute_target == LOCAL else IMAGE_SECONDS
+            endpoint.wait_for_deployment(patience, deployment)
         if traffic is not None:
             one = deployment or endpoint.info().deployments[0].name
             endpoint.set_traffic(with_share(endpoint.traffic, one, traffic))

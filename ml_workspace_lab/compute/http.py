@@ -17,6 +17,7 @@ TIMEOUT_SECONDS = 15.0
 LARGEST = 256 << 20
 """The most that is read of an answer, against an address that is no engine's."""
 _PART = 1 << 16
+JSON = "application/json"
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Engine:
                 ) from error
         return urllib.request.build_opener(*handlers)
 
-    def ask(self, method: str, path: str, body: Any = None) -> Answer:
-        """The whole answer. `body` is sent as JSON."""
-        with self._open(method, path, body) as response:
+    def ask(self, method: str, path: str, body: Any = None, kind: str = JSON) -> Answer:
+        """The whole answer. `body` is sent as JSON, which is called `kind`."""
+        with self._open(method, path, body, kind) as response:
             return Answer(response.status, self._read(response))
 
     def tail(self, path: str, size: int) -> Answer:
@@ -70,11 +71,11 @@ class Engine:
         with self._open("GET", path, None) as response:
             return Answer(response.status, self._read(response, size))
 
-    def _open(self, method: str, path: str, body: Any) -> Any:
+    def _open(self, method: str, path: str, body: Any, kind: str = JSON) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked in the settings
             self.url + path,
             data=None if body is None else msgspec.json.encode(body),
-            headers=self._headers(),
+            headers=self._headers(kind),
             method=method,
         )
         opener = self._opener
@@ -91,8 +92,8 @@ class Engine:
             raise Unreachable(f"{self.url} {problem}.")
         return response
 
-    def _headers(self) -> Mapping[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json, */*"}
+    def _headers(self, kind: str) -> Mapping[str, str]:
+        headers = {"Content-Type": kind, "Accept": "application/json, */*"}
         token = self._token()
         return headers if token is None else {**headers, "Authorization": f"Bearer {token}"}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.endpoints.model import (
     DeploymentInfo,
     EndpointState,
@@ -179,6 +180,7 @@ def _next_generation(transaction: Transaction, endpoint: int) -> int:
 def _wanted(row: Row) -> WantedDeployment:
     variables = json.loads(row["variables_json"])
     served_by, sampling = row["served_json"], row["sampling_json"]
+    resources = row["resources_json"]
     info = DeploymentInfo(
         name=row["name"],
         model=row["model"],
@@ -200,5 +202,8 @@ def _wanted(row: Row) -> WantedDeployment:
         sampling=None if sampling is None else msgspec.json.decode(sampling, type=Sampling),
         scaling=msgspec.json.decode(row["scaling_json"], type=WorkerScaling),
         workers=row["workers"],
+        compute_target=row["compute_target"],
+        environment=row["environment"],
+        resources=None if resources is None else msgspec.json.decode(resources, type=Resources),
     )
     return WantedDeployment(info, row["endpoint_name"], row["generation"], row["python"], variables)

@@ -5,11 +5,26 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from ml_workspace_lab.api.types import Digest, Key, Millis, Text, Variable, Version, Word, text_like
+from ml_workspace_lab.api.types import (
+    Digest,
+    Key,
+    Millis,
+    Name,
+    Text,
+    Variable,
+    Version,
+    Word,
+    text_like,
+)
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.endpoints.telemetry.model import Export, Sampling
 from ml_workspace_lab.endpoints.traffic import DeploymentName, RollbackRule, RolledBack, Shares
+from ml_workspace_lab.environments.model import EnvironmentReference
 from ml_workspace_lab.models.model import ModelName
+
+LOCAL = "local"
+"""The compute target of those who name none: this machine."""
 
 MAX_BODY = 64 * 1024 * 1024
 
@@ -72,7 +87,9 @@ class DeploymentInfo(Struct, frozen=True):
     it is sent a copy of. `environment_variables` are the names of those that the processes have
     beside the usual ones; `served_by` is what answers, None until it was ready for the first time.
     `sampling` says which requests are kept, None: none; `scaling` how many workers there are to be,
-    `workers` how many answer now."""
+    `workers` how many answer now. `compute_target` is where it is served; elsewhere than `local`
+    from an image with the packages of `environment` (None: those that the model names); its workers
+    are replicas there, each of which asks for `resources`."""
 
     name: str
     model: str
@@ -94,6 +111,9 @@ class DeploymentInfo(Struct, frozen=True):
     sampling: Sampling | None
     scaling: WorkerScaling
     workers: int
+    compute_target: str
+    environment: str | None
+    resources: Resources | None
 
 
 class EndpointInfo(Struct, frozen=True):
@@ -140,7 +160,9 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
     Runtime's, in their order, all of which have to be there. `deployment` is the one to make or to
     update, None for the only one there is. `scaling` says how many workers it has; None: as many as
-    it had, one where it is new."""
+    it had, one where it is new. `compute_target` is where it is to be served; elsewhere than
+    `local` there is no `python`, but an image with the packages of `environment` (None: those that
+    the model names), each replica of which asks for `resources`."""
 
     model: ModelName
     deployment: DeploymentName | None = None
@@ -154,6 +176,9 @@ class DeployEndpoint(Struct, frozen=True, forbid_unknown_fields=True):
     engine: Engine = "auto"
     providers: Annotated[list[Provider], Meta(max_length=10)] = field(default_factory=list)
     scaling: WorkerScaling | None = None
+    compute_target: Name = LOCAL
+    environment: EnvironmentReference | None = None
+    resources: Resources | None = None
 
 
 class EndpointKeys(Struct, frozen=True):

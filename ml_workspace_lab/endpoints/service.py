@@ -1,5 +1,6 @@
 """Endpoints: serve a model version behind an HTTP address with keys."""
 
+import builtins
 import hashlib
 import http.client
 import json
@@ -15,8 +16,10 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import LogChunk, Nothing, Offset
 from ml_workspace_lab.endpoints import deployment_store, store
 from ml_workspace_lab.endpoints.asking import post
+from ml_workspace_lab.endpoints.drivers import placed
 from ml_workspace_lab.endpoints.folder import EndpointFolder, Rules, Watch
 from ml_workspace_lab.endpoints.model import (
+    LOCAL,
     MAX_BODY,
     DeployedEndpoint,
     DeployEndpoint,
@@ -42,7 +45,7 @@ MAX_DEPLOYMENTS = 20
 
 
 class Endpoints(Service):
-    """Models that answer over HTTP on this machine."""
+    """Models that answer over HTTP, on this machine and by way of it."""
 
     @operation("GET", "/endpoints", action="endpoints/read")
     def list(self) -> EndpointList:
@@ -131,11 +134,19 @@ class Endpoints(Service):
         worker: Worker = 1,
     ) -> LogChunk:
         """The part of a deployment's log from byte `offset` on, at most `limit` bytes of it; by
-        default of the one with the most traffic. Each of its workers has a log."""
+        default of the one with the most traffic. Each of its workers has a log. Elsewhere than here
+        the end of what all have printed is all there is, one after the other. Raises Unavailable
+        where the target does not answer."""
         wanted = store.get(self.storage.database, name)
         found = wanted.main if deployment is None else wanted.deployment(deployment)
+        if found.info.compute_target != LOCAL:
+            return placed.log_of_replicas(self.services, found, offset, limit)
         path = EndpointFolder(self.storage.endpoint(name)).log(found.info.name, worker)
         return read_log(path, offset, limit, ended=False)
+
+    def on_target(self, target: str) -> builtins.list[str]:
+        """Deployments that a target serves, or has something left of: ENDPOINT/DEPLOYMENT."""
+        return placed.on_target(self.storage, target)
 
     def write_rules(self, name: str) -> None:
         """Tell the scoring processes which keys open the endpoint and how requests are split, and
@@ -248,6 +259,7 @@ class Endpoints(Service):
             version = self.services.models.get(body.model).latest_version
         self.services.models.version(body.model, version)
         _check_engine(body)
+        placed.check(self.services, body, version)
         if body.python is not None and not os.access(body.python, os.X_OK):
             raise InvalidInput(
                 f"There is no Python interpreter {body.python!r} here.", field="python"
@@ -265,6 +277,11 @@ class Endpoints(Service):
             "settings_json": msgspec.json.encode(body.request_settings).decode(),
             "engine": body.engine,
             "providers_json": json.dumps(body.providers),
+            "compute_target": body.compute_target,
+            "environment": body.environment,
+            "resources_json": (
+                None if body.resources is None else msgspec.json.encode(body.resources).decode()
+            ),
         }
 
 

@@ -121,6 +121,8 @@ class Session:
             deployment=options.deployment,
             traffic=options.traffic,
             workers=scaling,
+            compute_target=options.compute,
+            environment=options.environment,
         )
 
     def _run(self, run_id: str | None) -> Run:

@@ -92,6 +92,8 @@ def deploy_parser() -> Parser:
     parser.add_argument(
         "--target-utilization", type=int, help="percent of their time that they are to be at work"
     )
+    parser.add_argument("-c", "--compute", default="local", help="compute target that serves it")
+    parser.add_argument("--environment", help="NAME or NAME:VERSION, for an image's packages")
     parser.add_argument("--dry-run", action="store_true", help="only try init() and run() here")
     return parser
 

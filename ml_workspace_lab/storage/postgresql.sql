@@ -219,6 +219,9 @@ CREATE TABLE deployment (
   sampling_json TEXT,
   scaling_json TEXT DEFAULT '{}' NOT NULL,
   workers INTEGER DEFAULT '0' NOT NULL,
+  compute_target TEXT DEFAULT 'local' NOT NULL,
+  environment TEXT,
+  resources_json TEXT,
   PRIMARY KEY (endpoint, name),
   FOREIGN KEY(endpoint) REFERENCES endpoint (id) ON DELETE CASCADE
 );

@@ -1371,7 +1371,7 @@ export interface paths {
     get: operations['computes.get'];
     put?: never;
     post?: never;
-    /** Use it no longer; nothing of the target itself is touched. Raises Conflict while runs use */
+    /** Use it no longer; nothing of the target itself is touched. Raises Conflict while runs or */
     delete: operations['computes.detach'];
     options?: never;
     head?: never;
@@ -3231,7 +3231,9 @@ export interface components {
      *         `run(data)`, None to score the model as it is; port 0 takes a free one. `providers` are ONNX
      *         Runtime's, in their order, all of which have to be there. `deployment` is the one to make or to
      *         update, None for the only one there is. `scaling` says how many workers it has; None: as many as
-     *         it had, one where it is new.
+     *         it had, one where it is new. `compute_target` is where it is to be served; elsewhere than
+     *         `local` there is no `python`, but an image with the packages of `environment` (None: those that
+     *         the model names), each replica of which asks for `resources`.
      */
     DeployEndpoint: {
       model: string;
@@ -3272,6 +3274,12 @@ export interface components {
       providers: string[];
       /** @default null */
       scaling: components['schemas']['WorkerScaling'] | null;
+      /** @default local */
+      compute_target: string;
+      /** @default null */
+      environment: string | null;
+      /** @default null */
+      resources: components['schemas']['Resources'] | null;
     };
     /**
      * DeployedEndpoint
@@ -3288,7 +3296,9 @@ export interface components {
      *         it is sent a copy of. `environment_variables` are the names of those that the processes have
      *         beside the usual ones; `served_by` is what answers, None until it was ready for the first time.
      *         `sampling` says which requests are kept, None: none; `scaling` how many workers there are to be,
-     *         `workers` how many answer now.
+     *         `workers` how many answer now. `compute_target` is where it is served; elsewhere than `local`
+     *         from an image with the packages of `environment` (None: those that the model names); its workers
+     *         are replicas there, each of which asks for `resources`.
      */
     DeploymentInfo: {
       name: string;
@@ -3312,6 +3322,9 @@ export interface components {
       sampling: components['schemas']['Sampling'] | null;
       scaling: components['schemas']['WorkerScaling'];
       workers: number;
+      compute_target: string;
+      environment: string | null;
+      resources: components['schemas']['Resources'] | null;
     };
     /**
      * DeploymentTelemetry

@@ -95,9 +95,12 @@ class Api:
     def delete_secret(self, name: str) -> None:
         self._delete(f"{self._core}/secrets/{name}", {})
 
-    def log_tail(self, pod: str, container: str, size: int) -> bytes:
-        """The last `size` bytes of a container's log; before it has one, why it has none."""
-        asked = urlencode({"container": container, "tailLines": LINES})
+    def log_tail(self, pod: str, container: str, size: int, *, previous: bool = False) -> bytes:
+        """The last `size` bytes of a container's log, or of the one that ended before it; before it
+        has one, why it has none."""
+        asked = urlencode(
+            {"container": container, "tailLines": LINES, "previous": str(previous).lower()}
+        )
         answer = self._engine.tail(f"{self._core}/pods/{pod}/log?{asked}", size)
         if answer.status == 404:
             return b""
@@ -128,7 +131,7 @@ class Api:
         if answer.status in (200, 201) or (answer.status == 409 and method == "POST"):
             return answer
         if answer.status in (400, 403, 404, 413, 422):
-            raise Refused(_status(answer).message or answer.text)
+            raise Refused(said(answer))
         raise self._unexpected(answer)
 
     def _delete(self, path: str, how: dict[str, Any]) -> None:
@@ -146,8 +149,12 @@ class Api:
             raise Unreachable(f"{self._engine.url} is no API server: {error}.") from error
 
     def _unexpected(self, answer: Answer) -> Unreachable:
-        said = _status(answer).message or answer.text[:500]
-        return Unreachable(f"{self._engine.url} answers {answer.status}: {said}")
+        return Unreachable(f"{self._engine.url} answers {answer.status}: {said(answer)[:500]}")
+
+
+def said(answer: Answer) -> str:
+    """What a server says of an answer, in words."""
+    return _status(answer).message or answer.text
 
 
 def _status(answer: Answer) -> _Status:

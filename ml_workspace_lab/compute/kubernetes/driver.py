@@ -24,7 +24,7 @@ from ml_workspace_lab.compute.kubernetes.api import Api
 from ml_workspace_lab.compute.kubernetes.found import JobFound, PodFound
 from ml_workspace_lab.compute.kubernetes.manifest import ATTEMPT, CONTAINER, RUN, job_of, secret_of
 from ml_workspace_lab.compute.kubernetes.nodes import node_of
-from ml_workspace_lab.compute.kubernetes.rights import NEEDED
+from ml_workspace_lab.compute.kubernetes.rights import NEEDED, SERVING
 from ml_workspace_lab.compute.kubernetes.settings import KubernetesSettings
 from ml_workspace_lab.compute.kubernetes.states import probe_of
 from ml_workspace_lab.compute.model import Capacity, Problem, Resources
@@ -133,9 +133,10 @@ class KubernetesDriver:
         return [p for p in self._api.pods(handle.run_id) if _name(p) == handle.native_id]
 
     def _missing_rights(self) -> list[Problem]:
+        wanted = NEEDED if self._settings.endpoints is None else (*NEEDED, *SERVING)
         missing = [
             f"{verb} {right.resource}"
-            for right in NEEDED
+            for right in wanted
             for verb in right.verbs
             if not self._api.may(right, verb)
         ]

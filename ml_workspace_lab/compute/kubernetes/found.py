@@ -50,8 +50,13 @@ class ContainerState(Read, frozen=True):
 
 
 class ContainerStatus(Read, frozen=True):
+    """`last_state` is how the container ended that was there before."""
+
     name: str
     state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+    restart_count: int = 0
+    ready: bool = False
 
 
 class PodStatus(Read, frozen=True):

@@ -30,6 +30,7 @@ from ml_workspace_lab.compute.kubernetes.objects import (
     VolumeMount,
 )
 from ml_workspace_lab.compute.kubernetes.settings import KubernetesSettings
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.jobs import tickets
 
 MANAGED = {"app.kubernetes.io/managed-by": "ml-workspace-lab"}
@@ -127,10 +128,10 @@ def _container(
         name=CONTAINER,
         image=settings.image,
         image_pull_policy=settings.image_pull_policy,
-        command=[_literal(word) for word in (settings.python, *launch.argv[1:])],
-        env=[EnvVar(name, _literal(value)) for name, value in variables.items()],
+        command=[literal(word) for word in (settings.python, *launch.argv[1:])],
+        env=[EnvVar(name, literal(value)) for name, value in variables.items()],
         working_dir=HOME,
-        resources=_requirements(launch, settings),
+        resources=requirements(launch.resources, settings),
         security_context=ContainerSecurity(
             allow_privilege_escalation=False, capabilities=Capabilities(["ALL"])
         ),
@@ -138,7 +139,7 @@ def _container(
     )
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """The text so that it arrives as it is: Kubernetes puts variables in for `$(NAME)`."""
     return text.replace("$", "$$")
 
@@ -159,9 +160,8 @@ def _volumes(
     return volumes, mounts
 
 
-def _requirements(launch: Launch, settings: KubernetesSettings) -> Requirements:
+def requirements(wanted: Resources, settings: KubernetesSettings) -> Requirements:
     """Cores are a share, which may be exceeded where others leave room; memory and GPUs are not."""
-    wanted = launch.resources
     firm: dict[str, str] = {}
     if wanted.memory_bytes is not None:
         firm["memory"] = str(wanted.memory_bytes)

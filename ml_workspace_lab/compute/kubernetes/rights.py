@@ -25,6 +25,16 @@ NEEDED = (
 )
 """In the namespace of the Jobs."""
 
+SERVING = (
+    Right("apps", "deployments", ("create", "get", "patch", "delete")),
+    Right("autoscaling", "horizontalpodautoscalers", ("create", "patch", "delete")),
+    Right("", "services", ("create", "get", "patch", "delete")),
+    Right("", "secrets", ("create", "patch", "delete")),
+    Right("", "pods", ("list",)),
+    Right("", "pods/log", ("get",)),
+)
+"""In the same namespace, to serve endpoints."""
+
 HELPFUL = (Right("", "nodes", ("list",)),)
 """In the whole cluster: to show what it has. Nothing else needs it."""
 
@@ -44,6 +54,17 @@ def manifests(namespace: str, account: str = NAME) -> list[dict[str, Any]]:
             everywhere,
             {"roleRef": _role("ClusterRole", everywhere["name"]), "subjects": subjects},
         ),
+    ]
+
+
+def serving_manifests(namespace: str, account: str = NAME) -> list[dict[str, Any]]:
+    """What lets the same account serve endpoints in the namespace."""
+    name = f"{account}-endpoints"
+    here = {"name": name, "namespace": namespace, "labels": MANAGED}
+    subjects = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
+    return [
+        _object("Role", here, {"rules": _rules(SERVING)}),
+        _object("RoleBinding", here, {"roleRef": _role("Role", name), "subjects": subjects}),
     ]
 
 

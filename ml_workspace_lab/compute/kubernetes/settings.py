@@ -33,6 +33,21 @@ class SharedVolume(Struct, frozen=True, forbid_unknown_fields=True):
     path: MountPath
 
 
+class ServingSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How endpoints are served. `registry` is the beginning of the names that images get
+    (`HOST/REPOSITORY`): this machine pushes there as `docker login` says, and nodes pull from
+    there. `base` is an image with Python that they lie on; without one they bring an interpreter.
+
+    Each deployment has a Service, which this machine reaches at its cluster IP; by `NodePort` at
+    `address`, a host that leads to the nodes; by `LoadBalancer` where that says.
+    """
+
+    registry: Image
+    base: Image | None = None
+    service_type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    address: Word | None = None
+
+
 class KubernetesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """`image` has Python (`python`) with this package. `kubeconfig` and `context` say which cluster
     and as whom; without `kubeconfig` it is the cluster that the workspace itself runs in.
@@ -41,7 +56,8 @@ class KubernetesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     token is not mounted. `gpu_resource` is what the cluster calls its GPUs. `shared_volume` is for
     workspaces on a file system that pods can mount. Finished Jobs are kept for `keep_seconds`. With
     `slots`, no more runs than that are handed over at once; else they wait in the cluster, which is
-    asked for its Jobs at most every `poll_seconds`.
+    asked for its Jobs at most every `poll_seconds`. `endpoints` says how deployments are served;
+    without it there can be none.
     """
 
     image: Image
@@ -61,3 +77,4 @@ class KubernetesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keep_seconds: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 86_400
     slots: Count | None = None
     poll_seconds: Annotated[float, Meta(ge=0.1, le=600)] = 2.0
+    endpoints: ServingSettings | None = None

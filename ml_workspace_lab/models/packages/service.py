@@ -111,10 +111,15 @@ class Packages(Service):
             raise InvalidInput(
                 "Several models are scored by a script, and none is given.", field="scoring_script"
             )
-        if body.environment is None:
+        self.check_needs(versions, body.environment)
+
+    def check_needs(self, versions: Sequence[ModelVersion], environment: str | None) -> None:
+        """Raise InvalidInput where there is no such environment, or where that, or without one a
+        model, does not say which packages an image needs."""
+        if environment is None:
             needs.of_models(versions, self.storage.blobs)
             return
-        found = self.services.environments.resolve(body.environment)
+        found = self.services.environments.resolve(environment)
         needs.of_environment(found.specification)
 
     def _script(self, digest: str | None) -> bytes | None:

@@ -57,5 +57,8 @@ Table(
     Column("sampling_json", Text),
     text("scaling_json", "{}"),
     Column("workers", Integer, nullable=False, server_default="0"),  # that answer
+    text("compute_target", "local"),
+    Column("environment", Text),
+    Column("resources_json", Text),
     PrimaryKeyConstraint("endpoint", "name"),
 )

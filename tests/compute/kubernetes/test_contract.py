@@ -43,6 +43,7 @@ class Cluster:
 
     def add_pod(self, handle: Handle, phase: str, **status: Any) -> None:
         labels = {
+            "app.kubernetes.io/managed-by": "ml-workspace-lab",
             "ml-workspace-lab/run": handle.run_id,
             "ml-workspace-lab/attempt": str(handle.attempt),
         }

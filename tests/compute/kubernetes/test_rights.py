@@ -4,11 +4,15 @@ from pathlib import Path
 
 import yaml
 
-from ml_workspace_lab.compute.kubernetes.rights import manifests
+from ml_workspace_lab.compute.kubernetes.rights import manifests, serving_manifests
 
-ROLE = Path(__file__).parents[3] / "docs/kubernetes-role.yaml"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
-def test_the_role_in_the_documentation_grants_just_what_is_asked_for() -> None:
-    text = ROLE.read_text(encoding="utf-8")
-    assert list(yaml.safe_load_all(text)) == manifests("lab")
+def test_the_roles_in_the_documentation_grant_just_what_is_asked_for() -> None:
+    for name, wanted in (
+        ("kubernetes-role.yaml", manifests("lab")),
+        ("kubernetes-endpoints-role.yaml", serving_manifests("lab")),
+    ):
+        text = (DOCS / name).read_text(encoding="utf-8")
+        assert list(yaml.safe_load_all(text)) == wanted, name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml_workspace_lab.compute.kubernetes.driver import KubernetesDriver
-from ml_workspace_lab.compute.kubernetes.rights import manifests
+from ml_workspace_lab.compute.kubernetes.rights import manifests, serving_manifests
 from ml_workspace_lab.compute.kubernetes.settings import KubernetesSettings
 from tests.engines.history import History, recording
 from tests.engines.kubernetes.controlplane import USER, ControlPlane, programs
@@ -30,10 +30,10 @@ def plane() -> Iterator[ControlPlane]:
 
 
 def grant(plane: ControlPlane) -> None:
-    """The rights of the documentation's Role, and no others."""
+    """The rights of the documentation's Roles, and no others."""
     base = "/apis/rbac.authorization.k8s.io/v1"
     user = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "workspace"}
-    for manifest in manifests("default"):
+    for manifest in (*manifests("default"), *serving_manifests("default")):
         kind = manifest["kind"]
         if kind == "ServiceAccount":
             continue

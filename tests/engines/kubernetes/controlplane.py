@@ -223,7 +223,8 @@ class ControlPlane:
             *common,
             certificates,
             f"--secure-port={self._manager}",
-            "--controllers=job,podgc,ttl-after-finished,garbagecollector,nodelifecycle,namespace",
+            "--controllers=job,podgc,ttl-after-finished,garbagecollector,nodelifecycle,namespace,"
+            "deployment,replicaset",
             f"--service-account-private-key-file={self.folder / 'account.key'}",
             "--node-monitor-grace-period=8s",
             "--node-monitor-period=1s",

@@ -1,7 +1,7 @@
-"""Keeps the scoring processes as the endpoints' records want them, step by step.
+"""Deployments on this machine: keeps their processes as the records want them, step by step.
 
-What it needs to know it reads from rows, locks and files, so another supervisor can go on from
-there: a process is alive while its lock is held, and answers since `ready` is there.
+What it needs to know it reads from rows, locks and files, so another driver can go on from there:
+a process is alive while its lock is held, and answers since `ready` is there.
 """
 
 import shutil
@@ -10,72 +10,95 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ml_workspace_lab.endpoints import deployment_store, store
+from ml_workspace_lab.endpoints import deployment_store
 from ml_workspace_lab.endpoints.deployment_store import WantedDeployment
+from ml_workspace_lab.endpoints.drivers.driver import Observed
 from ml_workspace_lab.endpoints.folder import (
     Deployment,
     EndpointFolder,
     GenerationFolder,
+    Upstream,
     WorkerFolder,
 )
-from ml_workspace_lab.endpoints.model import EndpointState
+from ml_workspace_lab.endpoints.model import LOCAL, EndpointState
 from ml_workspace_lab.endpoints.placing import Belongings, place
-from ml_workspace_lab.endpoints.rollback import Watcher
+from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.endpoints.store import Wanted
 from ml_workspace_lab.endpoints.workers import Workers
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.storage.paths import below
-from ml_workspace_lab.trouble import kept_apart
 
 MAX_CRASHES = 5
 MAX_FAILED_STARTS = 2
 
 
 @dataclass
-class Supervisor:
-    """The supervisor of all endpoints of a workspace."""
+class LocalDriver:
+    """Deployments as processes of this machine: those that score, and those that send requests on
+    to where a deployment is served otherwise."""
 
     services: Services
     _belongings: Belongings = field(default_factory=Belongings)
+    _found: dict[tuple[str, str], tuple[int, Observed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._watcher = Watcher(self.services, self._belongings)
         self._workers = Workers(self.services)
 
-    def step(self) -> bool:
-        """Look once at every endpoint. Returns whether there is any."""
-        wanted = {w.info.name: w for w in store.endpoints(self.services.storage.database)}
-        root = self.services.storage.root / "endpoints"
-        for path in list(root.iterdir()) if root.is_dir() else []:
-            if path.name not in wanted:
-                self._remove(EndpointFolder(path))
-        self._watcher.forget(wanted)
-        for one in wanted.values():
-            with kept_apart(f"endpoint {one.info.name}"):
-                self._look_after_all(one)
-        return bool(wanted)
+    @property
+    def belongings(self) -> Belongings:
+        return self._belongings
 
-    def _look_after_all(self, endpoint: Wanted) -> None:
-        folder = EndpointFolder(self.services.storage.endpoint(endpoint.info.name))
-        place(endpoint, folder, self._belongings)
-        for wanted in endpoint.deployments:
-            with kept_apart(f"deployment {wanted.info.name} of {endpoint.info.name}"):
-                if wanted.info.state is EndpointState.FAILED:
-                    self._keep_former(wanted, folder)
-                else:
-                    self._look_after(endpoint, wanted, folder)
+    def apply(self, endpoint: Wanted, wanted: WantedDeployment) -> None:
+        if wanted.info.state is EndpointState.FAILED:
+            self.keep_former(wanted)
+        else:
+            self._look_after(endpoint, wanted, self._folder(wanted))
+
+    def observe(self, endpoint: Wanted, wanted: WantedDeployment) -> Observed | None:  # noqa: ARG002
+        generation, found = self._found.get((wanted.endpoint, wanted.info.name), (None, None))
+        return found if generation == wanted.generation else None
+
+    def relay(self, endpoint: Wanted, wanted: WantedDeployment, upstream: Upstream) -> None:
+        """Keep a process that sends the deployment's requests on to where it answers."""
+        folder = self._folder(wanted)
+        generation = folder.generation(wanted.generation)
+        if not generation.deployment.exists():
+            generation.remove()
+            with disk_errors():
+                generation.path.mkdir(mode=0o700, parents=True)
+        told = msgspec.json.encode(upstream)
+        if not generation.upstream.exists() or generation.upstream.read_bytes() != told:
+            write_atomic(generation.upstream, told)
+        if not generation.deployment.exists():
+            write_atomic(generation.deployment, msgspec.json.encode(_relayed(endpoint, wanted)))
+        self._look_after(endpoint, wanted, folder)
+
+    def keep_former(self, wanted: WantedDeployment) -> None:
+        """Keep what there was before it alive, as long as it does not answer itself."""
+        self._keep_former(wanted, self._folder(wanted))
+
+    def retire_strays(self, folder: EndpointFolder, endpoint: Wanted) -> None:
+        """Have what belongs to no deployment finish what it has accepted, and go."""
         for generation in self._belongings.strays(folder, endpoint):
             self._retire(generation)
-        self._watcher.look(endpoint, folder)
+
+    def end_all(self, folder: EndpointFolder) -> None:
+        """End every process of an endpoint at once."""
+        self._remove(folder)
+
+    def _folder(self, wanted: WantedDeployment) -> EndpointFolder:
+        return EndpointFolder(self.services.storage.endpoint(wanted.endpoint))
 
     def _look_after(
         self, endpoint: Wanted, wanted: WantedDeployment, folder: EndpointFolder
     ) -> None:
         generation = folder.generation(wanted.generation)
         others = self._others(wanted, folder)
-        count = self._workers.count(wanted.info.scaling, generation, others)
+        # Elsewhere the workers are replicas, and one process here sends requests on to all.
+        scaling = wanted.info.scaling if _is_here(wanted) else WorkerScaling()
+        count = self._workers.count(scaling, generation, others)
         workers = [generation.of_worker(number) for number in range(1, count + 1)]
         was_ready = self._workers.known(generation).was_ready
         there = [worker for worker in workers if self._workers.answers(worker)]
@@ -258,6 +281,8 @@ class Supervisor:
 
     def _note_workers(self, wanted: WantedDeployment, folder: EndpointFolder) -> None:
         """Keep how many answer: those of the newest generation that has any."""
+        if not _is_here(wanted):
+            return
         found = self._belongings.of(folder, wanted.info.name)
         numbers = [sum(worker.answers() for worker in one.workers()) for one in found]
         number = next((number for number in reversed(numbers) if number), 0)
@@ -281,19 +306,34 @@ class Supervisor:
         for generation in folder.generations():
             self._workers.remove(generation)
             self._belongings.forget(generation)
-        shutil.rmtree(folder.path, ignore_errors=True)
+            generation.remove()
 
     def _set_state(self, wanted: WantedDeployment, state: EndpointState, reason: str) -> None:
-        if (wanted.info.state, wanted.info.reason) != (state, reason):
-            deployment_store.set_state(
-                self.services.storage.database,
-                wanted.endpoint,
-                wanted.info.name,
-                wanted.generation,
-                state,
-                reason,
-            )
+        key = wanted.endpoint, wanted.info.name
+        self._found[key] = wanted.generation, Observed(state, reason)
+
+
+def _is_here(wanted: WantedDeployment) -> bool:
+    return wanted.info.compute_target == LOCAL
 
 
 def _short(there: int, count: int, reason: str) -> str:
     return f"{there} of {count} workers {'answers' if there == 1 else 'answer'}. {reason}"
+
+
+def _relayed(endpoint: Wanted, wanted: WantedDeployment) -> Deployment:
+    """What a process is told that sends requests on. Limits are for where they are scored, but for
+    how long a body may be."""
+    variables = {name: v for name, v in wanted.variables.items() if name == "AML_CORS_ORIGINS"}
+    return Deployment(
+        endpoint=wanted.endpoint,
+        deployment=wanted.info.name,
+        model=wanted.info.model,
+        version=wanted.info.model_version,
+        port=endpoint.info.port,
+        has_script=False,
+        python=sys.executable,
+        variables=variables,
+        request_settings=wanted.info.request_settings,
+        is_relayed=True,
+    )

@@ -1,0 +1,1 @@
+"""Where deployments are served: one driver for each kind of compute target that can."""

@@ -1,0 +1,2 @@
+"""Deployments on Kubernetes: each a Deployment with a Service, a Secret and, where it scales, an
+autoscaler."""
