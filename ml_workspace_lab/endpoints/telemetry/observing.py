@@ -64,8 +64,11 @@ class Observing:
         """Keep and pass on what is to be, of a request that asked for scores and was let in."""
         if not request.page.is_split or request.refusal is NO_KEY or request.method == "OPTIONS":
             return
-        with kept_apart("what is observed"):
+        try:
             self._observe(request, status, lines, answer, seconds)
+        except Exception:  # No answer fails for it.
+            with kept_apart("what is observed"):
+                raise
 
     def _observe(
         self, request: Request, status: int, lines: str, answer: bytes, seconds: float
