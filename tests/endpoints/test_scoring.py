@@ -75,7 +75,7 @@ def test_a_script_scores_with_init_and_run(scripted: Endpoint) -> None:
     assert answer.headers["x-request-id"] == "mine"
     assert answer.headers["x-ms-client-request-id"] == "yours"
     assert scripted.run({"x": 2})["y"] == 4
-    assert "POST /score 200" in scripted.get_logs()
+    eventually(lambda: "POST /score 200" in scripted.get_logs())
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What a deployment answers: which path is which page, who may ask, and what is told of it."""
 
 import asyncio
-import sys
 import traceback
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
@@ -26,6 +25,7 @@ from ml_workspace_lab.endpoints.scoring.pages import (
 )
 from ml_workspace_lab.endpoints.scoring.relay import Relay, relayed_pages
 from ml_workspace_lab.endpoints.scoring.request import Refusal, Request
+from ml_workspace_lab.endpoints.scoring.request_log import RequestLog
 from ml_workspace_lab.endpoints.scoring.routing import Router
 from ml_workspace_lab.endpoints.scoring.score import ScorePage
 from ml_workspace_lab.endpoints.scoring.turns import Turns
@@ -74,6 +74,7 @@ class Site:
         self.active = 0
         self.observer: Observer | None = None
         self.loop = asyncio.get_running_loop()
+        self._log = RequestLog(self.loop)
         self.fellows: Fellows | None = None
         self.router = router
         self._named_line = router.named_line if router is not None else ""
@@ -152,12 +153,9 @@ class Site:
             if self.observer is not None:
                 self.observer.answered(request, status, lines, answer, seconds)
         path = request.path[:200].decode("ascii", "backslashreplace")
-        try:
-            line = f"{request.method or '-'} {path or '-'} {status} {1000 * seconds:.1f} ms{by}\n"
-            sys.stdout.write(line)
-            sys.stdout.flush()
-        except OSError:
-            return  # A full disk takes the log, and nothing else.
+        self._log.add(
+            f"{request.method or '-'} {path or '-'} {status} {1000 * seconds:.1f} ms{by}\n"
+        )
 
     def stand(self, *, aside: bool) -> None:
         """Keep clients, or let them go to another process."""
