@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 from ml_workspace_lab.api.connection import Connection
+from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.errors import InvalidInput, Unavailable
 from ml_workspace_lab.experiments.search.model import (
     CompareRuns,
@@ -88,13 +89,15 @@ def frame_of(
     max_results: int | None,
     view: RunView,
 ) -> FrameRuns:
-    return FrameRuns(
-        filter=filter_,
-        experiments=_list(experiments),
-        view=view,
-        order_by=_list(order_by),
-        max_results=max_results,
-    )
+    """What is searched for. Raises InvalidInput, whatever it is to be shown as."""
+    asked = {
+        "filter": filter_,
+        "experiments": _list(experiments),
+        "view": view,
+        "order_by": _list(order_by),
+        "max_results": max_results,
+    }
+    return convert(asked, FrameRuns)
 
 
 def count_of(filter_: str, experiments: Sequence[str] | str | None, view: RunView) -> CountRuns:

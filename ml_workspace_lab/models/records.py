@@ -12,6 +12,9 @@ from ml_workspace_lab.models.logged_model import LoggedModelFile, LoggedModelId,
 from ml_workspace_lab.models.model import Alias, ModelFile, ModelName, Stage
 from ml_workspace_lab.storage.database import Queries, Transaction
 
+COMPARED = ("created", "run_id", "source", "description", "stage", "tags")
+"""What two records of a version are compared in, beside their files."""
+
 
 class LoggedModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """A logged model with its files and metrics. Times are milliseconds."""
@@ -111,6 +114,34 @@ def write_logged(transaction: Transaction, experiment: int, record: LoggedModelR
     logged_store.add_metrics(transaction, model, record.metrics)
     transaction.event("logged_model.created", record.model_id)
     return True
+
+
+def differences(queries: Queries, record: ModelRecord) -> dict[int, list[str]]:
+    """In what versions that are here differ from a record's. Properties and what was found out of
+    the files don't count, nor does a record without files."""
+    given = {version.version: version for version in record.versions}
+    found = {}
+    for present in store.versions(queries, record.name):
+        version = given.get(present.version)
+        if version is None:
+            continue
+        names = [name for name in COMPARED if getattr(present, name) != getattr(version, name)]
+        if version.files and present.files != version.files:
+            names.append("files")
+        if names:
+            found[present.version] = names
+    return found
+
+
+def other_aliases(queries: Queries, record: ModelRecord) -> dict[str, int]:
+    """The aliases of a record that name other versions here, and which."""
+    row = queries.one("SELECT id FROM model WHERE name = :name", name=record.name)
+    here = store.model(queries, record.name).aliases if row is not None else {}
+    return {
+        alias: here[alias]
+        for alias, number in record.aliases.items()
+        if here.get(alias, number) != number
+    }
 
 
 def write_model(transaction: Transaction, record: ModelRecord) -> int:

@@ -24,6 +24,9 @@ from ml_workspace_lab.experiments.records import ExperimentRecord, RunRecord
 from ml_workspace_lab.models.records import LoggedModelRecord
 from ml_workspace_lab.snapshots.model import OmittedFile
 from ml_workspace_lab.storage.blobs import Blobs
+from ml_workspace_lab.storage.database import now
+from ml_workspace_lab.storage.files import write_atomic
+from ml_workspace_lab.storage.freeing import is_older
 
 VERSION = 1
 MARKER, EXPERIMENTS, BLOBS = "export.json", "experiments", "blobs"
@@ -31,6 +34,8 @@ LISTED = 512 * 1024 * 1024
 """Bytes that a list of runs has at most."""
 DESCRIBED = 256 * 1024 * 1024
 """Bytes that what a run is has at most."""
+UNFINISHED = 60 * 60 * 1000
+"""Milliseconds after which a file that nothing was written to is no more being written."""
 COMPARED = 1024 * 1024
 """Bytes up to which a content that an earlier export left is read again."""
 
@@ -82,11 +87,23 @@ def prepare(folder: Path) -> Blobs:
     there."""
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"{shown(folder)} is not a folder.", field="folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(not path.name.startswith(f".{MARKER}.") for path in folder.iterdir()):
         check(folder)
-    (folder / EXPERIMENTS).mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_bytes(encode(Marker()))
+    else:
+        write_atomic(folder / MARKER, encode(Marker()), durable=True)
+    (folder / EXPERIMENTS).mkdir(exist_ok=True)
+    _remove_unfinished(folder)
     return Blobs(folder / BLOBS)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what a killed export was writing; what is younger may be another's that goes on."""
+    before = now() - UNFINISHED
+    for pattern in (f".{MARKER}.*", f"{EXPERIMENTS}/.*.json.*", f"{BLOBS}/.{'[0-9a-f]' * 16}"):
+        for path in folder.glob(pattern):
+            if is_older(path, before):
+                path.unlink(missing_ok=True)
 
 
 def check(folder: Path) -> None:
@@ -182,15 +199,14 @@ def _is_whole(path: Path, digest: str, size: Callable[[], int]) -> bool:
 
 def open_plain(path: Path) -> BinaryIO:
     """A plain file, to be read; a link or a pipe is refused."""
+    name = f"{path.parent.name}/{path.name}"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise NotFound(f"{path.name} is missing.", field="folder") from None
+        raise NotFound(f"{name} is missing.", field="folder") from None
     except OSError as error:
-        raise InvalidInput(
-            f"{path.name} can't be read: {error.strerror}.", field="folder"
-        ) from None
+        raise InvalidInput(f"{name} can't be read: {error.strerror}.", field="folder") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InvalidInput(f"{path.name} is not a plain file.", field="folder")
+        raise InvalidInput(f"{name} is not a plain file.", field="folder")
     return os.fdopen(descriptor, "rb")

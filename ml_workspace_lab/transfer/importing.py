@@ -36,6 +36,9 @@ def import_folder(services: Services, source: Path, progress: Progress) -> Impor
             lists.append(form.read(path, ExportedExperiment, form.LISTED))
         except WorkspaceError as error:
             report.leave_out("experiment", path.stem, error.message)
+    if not lists and not report.not_mapped:
+        reason = "It lists no experiments: its export was cut short. Export again."
+        report.leave_out("folder", source, reason)
     total, done = sum(len(listed.runs) for listed in lists), 0
     for listed in lists:
         with services.storage.database.write() as transaction:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ml_workspace_lab.errors import InvalidInput, WorkspaceError
+from ml_workspace_lab.errors import InvalidInput, NotFound, WorkspaceError, shown
 from ml_workspace_lab.experiments.points import Points
 from ml_workspace_lab.experiments.records import (
     ArtifactRecord,
@@ -221,7 +221,9 @@ def import_mlflow(
     services: Services, uri: str, artifacts: Path | None, progress: Progress
 ) -> ImportReport:
     """Take over the MLflow store at a URI or in a folder, with artifacts that lie below a folder
-    (default: the store's own). Raises InvalidInput or NotFound where there is none."""
+    (default: the store's own). Raises InvalidInput or NotFound where one of them isn't there."""
+    if artifacts is not None and not artifacts.is_dir():
+        raise NotFound(f"There is no folder {shown(artifacts)}.", field="artifacts")
     source, root = open_source(uri)
     report = ImportReport(without_password(uri))
     try:

@@ -85,8 +85,13 @@ def _open_url(url: str) -> DatabaseSource:
         tables = set(sqlalchemy.inspect(engine).get_table_names())
     except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         # The whole message may repeat the URL, password and all.
+        asked = isinstance(error, sqlalchemy.exc.DBAPIError)
         raise InvalidInput(
-            f"The database can't be read: {type(error).__name__}.", field="source"
+            f"The database can't be read: {type(error).__name__}.",
+            field="source",
+            hint="See whether the server runs there and takes this user, password and database."
+            if asked
+            else "See whether the URL's scheme is right and the driver that it wants is installed.",
         ) from None
 
     def query(

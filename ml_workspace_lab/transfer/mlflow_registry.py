@@ -7,9 +7,10 @@ import msgspec
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.models import inspection
 from ml_workspace_lab.models.model import PROMPT_TAG, STAGES, ModelFile
-from ml_workspace_lab.models.records import ModelRecord, write_model
+from ml_workspace_lab.models.records import ModelRecord, differences, other_aliases, write_model
 from ml_workspace_lab.models.sources import resolve
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.database import Queries
 from ml_workspace_lab.transfer import placing
 from ml_workspace_lab.transfer.mlflow_artifacts import ArtifactRoot
 from ml_workspace_lab.transfer.mlflow_source import SourceRegistered, SourceVersion
@@ -37,7 +38,17 @@ class Registry:
                     continue
                 with self._storage.database.write() as transaction:
                     contents.require()
+                    self._compare(transaction, record)
                     self._report.model_versions += write_model(transaction, record)
+
+    def _compare(self, queries: Queries, record: ModelRecord) -> None:
+        """Report versions that are here with other content, and aliases of other versions."""
+        for number, names in differences(queries, record).items():
+            owner = f"{record.name}/{number}"
+            self._report.leave_out("model version", owner, placing.told(names))
+        for alias, here in other_aliases(queries, record).items():
+            reason = f"It names version {here} here."
+            self._report.leave_out("alias", f"{record.name}@{alias}", reason)
 
     def _record(self, model: SourceRegistered, contents: placing.Contents) -> ModelRecord:
         values = {

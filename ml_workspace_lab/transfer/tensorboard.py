@@ -4,7 +4,7 @@ import hashlib
 import unicodedata
 from collections import Counter
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.errors import InvalidInput, NotFound, WorkspaceError, shown
@@ -108,6 +108,7 @@ class _Taker:
     def _read(self) -> Told:
         told = Told()
         for path in sorted(self._folder.glob(PATTERN)):
+            place = PurePosixPath(self._name, path.name)
             refused: list[str] = []
             try:
                 with path.open("rb") as stream:
@@ -117,10 +118,10 @@ class _Taker:
                         except InvalidInput as error:
                             refused.append(f"Record {number}: {error.message}")
             except (WorkspaceError, OSError) as error:
-                self._report.leave_out("rest of a file", path.name, str(error))
+                self._report.leave_out("rest of a file", place, str(error))
             if refused:
                 more = f" And {len(refused) - 1} more." if len(refused) > 1 else ""
-                self._report.leave_out("event", path.name, refused[0] + more)
+                self._report.leave_out("event", place, refused[0] + more)
         return told
 
     def _record(

@@ -1,5 +1,6 @@
 """Experiments from workspace to workspace: whole, once, and nothing from a folder that lies."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 
@@ -190,3 +191,42 @@ def test_progress_of_a_job_comes_along(ws: Workspace, other: Workspace, tmp_path
     ws.export_experiments("e", tmp_path / "out")
     other.import_experiments(tmp_path / "out")
     assert other.run(run.id).info().progress == Progress(1, 2, "cells")
+
+
+def test_an_export_that_was_killed_as_it_began_is_begun_anew(ws: Workspace, tmp_path: Path) -> None:
+    with ws.experiment("e").start_logging() as run:
+        run.log("m", 1)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / ".export.json.0123abcd").write_text("{")
+    assert ws.export_experiments("e", folder).runs == 1
+    marker = (folder / "export.json").stat()
+    assert ws.export_experiments("e", folder).runs == 1
+    assert (folder / "export.json").stat().st_mtime_ns == marker.st_mtime_ns
+
+
+def test_what_a_killed_export_was_writing_goes_an_hour_later(ws: Workspace, tmp_path: Path) -> None:
+    with ws.experiment("e").start_logging() as run:
+        run.log("m", 1)
+    folder = tmp_path / "out"
+    ws.export_experiments("e", folder)
+    young, old, anothers = (
+        folder / "blobs" / name for name in (f".{'a' * 16}", f".{'b' * 16}", ".nfs0001")
+    )
+    for path in (young, old, anothers):
+        path.write_bytes(b"a part")
+    for path in (old, anothers):
+        os.utime(path, (0, 0))
+    ws.export_experiments("e", folder)
+    assert [path.exists() for path in (young, old, anothers)] == [True, False, True]
+
+
+def test_an_export_that_lists_nothing_is_told(
+    ws: Workspace, other: Workspace, tmp_path: Path
+) -> None:
+    ws.experiment("e").start_logging().complete()
+    ws.export_experiments("e", tmp_path / "out")
+    for path in (tmp_path / "out" / "experiments").iterdir():
+        path.unlink()
+    (told,) = other.import_experiments(tmp_path / "out").not_mapped
+    assert "cut short" in told.reason

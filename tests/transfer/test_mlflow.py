@@ -15,6 +15,7 @@ import pytest
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.errors import InvalidInput, NotFound, Unavailable
 from ml_workspace_lab.experiments.model import RunInfo, RunState
+from ml_workspace_lab.models.model import SetAlias
 from ml_workspace_lab.transfer.report import ImportReport
 from tests.mlflow.conformance.conftest import real_mlflow
 
@@ -162,6 +163,7 @@ def test_a_second_import_adds_nothing(ws: Workspace, store: Store) -> None:
     assert (again.runs, again.experiments, again.points, again.model_versions) == (0, 0, 0, 0)
     assert again.skipped == first.runs
     assert infos(ws) == before
+    assert set(again.not_mapped) <= set(first.not_mapped)
 
 
 @pytest.fixture
@@ -196,6 +198,28 @@ def test_what_changed_since_is_told_and_not_overwritten(ws: Workspace, copy: Sto
     assert "tags" in told.reason
     assert (report.runs, report.skipped) == (1, len(copy.runs) - 2)
     assert ws.run(changed).info() == before
+
+
+def test_a_version_that_is_here_with_other_content_is_told(ws: Workspace, copy: Store) -> None:
+    if not copy.uri.startswith("sqlite"):
+        pytest.skip("changes a database")
+    first = ws.import_mlflow(copy.uri).not_mapped
+    with sqlite3.connect(copy.folder / "mlflow.db") as database:
+        database.execute("UPDATE model_versions SET description = 'z' WHERE version = 1")
+    ws.connection.registry.set_alias("model", "champion", SetAlias(2))
+    told = [one for one in ws.import_mlflow(copy.uri).not_mapped if one not in first]
+    assert [(one.what, one.id) for one in told] == [
+        ("model version", "model/1"),
+        ("alias", "model@champion"),
+    ]
+    assert "description" in told[0].reason
+    assert ws.connection.registry.by_alias("model", "champion").version == 2
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///none.db", "mysql+nothing://x/y"])
+def test_artifacts_come_from_a_folder_that_is_there(ws: Workspace, uri: str) -> None:
+    with pytest.raises(NotFound, match=r"no folder '/nowhere'"):
+        ws.import_mlflow(uri, Path("/nowhere"))
 
 
 def test_what_can_t_be_kept_is_told_one_by_one(ws: Workspace, copy: Store) -> None:

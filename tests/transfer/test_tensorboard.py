@@ -141,13 +141,13 @@ def test_events_without_a_time_are_told_and_the_others_are_kept(
 ) -> None:
     walls = [wall, 1.7e9, wall, 1.7e9 + 1]
     records_ = [scalar("m", step, step, at) for step, at in enumerate(walls)]
-    path = tmp_path / "logs" / "events.out.tfevents.1"
-    path.parent.mkdir()
+    path = tmp_path / "logs" / "a" / "events.out.tfevents.1"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"".join([*records_, scalar("none", 1, 1, wall)]))
-    report = ws.import_tensorboard(path.parent)
+    report = ws.import_tensorboard(tmp_path / "logs")
     assert (report.runs, report.points) == (1, 2)
     (told,) = report.not_mapped
-    assert (told.what, told.id) == ("event", path.name)
+    assert (told.what, told.id) == ("event", f"a/{path.name}")
     assert told.reason.startswith(f"Record 1: An event has the time {wall}.")
     assert told.reason.endswith("And 2 more.")
     (run,) = ws.runs("logs", limit=None)
