@@ -120,12 +120,13 @@ class DriverContract:
             self.over(target, handle)
 
     def test_many_are_probed_at_once(self, target: Target, driver: Driver) -> None:
-        handles = [driver.submit(launch(f"exit {n}")) for n in range(MANY)]
+        many = min(MANY, target.crowd)
+        handles = [driver.submit(launch(f"exit {n}")) for n in range(many)]
         eventually(
             lambda: all(probe.is_over for probe in driver.probe(handles).values()),
             target.seconds * 2,
         )
-        assert [driver.probe(handles)[handle].exit_code for handle in handles] == list(range(MANY))
+        assert [driver.probe(handles)[handle].exit_code for handle in handles] == list(range(many))
         assert driver.probe([]) == {}
 
     def test_what_the_engine_does_not_know_is_absent(self, target: Target, driver: Driver) -> None:

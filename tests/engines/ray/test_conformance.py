@@ -15,6 +15,8 @@ from tests.engines.ray.cluster import Cluster
 from tests.faults.servers import Server
 
 TARGET, UNKNOWN = "rays", "ws-unknown-a1"
+SECONDS, CROWD = 120, 10
+"""Ray takes two seconds of a core to begin a job."""
 
 
 def attach(ws: Workspace, cluster: Cluster, token: Path, url: str | None = None) -> None:
@@ -26,7 +28,7 @@ class TestDriver(DriverContract):
     @pytest.fixture
     def target(self, ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
         attach(ws, cluster, token_file)
-        yield Target(ws, TARGET, UNKNOWN, ends_strays=False)
+        yield Target(ws, TARGET, UNKNOWN, seconds=SECONDS, crowd=CROWD, ends_strays=False)
         cluster.wait_until_idle()
 
 
@@ -39,8 +41,7 @@ class TestRuns(RunContract, CrashContract):
 
         server = Server(Path(ws.location), host=cluster.lan.gateway)
         attach(ws, cluster, token_file, server.url)
-        # Ray takes two seconds of a core to begin a job.
-        yield Target(ws, TARGET, UNKNOWN, kill_node, cluster.worker.cut_off, crowd=12)
+        yield Target(ws, TARGET, UNKNOWN, kill_node, cluster.worker.cut_off, SECONDS, CROWD)
         end_work(ws)
         cluster.wait_until_idle()
         end_agents(Path(ws.location))
