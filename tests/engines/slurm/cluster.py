@@ -51,6 +51,7 @@ class Cluster:
         )
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         self._mounts: dict[str, int] = {}
+        self._starts = 0
 
     def start(self) -> None:
         """Start every daemon; returns when the three nodes take jobs."""
@@ -70,6 +71,10 @@ class Cluster:
         shutil.rmtree(self.folder)
 
     def start_controller(self) -> None:
+        """One that was killed before it saved its state would give numbers again, and nodes refuse
+        a job whose number they have seen."""
+        self._starts += 1
+        configuration.count_from(self.conf, 1000 * self._starts)
         self._start("controller", "slurmctld", "-D", "-f", str(self.conf))
 
     def kill_controller(self) -> None:

@@ -1,5 +1,6 @@
 """The configuration of a cluster of three nodes on one machine."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,6 +38,8 @@ SlurmctldTimeout=30
 MessageTimeout=5
 KillWait={kill_wait}
 MinJobAge=300
+FirstJobId=1
+DebugFlags=NO_CONF_HASH
 AccountingStorageType=accounting_storage/none
 JobCompType=jobcomp/none
 """
@@ -75,6 +78,13 @@ def limits_memory() -> bool:
         return False
     probe.rmdir()
     return True
+
+
+def count_from(conf: Path, number: int) -> None:
+    """The next job of a controller without a saved state gets this number."""
+    new = conf.with_suffix(".new")
+    new.write_text(re.sub(r"(?m)^FirstJobId=\d+$", f"FirstJobId={number}", conf.read_text()))
+    new.rename(conf)
 
 
 def write_power_saving(folder: Path, nodes: Sequence[str], scontrol: str) -> None:

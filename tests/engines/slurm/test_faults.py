@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from ml_workspace_lab import Run, Workspace
+from ml_workspace_lab.compute.driver import native_name
 from ml_workspace_lab.experiments.model import RunInfo, RunState
 from tests.compute.conformance.work import Work
 from tests.engines.slurm.cluster import Cluster
@@ -38,8 +39,11 @@ def runner_of(slurm: Cluster, run: Run) -> psutil.Process:
     raise AssertionError("no runner")
 
 
-def check_gone(slurm: Cluster) -> None:
-    eventually(lambda: not slurm.ask("squeue", "--noheader"), what="no job is left")
+def check_gone(slurm: Cluster, *runs: Run) -> None:
+    """No job of the runs is left, nor any process. What a controller that was killed had not saved
+    of the end of others, it finds out by and by."""
+    names = ",".join(native_name(run.id, 1) for run in runs)
+    eventually(lambda: not slurm.ask("squeue", "--noheader", f"--name={names}"), what="no job")
     eventually(lambda: not slurm.jobs_processes(), what="no process is left")
 
 
@@ -54,7 +58,7 @@ def test_a_nodes_daemon_that_is_killed_leaves_the_run_alone(
     history.end()
     assert end_of(run).state is RunState.COMPLETED
     history.check(run)
-    check_gone(slurm)
+    check_gone(slurm, run)
 
 
 def test_a_run_of_a_node_that_is_gone_is_lost(run: Run, history: Work, slurm: Cluster) -> None:
@@ -66,7 +70,7 @@ def test_a_run_of_a_node_that_is_gone_is_lost(run: Run, history: Work, slurm: Cl
     slurm.start_node(node)
     slurm.wait_until_idle()
     history.check(run, whole_log=False)
-    check_gone(slurm)
+    check_gone(slurm, run)
 
 
 def test_a_node_that_slurm_has_given_up_is_not_the_end_of_a_run_that_goes_on(
@@ -82,7 +86,7 @@ def test_a_node_that_slurm_has_given_up_is_not_the_end_of_a_run_that_goes_on(
     info = end_of(run)
     assert info.state is RunState.FAILED, "Slurm ends it when the node is back"
     history.check(run)
-    check_gone(slurm)
+    check_gone(slurm, run)
 
 
 def test_a_controller_that_is_killed_at_the_start_of_a_run_does_not_run_it_twice(
@@ -94,7 +98,7 @@ def test_a_controller_that_is_killed_at_the_start_of_a_run_does_not_run_it_twice
     assert end_of(run).state is RunState.COMPLETED, "with no controller to tell"
     slurm.start_controller()
     slurm.wait_until_answers()
-    check_gone(slurm)
+    check_gone(slurm, run)
     history.check(run)
 
 
@@ -112,7 +116,7 @@ def test_a_controller_that_is_killed_later_leaves_the_run_alone(
     history.end()
     assert end_of(run).state is RunState.COMPLETED
     history.check(run)
-    check_gone(slurm)
+    check_gone(slurm, run)
 
 
 def test_a_run_that_was_submitted_without_a_controller_begins_when_there_is_one(
@@ -129,7 +133,7 @@ def test_a_run_that_was_submitted_without_a_controller_begins_when_there_is_one(
     assert end_of(run).state is RunState.COMPLETED
     assert end_of(other).state is RunState.CANCELED
     history.check(run)
-    check_gone(slurm)
+    check_gone(slurm, run, other)
 
 
 def test_a_second_job_of_the_same_name_is_refused_the_run(
@@ -151,7 +155,7 @@ def test_a_second_job_of_the_same_name_is_refused_the_run(
     history.end()
     assert end_of(run).state is RunState.COMPLETED
     history.check(run)
-    check_gone(slurm)
+    check_gone(slurm, run)
 
 
 def test_a_job_that_slurm_has_forgotten_is_lost(run: Run, history: Work, slurm: Cluster) -> None:
@@ -167,4 +171,4 @@ def test_a_job_that_slurm_has_forgotten_is_lost(run: Run, history: Work, slurm: 
     assert info.state is RunState.FAILED
     assert f"Slurm has no record of job {job}" in info.reason
     history.check(run, whole_log=False)
-    check_gone(slurm)
+    check_gone(slurm, run)
