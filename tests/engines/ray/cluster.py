@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -41,14 +40,10 @@ class Cluster:
     """A head that takes no work, so that all work is on the worker: what kills that, kills no
     other. Its processes are known by the network that they are in."""
 
-    network = "ray"
-    head_options: Sequence[str] = ()
-    settings: Mapping[str, str] = SETTINGS
-
     def __init__(self) -> None:
         # Sockets lie below it, and their paths must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-        self.lan = Lan(self.network)
+        self.lan = Lan("ray")
         self.head = self.lan.host()
         self.worker = self.lan.host()
         self.url = f"http://{self.head.address}:8265"
@@ -65,7 +60,6 @@ class Cluster:
             f"--dashboard-host={self.head.address}",
             f"--temp-dir={self.folder}",
             "--num-cpus=0",
-            *self.head_options,
         )
         eventually(self._answers, 300, "Ray's head answers")
 
@@ -155,7 +149,7 @@ class Cluster:
             *host.enter, str(RAY), "start", "--block", f"--node-ip-address={host.address}",
             "--object-store-memory=100000000", "--disable-usage-stats", *options,
         ]  # fmt: skip
-        environment = {"PATH": os.defpath, "HOME": str(self.folder), **self.settings}
+        environment = {"PATH": os.defpath, "HOME": str(self.folder), **SETTINGS}
         with (self.folder / f"{host.name}.log").open("ab") as log:
             subprocess.Popen(
                 words, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
