@@ -6,6 +6,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from ml_workspace_lab.api.choices import choices
 from ml_workspace_lab.api.types import IN_WORDS
 from ml_workspace_lab.errors import SHOWN, InvalidInput, shown
 
@@ -101,7 +102,9 @@ def _as_invalid_input(
         if found := re.search(pattern, what):
             field = f"{field}.{found[1]}" if field else found[1]
     message = what if field is None else f"{field}: {what}"
-    return InvalidInput(message + ".", field=field)
+    possible = choices(kind, field) if field and what.startswith("Invalid enum value") else []
+    hint = f"One of: {', '.join(possible)}." if possible else None
+    return InvalidInput(message + ".", field=field, hint=hint)
 
 
 def _named(value: Any, kind: Any, field: str, *, lax: bool) -> str:

@@ -2,15 +2,18 @@
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_workspace_lab.api.choices import choices
 from ml_workspace_lab.api.strict_json import convert, decode, loads
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import LogMetrics, StartRun
+from ml_workspace_lab.experiments.search.model import FrameRuns
 from ml_workspace_lab.jobs.model import SubmitRun
 
 
@@ -119,3 +122,31 @@ def test_what_is_refused_in_a_mapping_is_named() -> None:
         with pytest.raises(InvalidInput, match=r"^tags\.t77: Expected `str`") as refusal:
             convert({"tags": {**tags, "t77": wrong}}, StartRun)
         assert refusal.value.field == "tags.t77"
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "hint"),
+    [
+        ({"view": "bogus"}, FrameRuns, "One of: active, deleted, all."),
+        ({"kind": "bogus"}, StartRun, "One of: interactive, external."),
+        ({"max_results": "many"}, FrameRuns, None),
+    ],
+)
+def test_a_value_that_is_none_of_a_few_is_told_with_those(
+    given: dict[str, Any], kind: type, hint: str | None
+) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        convert(given, kind)
+    assert refusal.value.hint == hint
+
+
+def test_the_values_of_a_field_within_a_field_are_known() -> None:
+    class Inner(msgspec.Struct):
+        mode: Annotated[Literal["fast", "slow"] | None, msgspec.Meta(description="how")]
+
+    class Outer(msgspec.Struct):
+        inner: Inner | None
+        modes: list[Literal["fast"]]
+
+    assert choices(Outer, "inner.mode") == ["fast", "slow"]
+    assert choices(Outer, "inner.other") == choices(Outer, "modes[...]") == []
