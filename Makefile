@@ -32,10 +32,7 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_r
 	scripts/install_kubernetes_schemas
 	scripts/install_registry
-	scripts/install_slurm
-	scripts/install_ray
 	jlpm test
-	pytest $(CLUSTERS) --numprocesses=2 --dist=loadfile
 	pytest --numprocesses=3 --dist=loadfile --ignore=$(CLUSTERS)
 
 # Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs), one
