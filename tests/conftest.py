@@ -4,6 +4,7 @@ import atexit
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,12 @@ def end_agents(root: Path) -> None:
         for process in found:
             process.kill()
         psutil.wait_procs(found, timeout=5)
+
+
+def pytest_configure() -> None:
+    # A shell's background job ignores Ctrl-C, and so would all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -144,10 +144,16 @@ def set_workers(
             transaction.event("endpoint.workers", endpoint, **told)
 
 
-def count_restart(database: Database, endpoint: str, deployment: str, generation: int) -> None:
+def count_restart(
+    database: Database, endpoint: str, deployment: str, generation: int, reason: str
+) -> None:
+    """Note that a process has ended: whoever sees the number grow sees that it does not answer."""
     with database.write() as transaction:
         transaction.execute(
-            f"UPDATE deployment SET restarts = restarts + 1 WHERE {_THAT}",
+            "UPDATE deployment SET restarts = restarts + 1, state = :state, reason = :reason"
+            f" WHERE {_THAT}",
+            state=EndpointState.UNHEALTHY,
+            reason=reason,
             endpoint=endpoint,
             deployment=deployment,
             generation=generation,

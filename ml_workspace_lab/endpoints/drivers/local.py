@@ -156,11 +156,15 @@ class LocalDriver:
             reason = self._last_word(wanted, reason, worker.generation)
             self._fail(wanted, worker.generation, reason)
             return
-        deployment_store.count_restart(
-            self.services.storage.database, wanted.endpoint, wanted.info.name, wanted.generation
-        )
         if there:
             reason = _short(there, count, reason)
+        deployment_store.count_restart(
+            self.services.storage.database,
+            wanted.endpoint,
+            wanted.info.name,
+            wanted.generation,
+            reason,
+        )
         self._set_state(wanted, EndpointState.UNHEALTHY, reason)
 
     def _fail(self, wanted: WantedDeployment, generation: GenerationFolder, reason: str) -> None:

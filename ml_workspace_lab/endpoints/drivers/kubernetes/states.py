@@ -29,7 +29,8 @@ def observed(found: DeploymentFound | None, pods: Sequence[PodFound], was_well: 
         reason = "" if ready >= replicas else f"{ready} of {replicas} replicas are ready. {trouble}"
         return Observed(EndpointState.HEALTHY, reason.strip())
     given_up = _given_up(found)
-    if is_seen and not was_well and (given_up or _is_hopeless(alive)):
+    # Between two starts a pod may not say yet how the one before ended: the next look has it.
+    if is_seen and not was_well and (given_up or (trouble and _is_hopeless(alive))):
         return Observed(EndpointState.FAILED, trouble or given_up)
     if was_well and not ready:
         return Observed(EndpointState.UNHEALTHY, trouble or "No replica is ready.")
