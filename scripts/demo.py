@@ -197,7 +197,12 @@ class Kernel:
         self._client = BlockingKernelClient(connection_file=str(connection))
         self._client.load_connection_file()
         self._client.start_channels()
-        self._client.wait_for_ready(PATIENCE)
+        try:
+            self._client.wait_for_ready(PATIENCE)
+        except RuntimeError:
+            # It takes a kernel for dead that has no heartbeat after a second; one that is still
+            # starting has none. From now on it waits for the first one.
+            self._client.wait_for_ready(PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
