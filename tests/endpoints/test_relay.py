@@ -7,6 +7,8 @@ import msgspec
 
 from ml_workspace_lab.endpoints.folder import EndpointFolder, Upstream
 from ml_workspace_lab.endpoints.model import RequestSettings
+from ml_workspace_lab.endpoints.telemetry.model import Sampling
+from ml_workspace_lab.endpoints.telemetry.sample_files import page
 from tests.endpoints.process import OWN_KEY, Process, scoring
 from tests.waiting import eventually
 
@@ -69,3 +71,15 @@ def test_a_deployment_that_is_away_is_said_to_be_and_found_where_it_is_then(tmp_
             eventually(lambda: near.post("{}").status == 201, what="it is found")
             far.process.kill()
             eventually(lambda: near.post("{}").status == 503, what="it is away again")
+
+
+def test_samples_are_kept_of_what_is_answered_elsewhere(tmp_path: Path) -> None:
+    with (
+        scoring(tmp_path / "far", {"a": b""}, ECHO) as far,
+        scoring(tmp_path / "near", {}, upstream=place(far), sampling=Sampling(1.0)) as near,
+    ):
+        assert near.post('{"data": [[1, 2]]}').status == 201
+        samples = EndpointFolder(tmp_path / "near").samples
+        eventually(lambda: page(samples, None, None, 10).items, what="a sample is kept")
+        [sample] = page(samples, None, None, 10).items
+        assert (sample.status, sample.request) == (201, {"data": [[1, 2]]})

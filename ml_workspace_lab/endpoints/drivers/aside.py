@@ -1,9 +1,7 @@
 """Drivers of targets elsewhere, at work aside: an engine that does not answer, or an image that is
 on its way, holds up nothing else."""
 
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -20,6 +18,7 @@ from ml_workspace_lab.endpoints.model import EndpointState
 from ml_workspace_lab.endpoints.store import Wanted
 from ml_workspace_lab.errors import Unavailable, WorkspaceError
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.trouble import kept_apart
 
 THREADS = 8
 LOOK_SECONDS = 1.0
@@ -63,7 +62,7 @@ class Aside:
         if time.monotonic() < self._next.get((*key, what), 0.0):
             return
         self._next[*key, what] = time.monotonic() + LOOK_SECONDS
-        self._at_work[key] = self._threads.submit(_told, key, work)
+        self._at_work[key] = self._threads.submit(_apart, key, work)
 
     def _step(self, endpoint: Wanted, wanted: WantedDeployment) -> None:
         try:
@@ -113,10 +112,6 @@ class Aside:
         return False
 
 
-def _told(key: tuple[str, str], work: Callable[[], None]) -> None:
-    """Do the work, and write down whatever goes wrong with it."""
-    try:
+def _apart(key: tuple[str, str], work: Callable[[], None]) -> None:
+    with kept_apart("/".join(key)):  # The next look tries again.
         work()
-    except Exception:  # noqa: BLE001 - the next look tries again
-        print(f"Trouble with {'/'.join(key)}:", file=sys.stderr)  # noqa: T201
-        traceback.print_exc()

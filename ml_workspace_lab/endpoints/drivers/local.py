@@ -40,15 +40,11 @@ class LocalDriver:
     to where a deployment is served otherwise."""
 
     services: Services
-    _belongings: Belongings = field(default_factory=Belongings)
+    belongings: Belongings = field(default_factory=Belongings)
     _found: dict[tuple[str, str], tuple[int, Observed]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._workers = Workers(self.services)
-
-    @property
-    def belongings(self) -> Belongings:
-        return self._belongings
 
     def apply(self, endpoint: Wanted, wanted: WantedDeployment) -> None:
         if wanted.info.state is EndpointState.FAILED:
@@ -77,16 +73,35 @@ class LocalDriver:
 
     def keep_former(self, wanted: WantedDeployment) -> None:
         """Keep what there was before it alive, as long as it does not answer itself."""
-        self._keep_former(wanted, self._folder(wanted))
+        folder = self._folder(wanted)
+        self._note_workers(wanted, folder)
+        former = [g for g in self._others(wanted, folder) if g.served.exists()]
+        if not former:
+            return
+        there = any(worker.answers() for worker in former[-1].workers())
+        for worker in former[-1].workers():
+            seen = self._workers.known(worker)
+            if worker.is_alive() or seen.is_starting():
+                continue
+            if seen.has_ended(worker):
+                self._workers.crashed(worker)
+            elif seen.crashes < MAX_CRASHES and seen.may_start() and (there or worker.worker == 1):
+                try:
+                    self._workers.start(worker)
+                except (OSError, NotFound, Conflict):
+                    self._workers.crashed(worker)
 
     def retire_strays(self, folder: EndpointFolder, endpoint: Wanted) -> None:
         """Have what belongs to no deployment finish what it has accepted, and go."""
-        for generation in self._belongings.strays(folder, endpoint):
+        for generation in self.belongings.strays(folder, endpoint):
             self._retire(generation)
 
     def end_all(self, folder: EndpointFolder) -> None:
         """End every process of an endpoint at once."""
-        self._remove(folder)
+        for generation in folder.generations():
+            self._workers.remove(generation)
+            self.belongings.forget(generation)
+            generation.remove()
 
     def _folder(self, wanted: WantedDeployment) -> EndpointFolder:
         return EndpointFolder(self.services.storage.endpoint(wanted.endpoint))
@@ -114,7 +129,7 @@ class LocalDriver:
         # Those that wait to be started again are waited for no longer.
         if there and all(self._workers.known(worker).crashes for worker in missing):
             # Those that send it requests are to find it before the one before it goes.
-            place(endpoint, folder, self._belongings)
+            place(endpoint, folder, self.belongings)
             gone = [self._retire(other) for other in others]
             if all(gone) and not missing:
                 self._set_state(wanted, EndpointState.HEALTHY, "")
@@ -174,25 +189,6 @@ class LocalDriver:
                 self._workers.end(worker)
         self._set_state(wanted, EndpointState.FAILED, reason)
 
-    def _keep_former(self, wanted: WantedDeployment, folder: EndpointFolder) -> None:
-        """Where an update failed, the deployment before it is the one to be kept alive."""
-        self._note_workers(wanted, folder)
-        former = [g for g in self._others(wanted, folder) if g.served.exists()]
-        if not former:
-            return
-        there = any(worker.answers() for worker in former[-1].workers())
-        for worker in former[-1].workers():
-            seen = self._workers.known(worker)
-            if worker.is_alive() or seen.is_starting():
-                continue
-            if seen.has_ended(worker):
-                self._workers.crashed(worker)
-            elif seen.crashes < MAX_CRASHES and seen.may_start() and (there or worker.worker == 1):
-                try:
-                    self._workers.start(worker)
-                except (OSError, NotFound, Conflict):
-                    self._workers.crashed(worker)
-
     def _last_word(self, wanted: WantedDeployment, reason: str, failed: GenerationFolder) -> str:
         others = self._others(wanted, failed.endpoint)
         if any(worker.is_alive() for other in others for worker in other.workers()):
@@ -201,7 +197,7 @@ class LocalDriver:
 
     def _others(self, wanted: WantedDeployment, folder: EndpointFolder) -> list[GenerationFolder]:
         """What there is of a deployment besides what is wanted, the newest last."""
-        found = self._belongings.of(folder, wanted.info.name)
+        found = self.belongings.of(folder, wanted.info.name)
         return [g for g in found if g.number != wanted.generation]
 
     def _start(
@@ -287,7 +283,7 @@ class LocalDriver:
         """Keep how many answer: those of the newest generation that has any."""
         if not _is_here(wanted):
             return
-        found = self._belongings.of(folder, wanted.info.name)
+        found = self.belongings.of(folder, wanted.info.name)
         numbers = [sum(worker.answers() for worker in one.workers()) for one in found]
         number = next((number for number in reversed(numbers) if number), 0)
         if number != wanted.info.workers:
@@ -303,14 +299,8 @@ class LocalDriver:
         """Have what was before finish and go. Returns whether it takes no more requests."""
         gone = self._workers.retire(generation)
         if not generation.path.exists():
-            self._belongings.forget(generation)
+            self.belongings.forget(generation)
         return gone
-
-    def _remove(self, folder: EndpointFolder) -> None:
-        for generation in folder.generations():
-            self._workers.remove(generation)
-            self._belongings.forget(generation)
-            generation.remove()
 
     def _set_state(self, wanted: WantedDeployment, state: EndpointState, reason: str) -> None:
         key = wanted.endpoint, wanted.info.name

@@ -6,9 +6,8 @@ import hmac
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from ml_workspace_lab.endpoints.folder import Rules
+from ml_workspace_lab.endpoints.scoring.watched import WatchedFile
 
 MAX_KNOWN = 8
 """One key may be spelled in several ways."""
@@ -33,12 +32,14 @@ class Gatekeeper:
     for those that the event loop has read together. `rules` is all that it said then."""
 
     def __init__(self, path: Path) -> None:
-        self.rules = Rules("", "", "")
-        self._path = path
-        self._seen = (-1, -1)
+        self._file = WatchedFile(path, Rules, Rules("", "", ""))
         self._is_fresh = False
         self._known: dict[str, str] = {}
         """Who those are that have shown a key since the file changed."""
+
+    @property
+    def rules(self) -> Rules:
+        return self._file.found
 
     def who(self, authorization: str) -> str | None:
         if not self._is_fresh:
@@ -63,12 +64,7 @@ class Gatekeeper:
 
     def refresh(self) -> None:
         """Look at the file. Raises OSError or ValueError where it is gone or damaged."""
-        status = self._path.stat()
-        # Two writes within one tick of the clock differ in the file's number.
-        seen = status.st_mtime_ns, status.st_ino
-        if seen != self._seen:
-            self.rules = msgspec.json.decode(self._path.read_bytes(), type=Rules)
-            self._seen = seen
+        if self._file.look():
             self._known.clear()
 
     def _grow_stale(self) -> None:

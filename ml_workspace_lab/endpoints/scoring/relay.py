@@ -4,13 +4,12 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from ml_workspace_lab.endpoints.folder import Upstream
 from ml_workspace_lab.endpoints.scoring.pages import Page, Served
 from ml_workspace_lab.endpoints.scoring.passing import as_sent, lines_of
 from ml_workspace_lab.endpoints.scoring.peers import Answer, Missing, Peers
 from ml_workspace_lab.endpoints.scoring.request import Request
+from ml_workspace_lab.endpoints.scoring.watched import WatchedFile
 
 IDLE_SECONDS = 0.5
 """For how long a connection is kept that nothing goes over: for less than one that leaves there
@@ -22,21 +21,20 @@ class Relay:
     """Sends requests to the address that a file has; a change of it counts from the next one."""
 
     def __init__(self, path: Path, named_line: str) -> None:
-        self._path = path
+        self._file = WatchedFile[Upstream | None](path, Upstream, None)
         self._named_line = named_line
-        self._seen = (-1, -1)
-        self._upstream: Upstream | None = None
         self._peers = Peers()
 
     def send(self, request: Request) -> None:
         """Have it answered by the deployment."""
         self._look()
         then = partial(self._answered, request)
-        if self._upstream is None:
+        upstream = self._file.found
+        if upstream is None:
             asyncio.get_running_loop().call_soon(then, Missing.UNREACHED)
         else:
-            sent = as_sent(request, bearer=self._upstream.key)
-            self._peers.ask(self._upstream.port, sent, then)
+            sent = as_sent(request, bearer=upstream.key)
+            self._peers.ask(upstream.port, sent, then)
 
     def sweep(self, now: float) -> None:
         self._peers.sweep(now)
@@ -46,17 +44,12 @@ class Relay:
 
     def _look(self) -> None:
         try:
-            status = self._path.stat()
-            # Two writes within one tick of the clock differ in the file's number.
-            seen = status.st_mtime_ns, status.st_ino
-            if seen == self._seen:
-                return
-            found = msgspec.json.decode(self._path.read_bytes(), type=Upstream)
+            is_new = self._file.look()
         except (OSError, ValueError):
             return
-        self.close()
-        self._seen, self._upstream = seen, found
-        self._peers = Peers(found.host, idle_seconds=IDLE_SECONDS)
+        if is_new and self._file.found is not None:
+            self.close()
+            self._peers = Peers(self._file.found.host, idle_seconds=IDLE_SECONDS)
 
     def _answered(self, request: Request, outcome: Answer | Missing) -> None:
         if isinstance(outcome, Answer):

@@ -187,6 +187,7 @@ def _names_collector(variables: Mapping[str, str]) -> bool:
 
 
 def _columns(served: Served) -> Sequence[str]:
-    """What the model calls the values of a row; () where it has no names for them."""
-    scorer = served.scorer
+    """What the model calls the values of a row; () where it has no names for them, or is loaded
+    elsewhere."""
+    scorer = served.loaded
     return [str(name) for name in scorer.model.names] if isinstance(scorer, Predictor) else ()
