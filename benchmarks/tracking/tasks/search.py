@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from adapters.base import Adapter
-from clock import median_ms
+from clock import median_ms, milliseconds
 from data import matches, rows
 
 from tasks import Figure, Figures
@@ -14,12 +14,14 @@ TITLE = "search over runs"
 FULL = 1_000
 LEAST = 250
 PAGE = 100
-LATE = 3
-"""Pages at the end whose median is that of the last one."""
+LEAST_PAGES = 3
+"""Of few pages, this many are a tenth."""
 FIGURES = {
     "load": Figure("runs/s to load", more_is_better=True),
-    "newest_ms": Figure("the newest 100, ms"),
-    "last_ms": Figure("the last page of 100, ms"),
+    "newest_ms": Figure("the newest 100, again and again, ms"),
+    "early_ms": Figure("a page of 100 of the first tenth, ms"),
+    "late_ms": Figure("a page of 100 of the last tenth, ms"),
+    "late": Figure("the last tenth of the pages over the first"),
     "best_ms": Figure("metric > x and param = y, the best 100 by a metric, ms"),
     "count_ms": Figure("the number of those, ms", grows=True),
     "frame_ms": Figure("all as a DataFrame, ms", grows=True),
@@ -51,16 +53,18 @@ def run(adapter: type[Adapter], folder: str, n: int) -> Figures:
 
 
 def paging(store: Adapter, n: int) -> Figures:
-    """The first page, and the last after all that lie before it."""
+    """The newest page asked again and again; then, after all have been read once, pages of both
+    ends in turns, so that a machine that slows down does so for both."""
     newest = median_ms(lambda: next(store.pages(PAGE)))
-    found, taken = 0, list[float]()
-    pages = store.pages(PAGE)
-    while True:
-        began = time.perf_counter()
-        page = next(pages, None)
-        if page is None:
-            break
-        found += len(page)
-        taken.append((time.perf_counter() - began) * 1000)
-    assert found == n, f"{found} of {n} runs on the pages"
-    return {"newest_ms": newest, "last_ms": statistics.median(taken[-LATE:])}
+    sizes = [len(page) for page in store.pages(PAGE)]
+    assert sum(sizes) == n, f"{sum(sizes)} of {n} runs on the pages"
+    tenth = max(LEAST_PAGES, len(sizes) // 10)
+    first, last = store.pages(PAGE), store.pages(PAGE)
+    for _ in range(len(sizes) - tenth):
+        next(last)
+    early, late = list[float](), list[float]()
+    for _ in range(tenth):
+        early.append(milliseconds(lambda: next(first)))
+        late.append(milliseconds(lambda: next(last)))
+    ends = {"early_ms": statistics.median(early), "late_ms": statistics.median(late)}
+    return {"newest_ms": newest, **ends, "late": ends["late_ms"] / ends["early_ms"]}
