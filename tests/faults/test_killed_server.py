@@ -1,5 +1,6 @@
 """A server that is killed again and again: what it acknowledged is there, once."""
 
+import logging
 import os
 import random
 import threading
@@ -20,6 +21,7 @@ from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, StartRun
 from tests.conftest import eventually
 from tests.faults.servers import Server
 
+LOG = logging.getLogger(__name__)
 KILLS = int(os.environ.get("ML_WORKSPACE_TEST_KILLS", "25"))
 
 
@@ -101,7 +103,7 @@ def test_what_was_acknowledged_survives_every_kill(served: Server) -> None:
     for done in work:
         done.result()
     served.kill()
-    print(f"up again after {median(down):.2f} s at the median, {max(down):.2f} s at most")
+    LOG.info("up again after %.2f s at the median, %.2f s at most", median(down), max(down))
 
     workspace = Workspace.open(served.root)
     checked = 0
