@@ -161,7 +161,7 @@ class ComputeInstance:
         return self.workspace.connection.instances.access(self.name).url
 
     def get_logs(self) -> str:
-        """All that its scripts and its server have printed."""
+        """What its scripts and its server have printed: the last megabytes of it."""
         return "".join(log_parts(partial(self.workspace.connection.instances.log, self.name)))
 
     def _after(self, wait: bool) -> Self:

@@ -1559,7 +1559,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The part of its log from byte `offset` on: what its scripts and its server print. */
+    /** The part of its log from byte `offset` on: what its scripts and its server print. The */
     get: operations['instances.log'];
     put?: never;
     post?: never;

@@ -4,7 +4,7 @@ instances/NAME/files/               the working folder of its user
 instances/NAME/jupyter/             settings of its Jupyter server, kernels
 instances/NAME/token                what opens the server, for this account's eyes only
 instances/NAME/created              the creation script has succeeded
-instances/NAME/log.txt              what scripts and server print
+instances/NAME/log.txt, log.*       what scripts and server print, as far as it is kept
 instances/NAME/launches/NUMBER/     one start of the server: its order, lock, runtime files
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.compute.instances.model import InstanceState, SetupScripts
+from ml_workspace_lab.storage.bounded_log import BoundedLog
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
 
@@ -71,8 +72,8 @@ class InstanceFolder:
         return self.path / "port"
 
     @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
+    def log(self) -> BoundedLog:
+        return BoundedLog(self.path / "log.txt")
 
     def launch(self, number: int) -> "LaunchFolder":
         return LaunchFolder(self.path / "launches" / str(number))
@@ -104,13 +105,8 @@ class InstanceFolder:
             return 0
 
     def tail(self, lines: int, limit: int = 16 * 1024) -> str:
-        """The last lines of its log."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - limit))
-                text = log.read().decode("utf-8", "replace")
-        except FileNotFoundError:
-            return ""
+        """The last lines of its log, of its last `limit` bytes."""
+        text = self.log.since(self.log.end() - limit)
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
     def measure(self) -> tuple[int, int]:

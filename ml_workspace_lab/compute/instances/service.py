@@ -29,7 +29,6 @@ from ml_workspace_lab.compute.instances.store import Instance
 from ml_workspace_lab.compute.wake import is_running
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, Unavailable
 from ml_workspace_lab.storage.database import now
-from ml_workspace_lab.storage.logs import read_log
 
 VARIABLES_LIMIT = 64 * 1024
 OURS = ("ML_WORKSPACE", "JUPYTER_", "JPY_")
@@ -124,10 +123,10 @@ class Instances(Service):
         offset: Offset = 0,
         limit: Annotated[int, Meta(ge=1, le=4 * 1024 * 1024)] = 256 * 1024,
     ) -> LogChunk:
-        """The part of its log from byte `offset` on: what its scripts and its server print."""
+        """The part of its log from byte `offset` on: what its scripts and its server print. The
+        last megabytes are kept; a part begins later than asked where what was there is gone."""
         store.get(self.storage.database, name)
-        path = InstanceFolder(self.storage.instance(name)).log
-        return read_log(path, offset, limit, ended=False)
+        return InstanceFolder(self.storage.instance(name)).log.read(offset, limit)
 
     @operation(
         "POST",

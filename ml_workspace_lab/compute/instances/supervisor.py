@@ -120,7 +120,7 @@ class InstanceSupervisor:
             order = self._order(one, folder)
             launch.make(order)
             words = [sys.executable, "-m", "ml_workspace_lab.compute.instances.host"]
-            known.start(launch, [*words, str(launch.path)], clean_environment(), folder.log)
+            known.start(launch, [*words, str(launch.path)], clean_environment(), folder.log.path)
         except (WorkspaceError, OSError) as error:
             launch.remove()
             self._give_up(one, str(error), InstanceState.SETTING_UP)

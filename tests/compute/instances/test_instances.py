@@ -10,6 +10,7 @@ import pytest
 
 from ml_workspace_lab import ComputeInstance, Workspace
 from ml_workspace_lab.compute.instances import store
+from ml_workspace_lab.compute.instances.folder import InstanceFolder
 from ml_workspace_lab.compute.instances.model import InstanceState, SetupScript, Trigger
 from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import Conflict, NotFound, Unavailable
@@ -208,4 +209,23 @@ def test_a_script_that_fails_is_told_with_its_last_lines(
     made = ComputeInstance(shared, "failing")
     assert made.info().last_operation.status == "CreateFailed"
     eventually(lambda: not of_workspace(root_of(shared) / "instances" / "failing"))
+    made.delete()
+
+
+def test_a_script_that_prints_on_and_on_does_not_fill_the_disk(shared: Workspace) -> None:
+    script = """
+echo the first line
+yes 'one of many lines' | head -c 5000000
+until [ -e ../log.1.txt ]; do sleep 0.1; done
+echo the last line
+exit 3
+"""
+    with pytest.raises(Unavailable, match=r"(?s)exit code 3.*the last line"):
+        ComputeInstance.create(shared, "talking", creation_script=script)
+    made = ComputeInstance(shared, "talking")
+    log = InstanceFolder(root_of(shared) / "instances" / "talking").log
+    assert log.path.stat().st_size < 1_000_000, "it goes on in a new part"
+    text = made.get_logs()
+    assert text.startswith("The creation script:\nthe first line\none of many lines\n")
+    assert text.endswith("the last line\n")
     made.delete()

@@ -14,6 +14,7 @@ from ml_workspace_lab.compute.instances.model import InstanceState
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.supervision import Presence
+from ml_workspace_lab.trouble import kept_apart
 
 LOOK_SECONDS = 2.0
 
@@ -24,7 +25,7 @@ def main(path: Path) -> int:
     presence = Presence.take(launch)
     if presence is None:
         return os.EX_TEMPFAIL
-    threading.Thread(target=_leave_when_removed, args=(launch, presence), daemon=True).start()
+    threading.Thread(target=_look_after, args=(launch, presence), daemon=True).start()
     order = launch.read_order()
     try:
         _enter(launch, InstanceState.SETTING_UP)
@@ -47,8 +48,11 @@ def _enter(launch: LaunchFolder, phase: InstanceState) -> None:
     write_atomic(launch.phase, phase.encode())
 
 
-def _leave_when_removed(launch: LaunchFolder, presence: Presence) -> None:
+def _look_after(launch: LaunchFolder, presence: Presence) -> None:
+    """Keep the log from growing for ever, and leave when the folder is removed."""
     while presence.is_in_place():
+        with kept_apart(f"the log of {launch.instance.path.name}"):
+            launch.instance.log.bound()
         time.sleep(LOOK_SECONDS)
     launch.end()  # Nobody else is left to end what it started.
     os._exit(1)

@@ -28,7 +28,7 @@ def _run(launch: LaunchFolder, name: str, script: SetupScript) -> None:
     file = launch.path / f"{name}.sh"
     write_atomic(file, script.script.encode())
     print(f"The {name} script:", flush=True)  # noqa: T201 - the log is this process's output
-    start = _end_of_log(launch)
+    start = launch.instance.log.end()
     process = subprocess.Popen([shutil.which("bash") or "/bin/sh", str(file)])
     try:
         code = process.wait(script.timeout_minutes * 60)
@@ -44,11 +44,7 @@ def _run(launch: LaunchFolder, name: str, script: SetupScript) -> None:
     raise RunFailed(f"The {name} script {said}." + (f" It said last:\n{lines}" if lines else ""))
 
 
-def _end_of_log(launch: LaunchFolder) -> int:
-    return launch.instance.log.stat().st_size
-
-
 def _tail(launch: LaunchFolder, start: int) -> str:
     """The last lines that came into the log since it ended at `start`."""
-    size = _end_of_log(launch)
-    return launch.instance.tail(LAST_LINES, limit=min(size - start, 1500)) if size > start else ""
+    size = launch.instance.log.end() - start
+    return launch.instance.tail(LAST_LINES, limit=min(size, 1500)) if size > 0 else ""
