@@ -42,16 +42,26 @@ class Watch(msgspec.Struct, frozen=True):
     p99_ms: float | None = None
 
 
+NO_EXPORT = msgspec.Raw(b"null")
+
+
 class Rules(Keys, frozen=True):
     """The keys, and how requests are split: percent by deployment, each of which is named. None:
-    there is only the one that reads this. `sampling` says of which deployments requests are kept,
-    `export` where the figures of all go."""
+    there is only the one that reads this. `sampling` says of which deployments requests are kept
+    (as a `Sampling`), `export` where the figures of all go (as an `Export`): they stay as they are
+    written until they are followed, so that a process which is older than the workspace, and does
+    not know all of them, keeps its keys."""
 
     traffic: dict[str, int] | None = None
     mirrored: dict[str, int] = {}
     watch: Watch | None = None
-    sampling: dict[str, Sampling] = {}
-    export: Export | None = None
+    sampling: dict[str, msgspec.Raw] = {}
+    export: msgspec.Raw = NO_EXPORT
+
+
+def as_written(rule: Sampling | Export | None) -> msgspec.Raw:
+    """A rule as `Rules` has it."""
+    return msgspec.Raw(msgspec.json.encode(rule))
 
 
 class Places(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from ml_workspace_lab.api.types import LogChunk, Nothing, Offset
 from ml_workspace_lab.endpoints import deployment_store, store
 from ml_workspace_lab.endpoints.asking import post
 from ml_workspace_lab.endpoints.drivers import placed
-from ml_workspace_lab.endpoints.folder import EndpointFolder, Rules, Watch
+from ml_workspace_lab.endpoints.folder import EndpointFolder, Rules, Watch, as_written
 from ml_workspace_lab.endpoints.model import (
     LOCAL,
     MAX_BODY,
@@ -159,6 +159,7 @@ class Endpoints(Service):
             if not folder.secret.exists():
                 write_atomic(folder.secret, secrets.token_urlsafe(32).encode())
             own = _hash(folder.secret.read_text()).hex()
+            export = wanted.info.export or default_export(self.storage.database)
             folder.write_keys(
                 Rules(
                     wanted.primary_hash.hex(),
@@ -167,8 +168,8 @@ class Endpoints(Service):
                     wanted.info.traffic,
                     wanted.info.mirror_traffic,
                     _watch(wanted),
-                    {d.name: d.sampling for d in wanted.info.deployments if d.sampling},
-                    wanted.info.export or default_export(self.storage.database),
+                    {d.name: as_written(d.sampling) for d in wanted.info.deployments if d.sampling},
+                    as_written(export),
                 )
             )
 

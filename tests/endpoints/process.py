@@ -12,7 +12,13 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, Rules, Upstream
+from ml_workspace_lab.endpoints.folder import (
+    Deployment,
+    EndpointFolder,
+    Rules,
+    Upstream,
+    as_written,
+)
 from ml_workspace_lab.endpoints.model import RequestSettings
 from ml_workspace_lab.endpoints.telemetry.model import Export, Sampling
 from tests import http
@@ -84,8 +90,8 @@ def scoring(
         generation.upstream.write_bytes(msgspec.json.encode(upstream))
     generation.deployment.write_bytes(msgspec.json.encode(deployment))
     hashed = [hashlib.sha256(key.encode()).hexdigest() for key in (KEY, "another", OWN_KEY)]
-    sampled = {} if sampling is None else {"default": sampling}
-    generation.endpoint.write_keys(Rules(*hashed, sampling=sampled, export=export))
+    sampled = {} if sampling is None else {"default": as_written(sampling)}
+    generation.endpoint.write_keys(Rules(*hashed, sampling=sampled, export=as_written(export)))
     log = folder / "log.txt"
     words = [sys.executable, "-m", "ml_workspace_lab.endpoints.scoring", str(generation.path)]
     with log.open("wb") as printed:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import GenerationFolder, Rules
+from ml_workspace_lab.endpoints.folder import NO_EXPORT, GenerationFolder, Rules
 from ml_workspace_lab.endpoints.scoring.pages import Served
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
 from ml_workspace_lab.endpoints.scoring.request import Request
@@ -40,8 +40,8 @@ class Observing:
         self._served = served
         self._site = site
         self._rules: Rules | None = None
-        self._sampling: Sampling | None = None
-        self._export: Export | None = None
+        self._sampling: msgspec.Raw | None = None
+        self._export = NO_EXPORT
         self._recorder: Recorder | None = None
         self._exporter: Exporter | None = None
         self._exporter_is_settled = False
@@ -108,7 +108,7 @@ class Observing:
         """Write and send what waits, as far as that takes no longer than a moment."""
         recorder, exporter = self._recorder, self._exporter
         self._record_with(None)
-        self._export_with(None)
+        self._export_with(NO_EXPORT)
         if recorder is not None:
             recorder.join()
         if exporter is not None:
@@ -126,13 +126,18 @@ class Observing:
         is_wanted = self._recorder is not None or self._exporter is not None
         self._site.observer = self if is_wanted else None
 
-    def _record_with(self, sampling: Sampling | None) -> None:
+    def _record_with(self, told: msgspec.Raw | None) -> None:
         if (before := self._recorder) is not None:
             self._recorder = None
             before.leave()
-        if sampling is not None:
+        if told is not None:
             from ml_workspace_lab.endpoints.telemetry.recording import Recorder
 
+            try:
+                sampling = msgspec.json.decode(told, type=Sampling)
+            except ValueError as error:  # What is not known may be what is not to be kept.
+                print(f"Nothing is sampled: {error}", file=sys.stderr, flush=True)  # noqa: T201
+                return
             endpoint = self._folder.endpoint
             deployment = self._served.deployment
             self._recorder = Recorder(
@@ -144,16 +149,17 @@ class Observing:
                 self._samples,
             )
 
-    def _export_with(self, rule: Export | None, variables: Mapping[str, str] | None = None) -> None:
+    def _export_with(self, told: msgspec.Raw, variables: Mapping[str, str] | None = None) -> None:
         self._trouble = ""
         if (before := self._exporter) is not None:
             self._exporter = None
             before.leave()
-        if variables is not None and (rule is not None or _names_collector(variables)):
+        if variables is not None and (told != NO_EXPORT or _names_collector(variables)):
             from ml_workspace_lab.endpoints.telemetry.otlp.exporter import Exporter
             from ml_workspace_lab.endpoints.telemetry.otlp.settings import Settings
 
             try:
+                rule = msgspec.json.decode(told, type=Export | None)
                 settings = Settings.read(variables, rule, self._served.deployment.endpoint)
             except ValueError as error:
                 self._trouble = str(error)

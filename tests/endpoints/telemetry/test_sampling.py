@@ -1,6 +1,7 @@
 """Requests that a scoring process keeps: which, what of them, and what is nowhere on the disk."""
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from ml_workspace_lab.endpoints.folder import EndpointFolder
 from ml_workspace_lab.endpoints.telemetry.model import MOST_BODY, Sample, Sampling
 from ml_workspace_lab.endpoints.telemetry.sample_files import page
+from ml_workspace_lab.storage.files import write_atomic
 from tests.endpoints.process import KEY, OWN_KEY, Process, scoring
 from tests.waiting import eventually
 
@@ -180,6 +182,40 @@ def test_a_process_that_leaves_writes_what_waits(tmp_path: Path) -> None:
         process.process.terminate()
         process.process.wait(30)
     assert len(samples(tmp_path, 50)) == 50
+
+
+@pytest.mark.parametrize(
+    "newer", ['{"share": 1, "drop_names": ["Ann"]}', '{"share": 1, "drop_patterns": ["name"]}']
+)
+def test_a_process_goes_on_with_rules_that_a_newer_workspace_has_written(
+    tmp_path: Path, newer: str
+) -> None:
+    keys = EndpointFolder(tmp_path).keys
+    with scoring(tmp_path, {"m": b""}, ECHO) as process:
+        assert process.post("{}").status == 200
+        rules = json.loads(keys.read_bytes())
+        rules["primary"] = hashlib.sha256(b"a new key").hexdigest()
+        rules["sampling"] = {"default": json.loads(newer)}
+        rules["export"] = {"url": "http://127.0.0.1:9", "protocol": "grpc"}
+        rules["limits"] = {"a rule": "that nobody knows here"}
+        write_atomic(keys, json.dumps(rules).encode())
+        assert process.ask("POST", "/score", '{"email": "Ann"}', key="a new key").status == 200
+        assert process.post("{}").status == 401
+        said = "Nothing is sampled: Object contains unknown field"
+        if "drop_patterns" in newer:
+            said = "Nothing is sampled: Invalid enum value 'name'"
+        eventually(lambda: said in process.log.read_text(), what="it says so")
+        eventually(lambda: "Nothing is exported: Object" in process.log.read_text())
+        assert process.ask("POST", "/score", '{"email": "Ann"}', key="a new key").status == 200
+        assert not EndpointFolder(tmp_path).samples.exists(), "it may be what is not to be kept"
+        rules["sampling"] = {"default": {"share": 1}}
+        write_atomic(keys, json.dumps(rules).encode())
+
+        def is_kept() -> bool:
+            process.ask("POST", "/score", '{"email": "Ann"}', key="a new key")
+            return bool(page(EndpointFolder(tmp_path).samples, None, None, 1).items)
+
+        eventually(is_kept, what="a rule that is known is followed")
 
 
 def test_what_there_is_no_room_for_is_counted_and_answered_all_the_same(tmp_path: Path) -> None:
