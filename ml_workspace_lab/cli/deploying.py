@@ -5,11 +5,10 @@ import json
 import sys
 from typing import Any, get_args
 
-from ml_workspace_lab.cli.options import size_in_bytes, workspace
+from ml_workspace_lab.cli.options import resources, workspace
 from ml_workspace_lab.client.endpoint import Endpoint, preflight
 from ml_workspace_lab.client.model import Model
 from ml_workspace_lab.client.scaling import scaling_of_words
-from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.endpoints.model import LOCAL, DeployedEndpoint, Engine
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models.compiled.model import Compilation
@@ -136,17 +135,9 @@ def _deploy(options: argparse.Namespace) -> DeployedEndpoint | dict[str, Any]:
         workers=scaling,
         compute_target=options.compute,
         environment=options.environment,
-        resources=_resources(options),
+        resources=resources(options),
     )
     return DeployedEndpoint(endpoint.info(), endpoint.keys)
-
-
-def _resources(options: argparse.Namespace) -> Resources | None:
-    """None where nothing is said of them."""
-    if options.cores is options.memory is options.gpus is None:
-        return None
-    cores = 1.0 if options.cores is None else options.cores
-    return Resources(cores, size_in_bytes(options.memory), options.gpus or 0)
 
 
 def _score(options: argparse.Namespace) -> dict[str, Any]:

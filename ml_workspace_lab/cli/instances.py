@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ml_workspace_lab.cli.options import workspace
+from ml_workspace_lab.cli.options import resources, workspace
 from ml_workspace_lab.client.instance import ComputeInstance
 from ml_workspace_lab.compute.instances.model import (
+    LOCAL,
     InstanceInfo,
     SetupScript,
     SetupScripts,
@@ -24,6 +25,13 @@ def add_commands(nouns: dict[str, Any]) -> None:
     verbs = nouns["instance"]
     create = verbs.add_parser("create", help="a new Jupyter server, started at once")
     create.add_argument("name", help="3 to 24 letters, digits or -")
+    create.add_argument(
+        "-c",
+        "--compute",
+        default=LOCAL,
+        metavar="TARGET",
+        help="target that it is a job of",
+    )
     create.add_argument("--for", dest="assigned_user", metavar="USER", help="whose it is to be")
     _add_settings(create)
     _add_wait(create)
@@ -63,6 +71,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="'stop 0 18 * * 1-5 ZONE'",
         help="start or stop by cron's five fields; at most four",
     )
+    parser.add_argument("--cores", type=float, help="processors for a job elsewhere")
+    parser.add_argument("--memory", metavar="SIZE", help="and its memory, such as 500M or 4G")
+    parser.add_argument("--gpus", type=int, help="and its GPUs")
     parser.add_argument("-d", "--description")
     parser.add_argument("-t", "--tag", action="append", metavar="NAME=VALUE")
 
@@ -85,6 +96,8 @@ def _create(options: argparse.Namespace) -> InstanceInfo:
         assigned_user=options.assigned_user,
         description=options.description or "",
         tags=pairs(options.tag or [], "tag"),
+        compute_target=options.compute,
+        resources=resources(options),
         wait=not options.no_wait,
     ).info()
 
@@ -101,6 +114,8 @@ def _update(options: argparse.Namespace) -> InstanceInfo:
         given["idle_minutes_before_shutdown"] = options.idle_minutes or None
     if options.schedule is not None:
         given["schedules"] = [parse(text) for text in options.schedule]
+    if (asked := resources(options)) is not None:
+        given["resources"] = asked
     if options.description is not None:
         given["description"] = options.description
     return workspace(options).connection.instances.update(options.name, UpdateInstance(**given))

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from ml_workspace_lab.client.workspace import Workspace
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.workspace.locate import parse
 
@@ -31,3 +32,11 @@ def size_in_bytes(text: str | None) -> int | None:
             f"memory: {shown(text)} is not a size.", field="memory", hint="Write 500M or 4G."
         )
     return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+
+
+def resources(options: argparse.Namespace) -> Resources | None:
+    """What `--cores`, `--memory` and `--gpus` ask for; None where nothing is said of them."""
+    if options.cores is options.memory is options.gpus is None:
+        return None
+    cores = 1.0 if options.cores is None else options.cores
+    return Resources(cores, size_in_bytes(options.memory), options.gpus or 0)

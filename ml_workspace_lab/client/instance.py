@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from ml_workspace_lab.client.log_parts import log_parts
 from ml_workspace_lab.compute.instances.model import (
+    LOCAL,
     CreateInstance,
     InstanceFiles,
     InstanceInfo,
@@ -19,6 +20,7 @@ from ml_workspace_lab.compute.instances.model import (
     UpdateInstance,
 )
 from ml_workspace_lab.compute.instances.schedules import parse
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ PAUSE_SECONDS = 0.1
 
 
 class ComputeInstance:
-    """A Jupyter server on the workspace's machine. `ComputeInstance(workspace, name)` is one that
-    there is; raises NotFound."""
+    """A Jupyter server, here or as a job of a compute target. `ComputeInstance(workspace, name)` is
+    one that there is; raises NotFound."""
 
     def __init__(self, workspace: "Workspace", name: str, info: InstanceInfo | None = None) -> None:
         self.workspace = workspace
@@ -52,11 +54,14 @@ class ComputeInstance:
         assigned_user: str | None = None,
         description: str = "",
         tags: Mapping[str, str] | None = None,
+        compute_target: str = LOCAL,
+        resources: Resources | None = None,
         wait: bool = True,
     ) -> Self:
-        """A new server, started at once. Scripts are texts for bash; schedules are texts such as
-        `stop 0 18 * * 1-5 Europe/Berlin`, at most four. Raises Unavailable with the reason where it
-        does not come up."""
+        """A new server, started at once: on this machine, or as a job of a compute target with
+        `resources`, for whose turn it waits. Scripts are texts for bash; schedules are texts such
+        as `stop 0 18 * * 1-5 Europe/Berlin`, at most four. Raises Unavailable with the reason where
+        it does not come up."""
         body = CreateInstance(
             name,
             environment,
@@ -67,6 +72,8 @@ class ComputeInstance:
             assigned_user,
             description,
             dict(tags or {}),
+            compute_target,
+            resources,
         )
         workspace.connection.instances.create(body)
         return cls(workspace, name)._after(wait)
@@ -125,6 +132,7 @@ class ComputeInstance:
         schedules: Sequence[str | Schedule] | None = None,
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
+        resources: Resources | None = None,
     ) -> None:
         """Change what is given: schedules, scripts and variables are replaced whole, tags are
         added; 0 minutes are never idle. Rules count at once, the rest from the next start."""
@@ -137,6 +145,7 @@ class ComputeInstance:
             UNSET if schedules is None else _schedules(schedules),
             UNSET if description is None else description,
             dict(tags or {}),
+            resources=UNSET if resources is None else resources,
         )
         self._info = self.workspace.connection.instances.update(self.name, body)
 

@@ -108,9 +108,9 @@ class Computes(Service):
 
     @operation("DELETE", "/computes/{name}", action="computes/write")
     def detach(self, name: Name, force: bool = False) -> Nothing:
-        """Use it no longer; nothing of the target itself is touched. Raises Conflict while runs or
-        deployments use it, unless `force` cancels runs that wait and gives up what goes on there.
-        """
+        """Use it no longer; nothing of the target itself is touched. Raises Conflict while runs,
+        deployments or instances use it, unless `force` cancels runs that wait and gives up what
+        goes on there."""
         self.target(name)
         if name == LOCAL:
             raise Conflict("The machine of the workspace can't be detached.", field="name")
@@ -127,6 +127,12 @@ class Computes(Service):
                 f"{shown(name)} serves {', '.join(served)}.",
                 field="name",
                 hint="Delete them first; `force` leaves what there is on the target.",
+            )
+        if (instances := self.services.instances.on_target(name)) and not force:
+            raise Conflict(
+                f"{shown(name)} has the compute instances {', '.join(instances)}.",
+                field="name",
+                hint="Stop them first; `force` leaves what there is on the target.",
             )
         with self.storage.database.write() as transaction:
             store.remove(transaction, name)

@@ -16,6 +16,7 @@ from pathlib import Path
 from ml_workspace_lab.compute.wake import is_running
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.jobs.address import LOCK, TOLD
+from ml_workspace_lab.network import own_address
 from ml_workspace_lab.server.alone import entry
 from ml_workspace_lab.server.serve import Ready, bind, log_to_error_stream, serve
 from ml_workspace_lab.storage.files import FileLock, write_atomic
@@ -25,8 +26,6 @@ PORT = "nodes.port"
 LOOK_SECONDS = 1.0
 IDLE_VARIABLE = "ML_WORKSPACE_SERVER_IDLE_SECONDS"
 IDLE_SECONDS = 120.0
-ANYWHERE = ("192.0.2.1", 9)
-"""An address for documentation: nothing is sent to it."""
 
 
 def main(root: Path) -> None:
@@ -46,16 +45,6 @@ def main(root: Path) -> None:
     finally:
         (root / TOLD).unlink(missing_ok=True)
         lock.release()
-
-
-def own_address() -> str:
-    """The address by which others know this machine; loopback where it has no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
-        probe.connect(ANYWHERE)
-        return str(probe.getsockname()[0])
-    with suppress(OSError):
-        return socket.gethostbyname(socket.gethostname())
-    return "127.0.0.1"
 
 
 def _listen(root: Path, host: str) -> list[socket.socket]:

@@ -31,6 +31,8 @@ CREATE TABLE compute_instance (
   tags_json TEXT NOT NULL,
   created INTEGER NOT NULL,
   updated INTEGER NOT NULL,
+  compute_target TEXT DEFAULT 'local' NOT NULL,
+  resources_json TEXT,
   PRIMARY KEY (id),
   UNIQUE (name)
 );

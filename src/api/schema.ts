@@ -1371,7 +1371,7 @@ export interface paths {
     get: operations['computes.get'];
     put?: never;
     post?: never;
-    /** Use it no longer; nothing of the target itself is touched. Raises Conflict while runs or */
+    /** Use it no longer; nothing of the target itself is touched. Raises Conflict while runs, */
     delete: operations['computes.detach'];
     options?: never;
     head?: never;
@@ -3092,7 +3092,8 @@ export interface components {
     /**
      * CreateInstance
      * @description A Jupyter server for its maker alone or, where one is named, for `assigned_user`. Its kernels
-     *         and scripts run in the environment NAME or NAME:VERSION, by default the workspace's own.
+     *         and scripts run in the environment NAME or NAME:VERSION, by default the workspace's own. It is a
+     *         process of the workspace's machine or, on another `compute_target`, a job with `resources`.
      */
     CreateInstance: {
       name: string;
@@ -3115,6 +3116,10 @@ export interface components {
       tags: {
         [key: string]: string;
       };
+      /** @default local */
+      compute_target: string;
+      /** @default null */
+      resources: components['schemas']['Resources'] | null;
     };
     /** CreateModel */
     CreateModel: {
@@ -3716,6 +3721,8 @@ export interface components {
       last_activity: number | null;
       idle_minutes_before_shutdown: number | null;
       schedules: components['schemas']['PlannedSchedule'][];
+      compute_target: string;
+      resources: components['schemas']['Resources'] | null;
       environment: string | null;
       setup_scripts: components['schemas']['SetupScripts'];
       environment_variables: string[];
@@ -5693,7 +5700,7 @@ export interface components {
     /**
      * UpdateInstance
      * @description What to change: schedules, scripts and variables are replaced whole, tags are set. The
-     *         environment, scripts and variables count from the next start.
+     *         environment, scripts, variables and resources count from the next start.
      */
     UpdateInstance: {
       environment?: string | null;
@@ -5710,6 +5717,7 @@ export interface components {
       };
       /** @default [] */
       remove_tags: string[];
+      resources?: components['schemas']['Resources'];
     };
     /**
      * UpdateLoggedModel

@@ -35,9 +35,12 @@ export function userOf(instance: InstanceInfo): string {
   return instance.assigned_user ?? instance.owner;
 }
 
-/** Its state and whose it is, why it is in that state, and what it will do by itself. */
+/** Its state and whose it is, where, why it is in that state, and what it will do by itself. */
 export function remarks(instance: InstanceInfo, trans: TranslationBundle): string[] {
   const found = [trans.__('%1, for %2', trans.__(instance.state), userOf(instance))];
+  if (instance.compute_target !== 'local') {
+    found.push(trans.__('A job of %1', instance.compute_target));
+  }
   if (instance.reason) {
     found.push(instance.reason);
   }

@@ -1,1 +1,1 @@
-"""Compute instances: named, owned Jupyter servers on the workspace's machine."""
+"""Compute instances: named, owned Jupyter servers, here or as jobs of a compute target."""

@@ -29,7 +29,7 @@ class Activity(Struct, frozen=True):
 def ask(address: Address, token: str) -> Activity:
     """What goes on there now. Raises OSError or HTTPException where the server does not answer,
     ValueError where it answers something else."""
-    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=PATIENCE_SECONDS)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE_SECONDS)
     try:
         status, kernels, terminals = (
             _get(connection, f"{address.base_url}api/{what}", token)

@@ -6,6 +6,8 @@ instances/NAME/token                what opens the server, for this account's ey
 instances/NAME/created              the creation script has succeeded
 instances/NAME/log.txt, log.*       what scripts and server print, as far as it is kept
 instances/NAME/launches/NUMBER/     one start of the server: its order, lock, runtime files
+      of one that is a job elsewhere: of the process here that keeps the job
+      .../there/ATTEMPT/            and of the server itself
 """
 
 import json
@@ -19,9 +21,12 @@ from pathlib import Path
 import msgspec
 
 from ml_workspace_lab.compute.instances.model import InstanceState, SetupScripts
+from ml_workspace_lab.compute.instances.placement import Placement
 from ml_workspace_lab.storage.bounded_log import BoundedLog
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 from ml_workspace_lab.supervision import ProcessFolder
+
+THERE = "there"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -34,6 +39,9 @@ class Order(msgspec.Struct, frozen=True):
     scripts: SetupScripts
     variables: dict[str, str]
     port: int
+    placement: Placement | None = None
+    reached_from: str = ""
+    """The address from which a server elsewhere will be asked."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,16 @@ class Address:
 
     port: int
     base_url: str
+    host: str = "127.0.0.1"
+
+
+class JobRecord(msgspec.Struct, frozen=True):
+    """The job that is the server: written before it is submitted, so that none is lost. Its number
+    is empty until the engine has given one."""
+
+    attempt: int
+    native_id: str = ""
+    is_over: bool = False
 
 
 class InstanceFolder:
@@ -124,6 +142,11 @@ class LaunchFolder(ProcessFolder):
 
     variable = "ML_WORKSPACE_INSTANCE"
 
+    @classmethod
+    def at(cls, path: Path) -> "LaunchFolder":
+        """The folder of a server, here or elsewhere, as it is told its path."""
+        return ThereFolder(path) if path.parent.name == THERE else cls(path)
+
     @property
     def number(self) -> int:
         return int(self.path.name)
@@ -131,6 +154,9 @@ class LaunchFolder(ProcessFolder):
     @property
     def instance(self) -> InstanceFolder:
         return InstanceFolder(self.path.parent.parent)
+
+    def there(self, attempt: int) -> "ThereFolder":
+        return ThereFolder(self.path / THERE / str(attempt))
 
     @property
     def order(self) -> Path:
@@ -143,8 +169,33 @@ class LaunchFolder(ProcessFolder):
 
     @property
     def ended(self) -> Path:
-        """Written by a server that was shut down in order."""
+        """Written by a server that was shut down in order; it may say why."""
         return self.path / "ended"
+
+    @property
+    def ending(self) -> Path:
+        """Why a job ended that was not to."""
+        return self.path / "ending"
+
+    @property
+    def notice(self) -> Path:
+        """What its job waits for, in one line."""
+        return self.path / "notice"
+
+    @property
+    def job(self) -> Path:
+        return self.path / "job.json"
+
+    @property
+    def to_end(self) -> Path:
+        """It is asked to end: what tells that from a signal to all processes of a machine."""
+        return self.path / "to_end"
+
+    def ask_to_end(self) -> None:
+        """A keeper looks for the file, and has its job ended before it leaves."""
+        self.to_end.touch()
+        if not self.has_job():
+            super().ask_to_end()
 
     @property
     def runtime(self) -> Path:
@@ -164,6 +215,20 @@ class LaunchFolder(ProcessFolder):
     def read_order(self) -> Order:
         return msgspec.json.decode(self.order.read_bytes(), type=Order)
 
+    def read_job(self) -> JobRecord | None:
+        try:
+            return msgspec.json.decode(self.job.read_bytes(), type=JobRecord)
+        except FileNotFoundError:
+            return None
+
+    def write_job(self, record: JobRecord) -> None:
+        write_atomic(self.job, msgspec.json.encode(record), durable=True)
+
+    def has_job(self) -> bool:
+        """Whether an engine has, or may have, something of it."""
+        found = self.read_job()
+        return found is not None and not found.is_over
+
     def read_phase(self) -> InstanceState | None:
         try:
             return InstanceState(self.phase.read_text())
@@ -175,7 +240,8 @@ class LaunchFolder(ProcessFolder):
         for file in self.runtime.glob("jpserver-*.json"):
             try:
                 found = json.loads(file.read_text(encoding="utf-8"))
-                return Address(int(found["port"]), str(found["base_url"]))
+                host = str(found["hostname"])
+                return Address(int(found["port"]), str(found["base_url"]), host)
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # It is being written.
         return None
@@ -185,6 +251,27 @@ class LaunchFolder(ProcessFolder):
             return int(self.activity.read_text())
         except (OSError, ValueError):
             return None
+
+
+class ThereFolder(LaunchFolder):
+    """The folder of a server that is a job elsewhere, which sees it under the same path. Its lock
+    and process are another machine's: whether that is there its engine knows."""
+
+    @property
+    def number(self) -> int:
+        return int(self.path.parent.parent.name)
+
+    @property
+    def instance(self) -> InstanceFolder:
+        return InstanceFolder(self.path.parents[3])
+
+
+def said_in(file: Path) -> str:
+    """What a process has written there; empty where it has not."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
 
 
 def _sizes(folder: Path) -> Iterator[int]:

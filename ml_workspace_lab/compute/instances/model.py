@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from ml_workspace_lab.api.types import Key, Millis, Name, Text, Variable, Word, text_like
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.environments.model import EnvironmentReference
+
+LOCAL = "local"
 
 InstanceName = Annotated[
     str,
@@ -133,6 +136,8 @@ class InstanceInfo(Struct, frozen=True):
     last_activity: Millis | None
     idle_minutes_before_shutdown: float | None
     schedules: list[PlannedSchedule]
+    compute_target: str
+    resources: Resources | None
     environment: str | None
     setup_scripts: SetupScripts
     environment_variables: list[str]
@@ -149,7 +154,8 @@ class InstanceList(Struct, frozen=True):
 
 class CreateInstance(Struct, frozen=True, forbid_unknown_fields=True):
     """A Jupyter server for its maker alone or, where one is named, for `assigned_user`. Its kernels
-    and scripts run in the environment NAME or NAME:VERSION, by default the workspace's own."""
+    and scripts run in the environment NAME or NAME:VERSION, by default the workspace's own. It is a
+    process of the workspace's machine or, on another `compute_target`, a job with `resources`."""
 
     name: InstanceName
     environment: EnvironmentReference | None = None
@@ -160,11 +166,13 @@ class CreateInstance(Struct, frozen=True, forbid_unknown_fields=True):
     assigned_user: Name | None = None
     description: Text = ""
     tags: dict[Key, Text] = field(default_factory=dict)
+    compute_target: Name = LOCAL
+    resources: Resources | None = None
 
 
 class UpdateInstance(Struct, frozen=True, forbid_unknown_fields=True):
     """What to change: schedules, scripts and variables are replaced whole, tags are set. The
-    environment, scripts and variables count from the next start."""
+    environment, scripts, variables and resources count from the next start."""
 
     environment: EnvironmentReference | UnsetType | None = UNSET
     setup_scripts: SetupScripts | UnsetType = UNSET
@@ -174,6 +182,7 @@ class UpdateInstance(Struct, frozen=True, forbid_unknown_fields=True):
     description: Text | UnsetType = UNSET
     tags: dict[Key, Text] = field(default_factory=dict)
     remove_tags: list[Key] = field(default_factory=list)
+    resources: Resources | UnsetType = UNSET
 
 
 class InstanceAccess(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """Compute instances: create, start, stop, restart, delete, and the way into one."""
 
+import builtins
 import secrets
 from typing import Annotated, Any
 
@@ -24,7 +25,8 @@ from ml_workspace_lab.compute.instances.model import (
     Trigger,
     UpdateInstance,
 )
-from ml_workspace_lab.compute.instances.states import UP
+from ml_workspace_lab.compute.instances.placement import placement
+from ml_workspace_lab.compute.instances.states import AT_WORK, UP
 from ml_workspace_lab.compute.instances.store import Instance
 from ml_workspace_lab.compute.wake import is_running
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, Unavailable
@@ -36,7 +38,7 @@ EVERYTHING = "*"
 
 
 class Instances(Service):
-    """Jupyter servers of the workspace's machine, each with an owner."""
+    """Jupyter servers of the workspace's machine or of a target, each with an owner."""
 
     @operation("GET", "/instances", action="computes/instances/read")
     def list(self) -> InstanceList:
@@ -51,6 +53,7 @@ class Instances(Service):
     @operation("POST", "/instances", action="computes/instances/write")
     def create(self, body: CreateInstance) -> InstanceInfo:
         """A new instance, which is started at once. Raises Conflict where the name is taken."""
+        placement(self.services, body.compute_target, body.resources, caller().name)
         values = self._values(msgspec.structs.asdict(body))
         folder = InstanceFolder(self.storage.instance(body.name))
         with self.storage.database.write() as transaction:
@@ -67,6 +70,7 @@ class Instances(Service):
                 body.name,
                 caller().name,
                 assigned_user=body.assigned_user,
+                compute_target=body.compute_target,
                 tags_json=_text(body.tags),
                 **values,
             )
@@ -79,6 +83,9 @@ class Instances(Service):
         self._require_user(name)
         given = {k: v for k, v in msgspec.structs.asdict(body).items() if v is not msgspec.UNSET}
         added, removed = given.pop("tags"), given.pop("remove_tags")
+        if "resources" in given:
+            target = store.get(self.storage.database, name).compute_target
+            placement(self.services, target, given["resources"], caller().name)
         values = self._values(given)
         with self.storage.database.write() as transaction:
             tags = {**store.get(transaction, name).tags, **added}
@@ -147,6 +154,11 @@ class Instances(Service):
         base, token = f"http://127.0.0.1:{address.port}{address.base_url}", folder.token.read_text()
         return InstanceAccess(name, f"{base}?token={token}", base, token)
 
+    def on_target(self, target: str) -> builtins.list[str]:
+        """The instances that are at work on a target."""
+        found = store.instances(self.storage.database)
+        return [o.name for o in found if o.compute_target == target and o.state in AT_WORK]
+
     def _ask(self, name: str, operation_name: OperationName) -> InstanceInfo:
         with self.storage.database.write() as transaction:
             store.ask(transaction, name, operation_name, Trigger.USER, caller().name)
@@ -173,6 +185,8 @@ class Instances(Service):
         values: dict[str, Any] = {k: given[k] for k in ("environment", "description") if k in given}
         if values.get("environment") is not None:
             self.services.environments.resolve(values["environment"])
+        if given.get("resources") is not None:
+            values["resources_json"] = _text(given["resources"])
         if "idle_minutes_before_shutdown" in given:
             minutes = given["idle_minutes_before_shutdown"]
             values["idle_seconds"] = None if minutes is None else minutes * 60
@@ -204,6 +218,8 @@ class Instances(Service):
             last_activity=launch.last_activity() if state in UP else None,
             idle_minutes_before_shutdown=one.idle_seconds and one.idle_seconds / 60,
             schedules=schedules.plan(one.schedules, now() // 60_000 * 60_000),
+            compute_target=one.compute_target,
+            resources=one.resources,
             environment=one.environment,
             setup_scripts=one.scripts,
             environment_variables=sorted(one.variables),

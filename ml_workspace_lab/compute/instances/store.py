@@ -16,6 +16,7 @@ from ml_workspace_lab.compute.instances.model import (
     Trigger,
 )
 from ml_workspace_lab.compute.instances.states import COMING_UP, begin, check_transition
+from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.errors import NotFound, shown
 from ml_workspace_lab.storage.database import Database, Queries, Row, Transaction, now
 
@@ -33,6 +34,8 @@ class Instance:
     operation: LastOperation
     owner: str
     assigned_user: str | None
+    compute_target: str
+    resources: Resources | None
     environment: str | None
     idle_seconds: float | None
     schedules: list[Schedule]
@@ -184,6 +187,8 @@ def _instance(row: Row) -> Instance:
         operation=decoded("operation_json", LastOperation),
         owner=row["owner"],
         assigned_user=row["assigned_user"],
+        compute_target=row["compute_target"],
+        resources=decoded("resources_json", Resources) if row["resources_json"] else None,
         environment=row["environment"],
         idle_seconds=row["idle_seconds"],
         schedules=decoded("schedules_json", list[Schedule]),

@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.compute.instances import rules, schedules, store
 from ml_workspace_lab.compute.instances.activity import Activity
-from ml_workspace_lab.compute.instances.folder import InstanceFolder, LaunchFolder, Order
+from ml_workspace_lab.compute.instances.folder import (
+    InstanceFolder,
+    LaunchFolder,
+    Order,
+    said_in,
+)
 from ml_workspace_lab.compute.instances.model import InstanceState
+from ml_workspace_lab.compute.instances.placement import placement
 from ml_workspace_lab.compute.instances.rules import Wish
 from ml_workspace_lab.compute.instances.states import AT_WORK, COMING_UP, UP, failure_of
 from ml_workspace_lab.compute.instances.store import Instance
@@ -33,6 +39,8 @@ GRACE_SECONDS = 15.0
 LOOK_SECONDS = 15.0
 SOON_SECONDS = 0.2
 LAST_LINES = 5
+HOST = "ml_workspace_lab.compute.instances.host"
+KEEPER = "ml_workspace_lab.compute.instances.elsewhere"
 _HAVE_BEEN_UP = (InstanceState.RUNNING, InstanceState.UNKNOWN)
 
 
@@ -67,7 +75,7 @@ class InstanceSupervisor:
             launch = folder.launch(one.launch)
             others = [other for other in folder.launches() if other.number != one.launch]
             if self._are_gone(others):
-                self._bring_up(one, folder, launch)
+                self._bring_up(one, launch)
         self._follow_schedules(one)
 
     def _are_gone(self, launches: list[LaunchFolder]) -> bool:
@@ -77,12 +85,24 @@ class InstanceSupervisor:
             if launch.is_alive() and known.asked is None:
                 known.asked = time.monotonic()
                 launch.ask_to_end()
+            elif launch.has_job():
+                self._keep_ending(launch, known)
             elif not launch.is_alive() or time.monotonic() - (known.asked or 0) > GRACE_SECONDS:
                 launch.end()
                 launch.remove()
                 self._seen.pop(launch.mark, None)
                 self._watcher.forget(launch)
         return not any(launch.path.exists() for launch in launches)
+
+    def _keep_ending(self, launch: LaunchFolder, known: Known) -> None:
+        """A job elsewhere is ended by its keeper, or by another one where that is gone."""
+        launch.ask_to_end()
+        if launch.is_alive() or known.is_starting():
+            return
+        if known.has_ended(launch):
+            known.crashed(launch)
+        elif known.may_start():
+            self._start_process(launch, known)
 
     def _settle(self, one: Instance, folder: InstanceFolder) -> None:
         """No process is left of one that is to have none."""
@@ -96,7 +116,7 @@ class InstanceSupervisor:
             with self.services.storage.database.write() as transaction:
                 store.delete(transaction, one.name)
 
-    def _bring_up(self, one: Instance, folder: InstanceFolder, launch: LaunchFolder) -> None:
+    def _bring_up(self, one: Instance, launch: LaunchFolder) -> None:
         known = self._seen.setdefault(launch.mark, Known())
         # Another supervisor may have seen it at work.
         known.was_ready = known.was_ready or one.state in _HAVE_BEEN_UP
@@ -105,33 +125,39 @@ class InstanceSupervisor:
         elif known.is_starting():
             return
         elif launch.ended.exists():
+            reason = said_in(launch.ended) or "It was shut down from inside."
             launch.end()
             launch.remove()
-            self._advance(one, InstanceState.STOPPED, "It was shut down from inside.")
+            self._advance(one, InstanceState.STOPPED, reason)
         elif known.has_ended(launch):
             self._crashed(one, launch, known)
         elif known.may_start():
-            self._start(one, folder, launch, known)
+            self._start(one, launch, known)
 
-    def _start(
-        self, one: Instance, folder: InstanceFolder, launch: LaunchFolder, known: Known
-    ) -> None:
+    def _start(self, one: Instance, launch: LaunchFolder, known: Known) -> None:
         try:
-            order = self._order(one, folder)
-            launch.make(order)
-            words = [sys.executable, "-m", "ml_workspace_lab.compute.instances.host"]
-            known.start(launch, [*words, str(launch.path)], clean_environment(), folder.log.path)
+            # A job that goes on is kept as it was begun.
+            if not launch.has_job():
+                launch.make(self._order(one, launch.instance))
+            self._start_process(launch, known)
         except (WorkspaceError, OSError) as error:
-            launch.remove()
+            if not launch.has_job():
+                launch.remove()
             self._give_up(one, str(error), InstanceState.SETTING_UP)
+
+    def _start_process(self, launch: LaunchFolder, known: Known) -> None:
+        """The server itself or, for one that is a job elsewhere, the keeper of the job."""
+        module = HOST if launch.read_order().placement is None else KEEPER
+        words = [sys.executable, "-m", module, str(launch.path)]
+        known.start(launch, words, clean_environment(), launch.instance.log.path)
 
     def _watch(self, one: Instance, launch: LaunchFolder, known: Known) -> None:
         phase = launch.read_phase()
-        if phase is None:
-            return
         if phase is not InstanceState.RUNNING:
             if one.state in COMING_UP:
-                self._advance(one, phase, one.reason)
+                is_told = launch.notice.exists() and not known.crashes
+                reason = said_in(launch.notice) if is_told else one.reason
+                self._advance(one, phase or one.state, reason)
             return
         answers = self._watcher.look(launch, self._interval(one, known))
         if answers.trouble:
@@ -180,8 +206,9 @@ class InstanceSupervisor:
     def _crashed(self, one: Instance, launch: LaunchFolder, known: Known) -> None:
         phase = launch.read_phase() or InstanceState.SETTING_UP
         said = launch.read_error()
-        reason = said or f"Its server ended: {known.ending()}."
-        known.crashed(launch, launch.phase, *launch.runtime.glob("jpserver-*"))
+        how = f"Its {_process(launch)} ended: {known.ending()}."
+        reason = said or said_in(launch.ending) or how
+        known.crashed(launch, launch.phase, launch.ending, *launch.runtime.glob("jpserver-*"))
         self._watcher.forget(launch)
         limit = MAX_CRASHES if known.was_ready else MAX_FAILED_STARTS
         if said and phase is not InstanceState.RUNNING:
@@ -224,16 +251,23 @@ class InstanceSupervisor:
             store.advance(self.services.storage.database, one, state, reason)
 
     def _order(self, one: Instance, folder: InstanceFolder) -> Order:
-        """What its server is to be told. Raises InvalidInput where its environment is gone."""
+        """What its server is to be told. Raises InvalidInput or NotFound where its environment or
+        its target is gone."""
         environment = None
         if one.environment is not None:
             version = self.services.environments.resolve(one.environment)
             environment = f"{version.name}:{version.version}"
+        user = one.assigned_user or one.owner
+        place = placement(self.services, one.compute_target, one.resources, user)
         root = str(self.services.storage.root)
         port = folder.last_port()
-        return Order(one.name, root, environment, one.scripts, one.variables, port)
+        return Order(one.name, root, environment, one.scripts, one.variables, port, place)
 
     def _note_port(self, launch: LaunchFolder) -> None:
         address = launch.address()
         if address is not None:
             write_atomic(launch.instance.port, str(address.port).encode())
+
+
+def _process(launch: LaunchFolder) -> str:
+    return "job's keeper here" if launch.has_job() else "server"

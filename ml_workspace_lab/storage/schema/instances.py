@@ -29,4 +29,6 @@ Table(
     text("tags_json"),
     time_("created"),
     time_("updated"),
+    text("compute_target", "local"),
+    Column("resources_json", Text),
 )

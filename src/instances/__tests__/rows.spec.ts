@@ -12,6 +12,7 @@ function instance(given: object): InstanceInfo {
     assigned_user: null,
     reason: '',
     schedules: [],
+    compute_target: 'local',
     idle_minutes_before_shutdown: null,
     ...given
   } as unknown as InstanceInfo;
@@ -50,6 +51,12 @@ describe('remarks', () => {
     ]);
     expect(found[3]).toMatch(/^Stops by schedule: .*1970/);
     expect(found).toHaveLength(4);
+  });
+
+  it('says of one that is a job whose job it is', () => {
+    const given = { state: 'Creating', reason: 'Why', compute_target: 'cluster' };
+    const found = remarks(instance(given), trans);
+    expect(found).toEqual(['Creating, for ada', 'A job of cluster', 'Why']);
   });
 
   it('says of one that rests when it will start', () => {

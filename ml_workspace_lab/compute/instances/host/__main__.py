@@ -6,7 +6,8 @@ import threading
 import time
 from pathlib import Path
 
-from ml_workspace_lab.compute.instances.folder import LaunchFolder
+from ml_workspace_lab import telemetry
+from ml_workspace_lab.compute.instances.folder import LaunchFolder, ThereFolder
 from ml_workspace_lab.compute.instances.host.scripts import run_scripts
 from ml_workspace_lab.compute.instances.host.server import serve
 from ml_workspace_lab.compute.instances.host.surroundings import surround
@@ -21,10 +22,12 @@ LOOK_SECONDS = 2.0
 
 def main(path: Path) -> int:
     """Prepare, then serve until SIGTERM, a shutdown from inside, or the folder's removal."""
-    launch = LaunchFolder(path)
+    launch = LaunchFolder.at(path)
     presence = Presence.take(launch)
     if presence is None:
         return os.EX_TEMPFAIL
+    if isinstance(launch, ThereFolder):
+        _settle_in(launch)
     threading.Thread(target=_look_after, args=(launch, presence), daemon=True).start()
     order = launch.read_order()
     try:
@@ -42,6 +45,15 @@ def main(path: Path) -> int:
     launch.ended.touch()
     sys.stdout.flush()
     os._exit(0)  # A thread of the server that does not come back would keep the process.
+
+
+def _settle_in(launch: ThereFolder) -> None:
+    """What a process of this machine finds done: its output in the log, libraries told to report to
+    nobody."""
+    telemetry.switch_off(os.environ)
+    with launch.instance.log.path.open("ab") as log:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(log.fileno(), stream.fileno())
 
 
 def _enter(launch: LaunchFolder, phase: InstanceState) -> None:

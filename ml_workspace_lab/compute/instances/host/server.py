@@ -1,9 +1,11 @@
-"""The Jupyter server of an instance: on loopback, with a token of its own, in its own folder."""
+"""The Jupyter server of an instance: with a token of its own, in its own folder; on loopback or,
+where it is a job, at the address of its machine that the workspace's reaches."""
 
 import json
 from typing import Any
 
 from ml_workspace_lab.compute.instances.folder import LaunchFolder, Order
+from ml_workspace_lab.network import own_address
 from ml_workspace_lab.storage.files import write_atomic
 
 
@@ -26,7 +28,7 @@ def settings(launch: LaunchFolder, order: Order) -> dict[str, Any]:
         "IdentityProvider": {"token": launch.instance.token.read_text()},
         "MLWorkspaceLab": {"workspace": order.workspace},
         "ServerApp": {
-            "ip": "127.0.0.1",
+            "ip": own_address(order.reached_from) if order.reached_from else "127.0.0.1",
             "port": order.port,
             "port_retries": 50,
             # Its own, so that the cookies of servers on one host are not mixed up.
