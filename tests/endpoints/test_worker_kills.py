@@ -62,13 +62,17 @@ def root(ws: Workspace) -> Path:
 
 
 def line_to(endpoint: Endpoint, pid: int) -> Line:
-    """A connection that this process has."""
+    """A connection that this process has, and on which it owes nothing: between an answer and the
+    note of it, a kill is taken for one before the answer."""
 
     def found() -> Line | None:
         line = Line(endpoint)
         return line if line.ask()[2]["pid"] == pid else None
 
-    return eventually(found, what=f"{pid} takes a connection")  # type: ignore[return-value]
+    line = eventually(found, what=f"{pid} takes a connection")
+    assert line is not None
+    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_SLEEPING, what="it waits")
+    return line
 
 
 def is_clean(status: int, headers: dict[str, str], body: Any) -> bool:
