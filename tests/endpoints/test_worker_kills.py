@@ -44,15 +44,16 @@ class Line:
         assert self.connection.sock is not None
         return self.connection.sock
 
-    def holders(self, root: Path) -> int:
-        """How many processes have its other end."""
+    def holders(self, root: Path) -> set[int]:
+        """The processes that have its other end."""
         if self.connection.sock is None:
-            return 0
+            return set()
         place = self.connection.sock.getsockname()
-        found = 0
+        found = set()
         for process in scoring(root):
             with suppress(psutil.Error):
-                found += any(one.raddr == place for one in process.net_connections("tcp"))
+                if any(one.raddr == place for one in process.net_connections("tcp")):
+                    found.add(process.pid)
         return found
 
 
@@ -102,7 +103,9 @@ def test_ten_kills_end_in_an_answer_or_a_clean_503(
     with asking(fresh, fresh, *map(kept, lines)) as clients:
         for kills in range(1, 11):
             wait_for_answers(clients)
-            eventually(lambda: all(line.holders(root) == 2 for line in lines))
+            eventually(
+                lambda: all(len(line.holders(root)) == 2 for line in lines), 120, "all are held"
+            )
             min(scoring(root), key=lambda process: process.create_time()).kill()
             eventually(lambda n=kills: endpoint.info().restarts == n)
             eventually(lambda: has(endpoint, 3, root), 120, "it is back")
@@ -122,11 +125,30 @@ def test_an_idle_connection_goes_on_with_another(ws: Workspace, root: Path, tmp_
     status, _, body = line.ask()
     assert (status, body["pid"]) == (200, second)
     assert line.socket().getsockname() == end, "it is the same connection"
-    eventually(lambda: line.holders(root) == 2, what="the one that came back holds it")
+    eventually(lambda: len(line.holders(root)) == 2, what="the one that came back holds it")
     psutil.Process(second).kill()
     status, _, body = line.ask()
     assert status == 200
     assert body["pid"] not in (first, second)
+    assert line.socket().getsockname() == end
+
+
+def test_who_holds_for_another_is_replaced_when_it_ends(
+    ws: Workspace, root: Path, tmp_path: Path
+) -> None:
+    endpoint = scale_endpoint(ws, tmp_path, 1, workers=3)
+    found = pids(endpoint, 3)
+    first = min(found)
+    line = line_to(endpoint, first)
+    eventually(lambda: len(line.holders(root)) == 2, what="it is held")
+    (second,) = line.holders(root) - {first}
+    (third,) = found - {first, second}
+    end = line.socket().getsockname()
+    psutil.Process(second).kill()
+    eventually(lambda: line.holders(root) == {first, third}, what="the last one holds it")
+    psutil.Process(first).kill()
+    status, _, body = line.ask()
+    assert (status, body["pid"]) == (200, third)
     assert line.socket().getsockname() == end
 
 
@@ -190,7 +212,7 @@ def test_a_client_that_goes_is_forgotten_by_both(ws: Workspace, root: Path, tmp_
     lines = [Line(endpoint) for _ in range(20)]
     for line in lines:
         assert line.ask()[0] == 200
-    eventually(lambda: all(line.holders(root) == 2 for line in lines))
+    eventually(lambda: all(len(line.holders(root)) == 2 for line in lines), 120, "all are held")
     places = {line.socket().getsockname() for line in lines}
     for line in lines:
         line.connection.close()

@@ -42,8 +42,9 @@ class Taking:
     def adopt(self, connection: socket.socket, read: int, *, is_due: bool) -> None:
         """Take a connection from which so many bytes were read before. Where an answer `is_due`,
         who has read the request is dead."""
-        connection.setblocking(False)
         held = self._wards.hold(connection.fileno(), read)
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made = Connection(self._site, held=held, is_due=is_due)
         task = self._loop.create_task(self._begin(connection, made))
         self._under_way.add(task)
@@ -60,7 +61,6 @@ class Taking:
             self._loop.remove_reader(self._listening)
             self._loop.call_later(RETRY_SECONDS, self._listen_again, self._listening)
             return
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.adopt(connection, 0, is_due=False)
 
     def _listen_again(self, listening: socket.socket) -> None:

@@ -8,6 +8,7 @@ tells that; elsewhere nothing is held.) One more number says which line to a gua
 one: where another one ends, its worker has left it and is not dead.
 """
 
+import asyncio
 import fcntl
 import mmap
 import os
@@ -37,10 +38,17 @@ _RECEIVED = 128
 def consumed(connection: socket.socket) -> int:
     """The bytes that have been read from a connection, by whichever process; its end counts as one
     more."""
+    received = _received(connection)
+    while True:
+        (unread,) = struct.unpack("=i", fcntl.ioctl(connection, termios.FIONREAD, b"\0\0\0\0"))
+        before, received = received, _received(connection)
+        if received == before:  # Else more has come between the two.
+            return received - int(unread)
+
+
+def _received(connection: socket.socket) -> int:
     told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    (received,) = struct.unpack_from("=Q", told, _RECEIVED)
-    (unread,) = struct.unpack("=i", fcntl.ioctl(connection, termios.FIONREAD, b"\0\0\0\0"))
-    return int(received - unread)
+    return int(struct.unpack_from("=Q", told, _RECEIVED)[0])
 
 
 class Held:
@@ -85,6 +93,7 @@ class Wards:
         self.cells = memoryview(shared).cast("q")
         self._free = list(range(MOST))
         self._held: dict[int, Held] = {}
+        self._others: list[WorkerFolder] = []
         self._guardian: int | None = None
         self._line: socket.socket | None = None
 
@@ -95,13 +104,10 @@ class Wards:
 
     def look(self, others: list[WorkerFolder]) -> None:
         """Choose who is to hold, among those that could: the next one by number."""
-        ordered = sorted(others, key=lambda one: (one.worker <= self._folder.worker, one.worker))
-        chosen = ordered[0].worker if ordered and IS_KNOWN else None
-        if chosen == self._guardian and (self._line is not None or chosen is None):
-            return
-        self.leave()
-        if chosen is not None:
-            self._choose(ordered[0])
+        if IS_KNOWN:
+            own = self._folder.worker
+            self._others = sorted(others, key=lambda one: (one.worker <= own, one.worker))
+            self._choose()
 
     def hold(self, descriptor: int, received: int, *, is_idle: bool = True) -> Held | None:
         """Have a connection held from which so many bytes were read, which are answered where it
@@ -123,35 +129,56 @@ class Wards:
         """Have what is held stay held: it goes to the guardian when this process ends."""
         self._held = {}
 
-    def leave(self) -> None:
-        """Have nothing held any more."""
-        self.cells[MOST] += 1
-        if self._line is not None:
-            self._line.close()
-        self._line, self._guardian = None, None
+    def _choose(self) -> None:
+        """Go to the first that can be reached, unless it is there already that holds."""
+        for one in self._others:
+            if one.worker == self._guardian or self._go_to(one):
+                return
 
-    def _choose(self, guardian: WorkerFolder) -> None:
+    def _go_to(self, guardian: WorkerFolder) -> bool:
+        """Have all held by this one. The former one lets go after that, so that at no moment
+        nobody holds: which of the two is meant is changed at once, by the number of the line."""
         line = socket.socket(socket.AF_UNIX)
+        number = self.cells[MOST] + 1
         try:
             line.connect(address(guardian, GUARD))
+            line.setblocking(False)
+            _tell(line, BOARD, number, self._memory)
+            for at, held in self._held.items():
+                _tell(line, HOLD, at, held.descriptor)
         except OSError:
             line.close()  # The next look tries again.
-            return
-        line.setblocking(False)
+            return False
+        self._leave()
         self._line, self._guardian = line, guardian.worker
-        self._send(BOARD, self.cells[MOST], self._memory)
-        for at, held in list(self._held.items()):
-            self._send(HOLD, at, held.descriptor)
+        asyncio.get_running_loop().add_reader(line, self._lost)
+        return True
 
     def _send(self, kind: bytes, at: int, *descriptors: int) -> None:
-        """Tell the guardian. One that is gone, or can't follow, is left; the next look chooses
-        again."""
+        """Tell the guardian. One that is gone, or can't follow, is left."""
         if self._line is None:
             return
         try:
-            socket.send_fds(self._line, [MESSAGE.pack(kind, at)], [*descriptors])
+            _tell(self._line, kind, at, *descriptors)
         except OSError:
-            self.leave()
+            self._lost()
+
+    def _lost(self) -> None:
+        """The guardian has ended, since it never says anything: another one holds from now on."""
+        self._leave()
+        self._choose()
+
+    def _leave(self) -> None:
+        """Whoever holds lets go: its line is not the last one any more."""
+        self.cells[MOST] += 1
+        if self._line is not None:
+            asyncio.get_running_loop().remove_reader(self._line)
+            self._line.close()
+        self._line, self._guardian = None, None
+
+
+def _tell(line: socket.socket, kind: bytes, at: int, *descriptors: int) -> None:
+    socket.send_fds(line, [MESSAGE.pack(kind, at)], [*descriptors])
 
 
 def _memory() -> int:
