@@ -18,6 +18,10 @@ TEXTS = frozenset({"mlmodel", "mlproject"})
 """Names without an ending whose files are text."""
 
 
+UPLOAD_LIMIT = 10 * 1024 * 1024
+"""Up to here a page sends a file whole: it is read into memory."""
+
+
 class OfRunCall(Struct):
     run_id: str
     path: str = ""
@@ -113,9 +117,14 @@ def upload(request: Request) -> Response:
     if not call.path:
         raise InvalidInput("Request must specify path.", field="path")
     path = safe(call.path)
-    content = request.body.read()
+    content = request.body.read(UPLOAD_LIMIT + 1)
     if not content:
         raise InvalidInput("Request must specify data.")
+    if len(content) > UPLOAD_LIMIT:
+        raise InvalidInput(
+            "Artifact size is too large. Max size is 10MB.",
+            hint="Put it to the artifact proxy, which takes files of any size.",
+        )
     found = active_run(request.connection, call.run_uuid)
     OfRun(request.connection, found.run_id).put(path, BytesIO(content))
     return NOTHING

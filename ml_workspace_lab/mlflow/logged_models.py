@@ -90,7 +90,7 @@ def create(request: Request) -> Response:
             experiment=info.name,
             name=call.name or names.random_name(),
             model_type=call.model_type,
-            run_id=call.source_run_id or None,
+            **_maker(request.connection, call.source_run_id),
             params=entities.by_key(call.params),
             tags=entities.by_key(call.tags),
         )
@@ -143,13 +143,12 @@ def search(request: Request) -> Response:
     call = body(request, Search)
     if not call.experiment_ids:
         raise missing("experiment_ids")
-    wanted = {lookup.experiment_number(one) for one in call.experiment_ids}
-    known = request.connection.experiments.list("all").items
+    names_of_experiments = lookup.experiment_names(request.connection, call.experiment_ids)
     if not all(one.dataset_name for one in call.datasets):
         raise InvalidInput("`dataset_name` in the `datasets` clause must be specified.")
     page = request.connection.logged_models.search(
         SearchLoggedModels(
-            experiments=[one.name for one in known if one.number in wanted],
+            experiments=names_of_experiments,
             filter=call.filter,
             datasets=[OnDataset(one.dataset_name, one.dataset_digest) for one in call.datasets],
             order_by=[_order(one) for one in call.order_by],
@@ -192,6 +191,16 @@ def find(
     if found.deleted is not None and not deleted_too:
         raise _no_model(model_id)
     return found
+
+
+def _maker(connection: LocalConnection, run_id: str) -> dict[str, str]:
+    """The run that made a model, or the id of one that is not here."""
+    if not run_id:
+        return {}
+    try:
+        return {"run_id": lookup.run(connection, run_id).run_id}
+    except NotFound:
+        return {"foreign_run": run_id}
 
 
 def _find(request: Request, *, deleted_too: bool = False) -> LoggedModelInfo:

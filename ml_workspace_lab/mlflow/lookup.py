@@ -1,6 +1,7 @@
 """Finding what a call names, in the words that clients look for where it isn't there."""
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 
 from ml_workspace_lab.api.connection import LocalConnection
@@ -32,6 +33,13 @@ def experiment(connection: LocalConnection, experiment_id: str) -> ExperimentInf
         with suppress(Denied):  # Who may only read can't make it, and doesn't find it.
             return connection.experiments.default()
     raise NotFound(f"No Experiment with id={number} exists", field="experiment_id")
+
+
+def experiment_names(connection: LocalConnection, experiment_ids: Iterable[str]) -> list[str]:
+    """The names of those of the experiments that there are, in the trash or not."""
+    numbers = {experiment_number(one) for one in experiment_ids}
+    known = connection.experiments.list("all").items
+    return [one.name for one in known if one.number in numbers]
 
 
 def active_experiment(connection: LocalConnection, experiment_id: str) -> ExperimentInfo:

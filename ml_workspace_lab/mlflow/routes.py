@@ -17,11 +17,14 @@ from ml_workspace_lab.mlflow import (
     logged_models,
     logging,
     multipart,
+    old_traces,
     otlp,
+    promptlab,
     registry,
     runs,
     search,
     server_info,
+    trace_figures,
     traces,
     versions,
     webhooks,
@@ -109,9 +112,15 @@ def _tracking() -> Iterator[Route]:
 
 
 def _tracing() -> Iterator[Route]:
-    """Each under both versions: clients of different ages ask for one or the other."""
-    for method, path, call in (*traces.CALLS, *assessments.CALLS):
-        for version in ("2.0", "3.0"):
+    """Each under both versions: clients of different ages ask for one or the other. At the address
+    that both have for something else, the old version answers the old clients."""
+    old = {(method, path): call for method, path, call in old_traces.CALLS}
+    new = {
+        (method, path): call
+        for method, path, call in (*trace_figures.CALLS, *traces.CALLS, *assessments.CALLS)
+    }
+    for version, calls in (("2.0", new | old), ("3.0", new)):
+        for (method, path), call in calls.items():
             yield from twins(Route(method, f"/{version}/mlflow/{path}", call))
     yield Route("POST", "/v1/traces", otlp.export)
 
@@ -131,6 +140,14 @@ def _artifacts() -> Iterator[Route]:
     yield Route("GET", "/model-versions/get-artifact", artifacts.file_of_version)
 
 
+def _pages() -> Iterator[Route]:
+    """What pages alone ask for."""
+    pages = "/ajax-api/2.0/mlflow"
+    yield Route("POST", f"{pages}/runs/create-promptlab-run", promptlab.create)
+    for method in ("GET", "POST"):
+        yield Route(method, f"{pages}/gateway-proxy", server_info.gateway)
+
+
 def _server() -> Iterator[Route]:
     yield Route("GET", "/health", server_info.health, public=True)
     yield Route("GET", "/version", server_info.version, public=True)
@@ -147,4 +164,11 @@ def _rest() -> Iterator[Route]:
         yield Route(method, ".*", _unknown, inline=True)
 
 
-routes: list[Route] = [*_tracking(), *_artifacts(), *_tracing(), *_server(), *_rest()]
+routes: list[Route] = [
+    *_tracking(),
+    *_artifacts(),
+    *_pages(),
+    *_tracing(),
+    *_server(),
+    *_rest(),
+]

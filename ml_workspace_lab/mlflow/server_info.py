@@ -27,3 +27,8 @@ def server_info(request: Request) -> Response:  # noqa: ARG001
         artifact_serving_enabled=True,
         tracking_auth="",
     )
+
+
+def gateway(request: Request) -> Response:  # noqa: ARG001
+    """What a server without a gateway tells pages that look for one."""
+    return answer(endpoints=[])

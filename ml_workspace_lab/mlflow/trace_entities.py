@@ -107,15 +107,19 @@ def content_of(given: AssessmentIn) -> tuple[AssessmentKind, dict[str, Any]]:
     raise missing("assessment.feedback")
 
 
+def tags(trace: TraceInfo) -> dict[str, str]:
+    """Its tags, and the one that tells clients where its files go."""
+    location = f"mlflow-artifacts:/{trace.experiment_number}/traces/{trace.trace_id}/artifacts"
+    return {ARTIFACTS_TAG: location, **trace.tags}
+
+
 def info(trace: TraceInfo) -> dict[str, Any]:
-    number = trace.experiment_number
-    location = f"mlflow-artifacts:/{number}/traces/{trace.trace_id}/artifacts"
     found: dict[str, Any] = {
         "trace_id": trace.trace_id,
         "client_request_id": trace.client_request_id,
         "trace_location": {
             "type": "MLFLOW_EXPERIMENT",
-            "mlflow_experiment": {"experiment_id": str(number)},
+            "mlflow_experiment": {"experiment_id": str(trace.experiment_number)},
         },
         "request_preview": trace.request_preview,
         "response_preview": trace.response_preview,
@@ -123,7 +127,7 @@ def info(trace: TraceInfo) -> dict[str, Any]:
         "execution_duration": _seconds(trace.duration_ms),
         "state": trace.state,
         "trace_metadata": trace.metadata,
-        "tags": {ARTIFACTS_TAG: location, **trace.tags},
+        "tags": tags(trace),
         "assessments": [assessment(one) for one in trace.assessments],
     }
     return {name: value for name, value in found.items() if value is not None}
@@ -191,11 +195,16 @@ def _duration(given: InfoIn) -> int:
     return round(float(match[1]) * 1000)
 
 
-def _stamp(milliseconds: int) -> str:
-    """A time as protocol buffers write it; one that no calendar has becomes the nearest."""
+def moment(milliseconds: int) -> datetime:
+    """A time of the calendar; one that none has becomes the nearest."""
     limits = (-62_135_596_800_000, 253_402_300_799_999)
-    moment = _EPOCH + timedelta(milliseconds=max(limits[0], min(limits[1], milliseconds)))
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return _EPOCH + timedelta(milliseconds=max(limits[0], min(limits[1], milliseconds)))
+
+
+def _stamp(milliseconds: int) -> str:
+    """A time as protocol buffers write it."""
+    when = moment(milliseconds)
+    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03}Z"
 
 
 def _seconds(milliseconds: int | None) -> str | None:

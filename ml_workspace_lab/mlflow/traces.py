@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct, field
 
@@ -19,7 +21,13 @@ from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.trace_entities import Location, TraceIn
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.tracing.conditions import PROMPTS_TAG
-from ml_workspace_lab.tracing.model import DeleteTraces, SearchTraces, TraceInfo, UpdateTrace
+from ml_workspace_lab.tracing.model import (
+    DeleteTraces,
+    SearchTraces,
+    TraceInfo,
+    TraceList,
+    UpdateTrace,
+)
 
 MAX_RESULTS = 500
 LINKS = 100
@@ -31,6 +39,15 @@ SIZE = "mlflow.trace.sizeStats"
 
 class Start(Struct):
     trace: TraceIn
+
+
+class Asked(Protocol):
+    """What clients of any age ask of a search."""
+
+    filter: str
+    max_results: int
+    order_by: list[str]
+    page_token: str | None
 
 
 class Search(Struct):
@@ -150,22 +167,26 @@ def batch_get_infos(request: Request) -> Response:
 
 def search(request: Request) -> Response:
     call = body(request, Search)
-    if not 1 <= call.max_results <= MAX_RESULTS:
+    places = [one.mlflow_experiment for one in call.locations if one.mlflow_experiment]
+    page = found_in(request.connection, [place.experiment_id for place in places], call)
+    traces = [trace_entities.info(one) for one in page.items]
+    return answer(traces=traces, next_page_token=page.next)
+
+
+def found_in(connection: LocalConnection, experiment_ids: Sequence[str], asked: Asked) -> TraceList:
+    """A page of the traces of those of the experiments that there are."""
+    if not 1 <= asked.max_results <= MAX_RESULTS:
         raise InvalidInput(
-            f"Invalid value {call.max_results} for parameter 'max_results' supplied: it must be at"
+            f"Invalid value {asked.max_results} for parameter 'max_results' supplied: it must be at"
             f" least 1 and at most {MAX_RESULTS}.",
             field="max_results",
         )
-    places = [one.mlflow_experiment for one in call.locations if one.mlflow_experiment]
-    numbers = {lookup.experiment_number(place.experiment_id) for place in places}
-    known = request.connection.experiments.list("all").items
-    names = [experiment.name for experiment in known if experiment.number in numbers]
-    asked = SearchTraces(
-        names, call.filter, call.order_by, call.max_results, call.page_token or None
+    names = lookup.experiment_names(connection, experiment_ids)
+    wanted = SearchTraces(
+        names, asked.filter, asked.order_by, asked.max_results, asked.page_token or None
     )
-    found = request.connection.traces.search(asked)
-    traces = [trace_entities.info(one) for one in found.items]
-    return answer(traces=traces, next_page_token=found.next)
+    found: TraceList = connection.traces.search(wanted)
+    return found
 
 
 def set_tag(request: Request) -> Response:

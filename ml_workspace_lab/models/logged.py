@@ -8,7 +8,7 @@ import msgspec
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, Nothing, RelativePath
-from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.errors import Conflict, InvalidInput
 from ml_workspace_lab.experiments.artifacts import GIB, media_type
 from ml_workspace_lab.models import logged_search
 from ml_workspace_lab.models import logged_store as store
@@ -31,9 +31,13 @@ class LoggedModels(Service):
 
     @operation("POST", "/logged-models", action="models/write")
     def create(self, body: LogModel) -> LoggedModelInfo:
-        """A new model, pending until its files are there. Raises Conflict where its experiment is
-        in the trash."""
+        """A new model, pending until its files are there. Raises NotFound where its run isn't
+        there, Conflict where its experiment is in the trash."""
         model_id = f"m-{os.urandom(16).hex()}"
+        if body.run_id is not None and body.foreign_run is not None:
+            raise InvalidInput(
+                "Give one of run_id and foreign_run: one run made it.", field="foreign_run"
+            )
         if body.run_id is not None:
             self.services.runs.get(body.run_id)
         with self.storage.database.write() as transaction:
@@ -43,7 +47,7 @@ class LoggedModels(Service):
                 experiment=self.services.experiments.ensure(transaction, body.experiment),
                 name=body.name,
                 model_type=body.model_type,
-                run=body.run_id,
+                run=body.run_id or body.foreign_run,
                 status="pending",
                 params_json=json.dumps(body.params),
                 tags_json=json.dumps(body.tags),

@@ -61,10 +61,14 @@ class LoggedModelList(Struct, frozen=True):
 
 
 class LogModel(Struct, frozen=True, forbid_unknown_fields=True):
+    """A model; `run_id` is the run that made it. Where that was no run of this workspace,
+    `foreign_run` is what it is called elsewhere: it is kept, and leads nowhere."""
+
     experiment: Name
     name: Name
     model_type: Text = ""
     run_id: RunId | None = None
+    foreign_run: Key | None = None
     params: dict[Key, Text] = field(default_factory=dict)
     tags: dict[Key, Text] = field(default_factory=dict)
 

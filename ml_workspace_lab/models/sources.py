@@ -51,7 +51,11 @@ def resolve(services: "Services", queries: Queries, uri: str, *, is_prompt: bool
             return _READERS[kind](services, queries, uri, given)
     if _ELSEWHERE.fullmatch(uri):
         return Source(uri)
-    raise _refusal(uri, "It is a path on some machine; log the model to a run and name that.")
+    raise _refusal(
+        uri,
+        "To use a local path as a model version source is not possible, since no artifacts of this"
+        " workspace lie at one; log the model to a run and name that.",
+    )
 
 
 def address(name: str, version: int) -> str:

@@ -9,7 +9,13 @@ from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.artifacts import GIB, media_type
 from ml_workspace_lab.storage.database import Transaction
 from ml_workspace_lab.storage.paths import relative
-from ml_workspace_lab.tracing import assessment_store, search, store
+from ml_workspace_lab.tracing import assessment_store, correlation, figures, search, store
+from ml_workspace_lab.tracing.figures_model import (
+    AskFigures,
+    CorrelateTraces,
+    FigureList,
+    TraceCorrelation,
+)
 from ml_workspace_lab.tracing.model import (
     AddSpans,
     Deleted,
@@ -104,6 +110,17 @@ class Traces(Service):
         """Traces of some experiments that a filter matches, newest first unless `order_by` says
         otherwise."""
         return search.traces(self.storage.database, body)
+
+    @operation("POST", "/trace-figures", action="experiments/runs/read", audited=False)
+    def figures(self, body: AskFigures) -> FigureList:
+        """One figure over the traces of some experiments: how many, how long, how many tokens, at
+        what cost, and how they are judged."""
+        return figures.ask(self.storage.database, body)
+
+    @operation("POST", "/trace-correlation", action="experiments/runs/read", audited=False)
+    def correlate(self, body: CorrelateTraces) -> TraceCorrelation:
+        """How many traces match two filters, each and both, and how much that says."""
+        return correlation.of_filters(self.storage.database, body)
 
     @operation("PATCH", "/traces/{trace_id}", action="experiments/runs/write")
     def update(self, trace_id: TraceId, body: UpdateTrace) -> TraceInfo:

@@ -1684,7 +1684,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** A new model, pending until its files are there. Raises Conflict where its experiment is */
+    /** A new model, pending until its files are there. Raises NotFound where its run isn't */
     post: operations['logged_models.create'];
     delete?: never;
     options?: never;
@@ -2123,6 +2123,40 @@ export interface paths {
     put?: never;
     /** Traces of some experiments that a filter matches, newest first unless `order_by` says */
     post: operations['traces.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/trace-figures': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** One figure over the traces of some experiments: how many, how long, how many tokens, at */
+    post: operations['traces.figures'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/trace-correlation': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** How many traces match two filters, each and both, and how much that says. */
+    post: operations['traces.correlate'];
     delete?: never;
     options?: never;
     head?: never;
@@ -2648,6 +2682,39 @@ export interface components {
       size: number;
     };
     /**
+     * AskFigures
+     * @description One figure of traces, of their spans or of what is thought of them.
+     *
+     *         `filter` says which traces, in the grammar of their search; `where` which of their spans or
+     *         assessments, by `name`, `type` and `status`. `by` parts them, as `every` does by seconds.
+     *         `since` and `until` are the first and the last moment that count.
+     */
+    AskFigures: {
+      experiments: string[];
+      /** @enum {unknown} */
+      of: 'assessments' | 'spans' | 'traces';
+      figure: string;
+      aggregations: string[];
+      /** @default [] */
+      by: string[];
+      /** @default  */
+      filter: string;
+      /** @default {} */
+      where: {
+        [key: string]: string;
+      };
+      /** @default null */
+      every: number | null;
+      /** @default null */
+      since: number | null;
+      /** @default null */
+      until: number | null;
+      /** @default 1000 */
+      limit: number;
+      /** @default null */
+      after: string | null;
+    };
+    /**
      * Assessment
      * @description What somebody or something thinks of a trace, or of one span: `content` has the `value`, or
      *         an `error` where there should be one. One that is not `valid` has been overridden.
@@ -3036,6 +3103,17 @@ export interface components {
       channels: string[];
       /** @default [] */
       allow_urls: string[];
+    };
+    /**
+     * CorrelateTraces
+     * @description Two filters of the search for traces, and one for those that are looked at at all.
+     */
+    CorrelateTraces: {
+      experiments: string[];
+      first: string;
+      second: string;
+      /** @default  */
+      filter: string;
     };
     /**
      * CountRuns
@@ -3640,6 +3718,29 @@ export interface components {
       trace_share: number;
     };
     /**
+     * Figure
+     * @description The values of one part, by aggregation; `time` is when its bucket begins.
+     */
+    Figure: {
+      by: {
+        [key: string]: string;
+      };
+      values: {
+        [key: string]: number;
+      };
+      /** @default null */
+      time: number | null;
+    };
+    /**
+     * FigureList
+     * @description Figures in the order of their times and parts; `next` is the `after` of those that follow.
+     */
+    FigureList: {
+      items: components['schemas']['Figure'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
      * FileChange
      * @description A file that is not the same on both sides. `text` is how its lines differ, as a unified diff,
      *         `cells` how a notebook's cells do, and `note` why there is neither.
@@ -4049,7 +4150,11 @@ export interface components {
       /** @default false */
       unique: boolean;
     };
-    /** LogModel */
+    /**
+     * LogModel
+     * @description A model; `run_id` is the run that made it. Where that was no run of this workspace,
+     *         `foreign_run` is what it is called elsewhere: it is kept, and leads nowhere.
+     */
     LogModel: {
       experiment: string;
       name: string;
@@ -4057,6 +4162,8 @@ export interface components {
       model_type: string;
       /** @default null */
       run_id: string | null;
+      /** @default null */
+      foreign_run: string | null;
       /** @default {} */
       params: {
         [key: string]: string;
@@ -5555,6 +5662,21 @@ export interface components {
     TokenList: {
       items: components['schemas']['TokenInfo'][];
     };
+    /**
+     * TraceCorrelation
+     * @description How many traces match each filter and both. `npmi` is their normalized pointwise mutual
+     *         information: 1 where they always go together, 0 where they have nothing to do with each other,
+     *         -1 where they never meet; None where one of them matches nothing. `npmi_smoothed` adds half a
+     *         trace to each of the four counts, for small numbers.
+     */
+    TraceCorrelation: {
+      traces: number;
+      first: number;
+      second: number;
+      both: number;
+      npmi: number | null;
+      npmi_smoothed: number | null;
+    };
     /** TraceFile */
     TraceFile: {
       path: string;
@@ -5982,6 +6104,7 @@ export type AllowedNetworks = components['schemas']['AllowedNetworks'];
 export type ArtifactInfo = components['schemas']['ArtifactInfo'];
 export type ArtifactList = components['schemas']['ArtifactList'];
 export type ArtifactUpload = components['schemas']['ArtifactUpload'];
+export type AskFigures = components['schemas']['AskFigures'];
 export type Assessment = components['schemas']['Assessment'];
 export type AttachCompute = components['schemas']['AttachCompute'];
 export type Attempt = components['schemas']['Attempt'];
@@ -6014,6 +6137,7 @@ export type ComputeList = components['schemas']['ComputeList'];
 export type CondaPackage = components['schemas']['CondaPackage'];
 export type CondaRecord = components['schemas']['CondaRecord'];
 export type CondaSpecification = components['schemas']['CondaSpecification'];
+export type CorrelateTraces = components['schemas']['CorrelateTraces'];
 export type CountRuns = components['schemas']['CountRuns'];
 export type CreateAssessment = components['schemas']['CreateAssessment'];
 export type CreateExperiment = components['schemas']['CreateExperiment'];
@@ -6054,6 +6178,8 @@ export type ExperimentInfo = components['schemas']['ExperimentInfo'];
 export type ExperimentList = components['schemas']['ExperimentList'];
 export type ExperimentPage = components['schemas']['ExperimentPage'];
 export type Export = components['schemas']['Export'];
+export type Figure = components['schemas']['Figure'];
+export type FigureList = components['schemas']['FigureList'];
 export type FileChange = components['schemas']['FileChange'];
 export type Finding = components['schemas']['Finding'];
 export type FrameRuns = components['schemas']['FrameRuns'];
@@ -6193,6 +6319,7 @@ export type Telemetry = components['schemas']['Telemetry'];
 export type TestWebhook = components['schemas']['TestWebhook'];
 export type TokenInfo = components['schemas']['TokenInfo'];
 export type TokenList = components['schemas']['TokenList'];
+export type TraceCorrelation = components['schemas']['TraceCorrelation'];
 export type TraceFile = components['schemas']['TraceFile'];
 export type TraceFileList = components['schemas']['TraceFileList'];
 export type TraceInfo = components['schemas']['TraceInfo'];
@@ -11607,6 +11734,72 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['TraceList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.figures': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AskFigures'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['FigureList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'traces.correlate': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CorrelateTraces'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TraceCorrelation'];
         };
       };
       /** @description Refused. */

@@ -49,6 +49,15 @@ def test_a_model_is_pending_until_it_is_said_to_be_ready(models: Any) -> None:
     assert models.get(made.model_id) == changed
 
 
+def test_a_model_tells_of_the_run_that_made_it_here_or_elsewhere(models: Any) -> None:
+    with pytest.raises(NotFound):
+        make(models, "net", run_id="0" * 32)
+    assert make(models, "net", foreign_run="another server's").run_id == "another server's"
+    with pytest.raises(InvalidInput, match="one run made it") as refusal:
+        make(models, "net", run_id="0" * 32, foreign_run="another server's")
+    assert refusal.value.field == "foreign_run"
+
+
 def test_a_parameter_keeps_its_value(models: Any) -> None:
     made = make(models, "net", params={"lr": "0.1"})
     models.update(made.model_id, UpdateLoggedModel(params={"lr": "0.1", "new": "1"}))

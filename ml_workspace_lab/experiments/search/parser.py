@@ -36,13 +36,13 @@ _INT64 = 2**63
 
 
 @lru_cache(128)  # the same searches come again and again, page by page
-def parse(text: str, vocabulary: Vocabulary) -> Expression | None:
+def parse(text: str, vocabulary: Vocabulary, field: str = "filter") -> Expression | None:
     """What a filter says; None where it says nothing.
 
-    Raises InvalidInput that points at the first thing that can't be understood, and at more than
-    100 comparisons, 64 KiB or 50 levels.
+    Raises InvalidInput that names the field and points at the first thing that can't be
+    understood, and at more than 100 comparisons, 64 KiB or 50 levels.
     """
-    reader = Reader(text, vocabulary, "filter")
+    reader = Reader(text, vocabulary, field)
     return None if reader.at_end else reader.whole()
 
 

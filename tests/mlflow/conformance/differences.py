@@ -10,7 +10,6 @@ DIFFERENCES = {
     "end-of-running": "A run that goes on has no end: one is ignored with RUNNING, refused alone.",
     "scheduled": "Only the workspace puts runs into a queue; a client's run goes on or has ended.",
     "history-run": "The history of a run that isn't there is not an empty history.",
-    "source-run": "A run that isn't there has made no model.",
     "long-param": "MLflow cuts a parameter at 6,000 characters; here it is kept whole.",
     "long-tag": "MLflow cuts a tag at 8,000 characters; here it is kept whole.",
     "sampled-spike": "MLflow keeps every n-th point; here each bucket keeps its extremes.",

@@ -138,6 +138,16 @@ def test_the_page_gets_and_puts_artifacts_of_a_run(target: Target) -> None:
     invalid(answer, "Request must specify data")
 
 
+def test_the_page_puts_up_to_ten_megabytes(target: Target) -> None:
+    run_id, path = folder(target)
+    upload = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run_id}&path=a.bin"
+    limit = 10 * 1024 * 1024
+    invalid(target.request("POST", upload, b"x" * (limit + 1)), "Artifact size is too large")
+    assert target.get_artifact(f"{path}/a.bin").status == 404
+    assert target.request("POST", upload, b"x" * limit).status == 200
+    assert len(target.get_artifact(f"{path}/a.bin").content) == limit
+
+
 @pytest.mark.parametrize(
     ("name", "media_type"),
     [

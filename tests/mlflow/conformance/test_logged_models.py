@@ -48,10 +48,15 @@ def test_a_new_model_is_pending_and_read_back(target: Target) -> None:
     assert read(target, model_id) == model
 
 
-@pytest.mark.parametrize(("run_id", "ours"), [("0" * 32, 404), ("nonsense", 400)])
-def test_a_model_of_an_unknown_run(target: Target, run_id: str, ours: int) -> None:
-    answer = target.post("logged-models", experiment_id="0", source_run_id=run_id)
-    assert answer.status == target.choose("source-run", theirs=200, ours=ours)
+@pytest.mark.parametrize("run_id", ["0" * 32, "anothers-run"])
+def test_a_model_of_a_run_that_is_not_here(target: Target, run_id: str) -> None:
+    experiment_id = target.experiment()
+    model = create(target, experiment_id, source_run_id=run_id)
+    model_id = model["info"]["model_id"]
+    assert read(target, model_id)["info"]["source_run_id"] == run_id
+    asked = {"experiment_ids": [experiment_id], "filter": f"attributes.source_run_id = '{run_id}'"}
+    (found,) = ok(target.post("logged-models/search", **asked))["models"]
+    assert found["info"]["model_id"] == model_id
 
 
 def test_a_model_without_a_name_gets_one(target: Target) -> None:

@@ -177,6 +177,14 @@ def test_a_source_that_leads_elsewhere_is_refused(target: Target, source: str) -
     invalid(answer, "Invalid model version source")
 
 
+@pytest.mark.parametrize("source", ["/tmp", "file:///tmp", "tmp", "./tmp"])
+def test_a_path_of_a_machine_is_no_source(target: Target, source: str) -> None:
+    for run_id in ("", target.run()):
+        body = {"name": make(target), "source": source, "run_id": run_id}
+        words = "To use a local path as a model version source"
+        invalid(target.post("model-versions/create", **body), words)
+
+
 def test_a_version_of_a_version_keeps_its_lineage(target: Target) -> None:
     name, copy, run_id = make(target), make(target), target.run()
     add(target, name, source=f"runs:/{run_id}/model", run_id=run_id)
