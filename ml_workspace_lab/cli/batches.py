@@ -20,7 +20,9 @@ def add_commands(nouns: dict[str, Any]) -> None:
         "invoke-batch", help="score all rows of files, in parallel mini-batches, as a run"
     )
     parser.add_argument("name", help="the endpoint's name")
-    parser.add_argument("data", help="a file, a folder, or RUN_ID[/PATH] for a run's artifacts")
+    parser.add_argument(
+        "data", nargs="+", help="files, a folder, or RUN_ID[/PATH] for a run's artifacts"
+    )
     parser.add_argument("--deployment", help="default: the one with the most traffic")
     parser.add_argument("--mini-batch-size", type=int, default=1000, metavar="ROWS")
     parser.add_argument(
@@ -45,8 +47,11 @@ def add_commands(nouns: dict[str, Any]) -> None:
 
 
 def _invoke(options: argparse.Namespace) -> RunInfo | None:
-    found = _ARTIFACT.fullmatch(options.data)
-    data = RunInput(found[1], found[2] or "outputs") if found else options.data
+    data: Any = options.data
+    if len(options.data) == 1:
+        [data] = options.data
+        if found := _ARTIFACT.fullmatch(data):
+            data = RunInput(found[1], found[2] or "outputs")
     settings = {"max_retries": options.max_retries}
     if options.mini_batch_timeout is not None:
         settings["timeout"] = options.mini_batch_timeout

@@ -1,5 +1,6 @@
 """Scoring a batch, as its user asks for it: from files, a table, or what a run made."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from ml_workspace_lab.api.strict_json import convert
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file
 from ml_workspace_lab.client.run import Run
-from ml_workspace_lab.endpoints.batch.formats import files_of
+from ml_workspace_lab.endpoints.batch.formats import check_no_address, check_sent, files_of
 from ml_workspace_lab.endpoints.batch.model import InvokeBatch, OutputAction, RetrySettings
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.ids import new_id
@@ -49,9 +50,10 @@ def invoke_batch(
     `row` (from 0), then the predictions, in the order of the input; `outputs/errors.csv` names rows
     that failed, and why.
 
-    `data` is a path of CSV (with a header), JSON lines, Parquet or Arrow, or a folder of such
-    files; a data frame or Arrow table; a run (its `outputs`), or a `RunInput`. `mini_batch_size` is
-    in rows. Once more than `error_threshold` rows have failed (-1: never), the run fails.
+    `data` is a path of CSV (with a header), JSON lines, Parquet or Arrow, a list of such paths, or
+    a folder of such files; a data frame or Arrow table; a run (its `outputs`), or a `RunInput`.
+    `mini_batch_size` is in rows. Once more than `error_threshold` rows have failed (-1: never), the
+    run fails.
     `output_action="summary_only"` writes no predictions. `retry_settings` has `max_retries` (3) and
     `timeout` in seconds (none) for a mini-batch. `max_concurrency_per_instance` is the number of
     processes. A `scoring_script` has `init()` and `run(mini_batch)`, which is given a data frame;
@@ -96,6 +98,11 @@ def _input(
         return data, []
     if isinstance(data, Run):
         return RunInput(data.id), []
+    if isinstance(data, list | tuple) and data and all(isinstance(x, str | Path) for x in data):
+        named = _named([str(one) for one in data])
+        return None, [
+            SnapshotFile(name, *put_file(workspace.connection, path)) for name, path in named
+        ]
     if not isinstance(data, str | Path):
         with tempfile.TemporaryDirectory() as folder:
             return None, _sent(workspace, _written(data, Path(folder)))
@@ -105,6 +112,25 @@ def _input(
     if isinstance(workspace.connection, LocalConnection) and compute_target == LOCAL:
         return PathInput(str(path)), []
     return None, _sent(workspace, path)
+
+
+def _named(paths: list[str]) -> list[tuple[str, Path]]:
+    """Files with the names that tell them apart: below the folder that all of them lie in. Raises
+    InvalidInput naming one that can't be sent."""
+    for path in paths:
+        check_no_address(path, "data")
+    # Links keep their names, which `resolve()` would not let them.
+    files = [Path(os.path.abspath(Path(path).expanduser())) for path in paths]  # noqa: PTH100
+    root = os.path.commonpath([file.parent for file in files])
+    found: dict[str, Path] = {}
+    for file in files:
+        name = file.relative_to(root).as_posix()
+        if not is_file(file):
+            raise InvalidInput(f"data: there is no file {shown(file)}.", field="data")
+        check_sent(name, "data")
+        if found.setdefault(name, file) is not file:
+            raise InvalidInput(f"data: names {shown(file)} twice.", field="data")
+    return list(found.items())
 
 
 def _sent(workspace: "Workspace", path: Path) -> list[SnapshotFile]:
@@ -134,5 +160,5 @@ def _written(data: Any, folder: Path) -> Path:
     raise InvalidInput(
         f"data: a {type(data).__name__} can't be scored as a batch.",
         field="data",
-        hint="Give a path, a data frame, an Arrow table or a run.",
+        hint="Give a path or several, a data frame, an Arrow table or a run.",
     )

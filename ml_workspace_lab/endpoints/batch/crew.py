@@ -12,6 +12,7 @@ import msgspec
 
 from ml_workspace_lab.endpoints.batch.model import Content, Done, MiniBatch
 from ml_workspace_lab.endpoints.batch.worker import Task, Word, work
+from ml_workspace_lab.endpoints.model import ServedBy
 from ml_workspace_lab.errors import ScoringFailed
 from ml_workspace_lab.processes import in_words
 
@@ -58,11 +59,8 @@ class Crew:
         self._hands = [_Hand(self._task) for _ in range(count)]
         self._waiting: deque[MiniBatch] = deque()
         self._tries: dict[int, int] = {}
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a process has loaded the model."""
-        return any(hand.is_ready for hand in self._hands)
+        self.served_by: ServedBy | None = None
+        """What scores; None until a process has loaded the model."""
 
     def score(self, parts: Iterable[MiniBatch]) -> Iterator[Done | None]:
         """Each mini-batch when it is scored, in whatever order; None now and then, while none is.
@@ -108,6 +106,7 @@ class Crew:
             raise ScoringFailed(word.reason)
         if word.kind == "ready":
             hand.is_ready = True
+            self.served_by = self.served_by or word.served_by
         if word.done is not None:
             hand.parts.popleft()
             hand.began = time.monotonic()

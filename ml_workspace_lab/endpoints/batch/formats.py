@@ -56,6 +56,27 @@ def check_known(name: str, field: str = "input") -> None:
         )
 
 
+def check_sent(name: str, field: str) -> None:
+    """Raise InvalidInput where a file is of no use in a folder of files."""
+    check_known(name, field)
+    if any(_is_left_out(part) for part in PurePosixPath(name).parts):
+        raise InvalidInput(
+            f"{field}: {shown(name)} would be left out: names that begin with `.` or `_` are.",
+            field=field,
+            hint="Give it another name.",
+        )
+
+
+def check_no_address(path: str, field: str = "input") -> None:
+    """Raise InvalidInput where that is no path of a file."""
+    if "://" in path:
+        raise InvalidInput(
+            f"{field}: {shown(path)} is an address, and files are read here.",
+            field=field,
+            hint="Download it, or give a path that the target's machines see.",
+        )
+
+
 def changed(path: Path) -> InvalidInput:
     return InvalidInput(f"input: {path.name} has changed while it was scored.", field="input")
 
@@ -103,8 +124,12 @@ def files_of(root: Path) -> list[tuple[str, Path]]:
 
 def _below(root: Path) -> Iterator[tuple[str, Path]]:
     for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        folders[:] = [name for name in folders if not _is_left_out(name)]
         for name in names:
-            if not name.startswith((".", "_")):
+            if not _is_left_out(name):
                 path = Path(folder) / name
                 yield path.relative_to(root).as_posix(), path
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith((".", "_"))

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from ml_workspace_lab.api.types import Digest, Key, Name, RunId, Text
+from ml_workspace_lab.endpoints.model import Engine
 from ml_workspace_lab.endpoints.traffic import DeploymentName
 from ml_workspace_lab.jobs.model import LONGEST, PathInput, Retry, RunInput
 from ml_workspace_lab.snapshots.model import SnapshotFile
@@ -18,7 +19,8 @@ PROGRAM = "score_batch.py"
 SETTINGS = "batch.json"
 SCORING_SCRIPT = "score.py"
 DATA = "data"
-"""Where these lie in the snapshot of the run."""
+COMPILED = "compiled"
+"""Where these lie in the snapshot of the run; the last one is the folder of the model's graph."""
 
 
 class RetrySettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,7 +65,8 @@ class InvokeBatch(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(Struct, frozen=True):
-    """What the run is told, in its snapshot; `source` is where the rows come from, in words."""
+    """What the run is told, in its snapshot; `source` is where the rows come from, in words,
+    `graph` the digest of the model's graph, "" where it has none that may score."""
 
     endpoint: str
     deployment: str
@@ -79,6 +82,8 @@ class Settings(Struct, frozen=True):
     workers: int
     source: str
     providers: list[str] = []
+    engine: Engine = "native"
+    graph: str = ""
 
 
 class MiniBatch(Struct, frozen=True, array_like=True):

@@ -35,6 +35,7 @@ class Basis(Struct, frozen=True):
     mini_batch_size: int
     output_action: str
     files: list[InputFile]
+    graph: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def plan(settings: Settings, model: Path, source: Path) -> Plan:
         mini_batch_size=size,
         output_action=settings.output_action,
         files=files,
+        graph=settings.graph,
     )
     return Plan(basis, {**kinds, **_of_signature(model, kinds)}, parts, stamps)
 
@@ -110,6 +112,7 @@ def check_same(now: Basis, before: Basis) -> None:
         ("model", "scored by"),
         ("content", "scored by a model with the content"),
         ("script", "scored by a script with the digest"),
+        ("graph", "scored by a graph with the digest"),
         ("mini_batch_size", "in mini-batches of"),
         ("output_action", "with the output_action"),
     ):

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from ml_workspace_lab.endpoints.batch.model import SCORING_SCRIPT, Settings
+from ml_workspace_lab.endpoints.batch.model import COMPILED, SCORING_SCRIPT, Settings
 from ml_workspace_lab.endpoints.batch.values import Block
-from ml_workspace_lab.endpoints.scoring import azure, scorer
+from ml_workspace_lab.endpoints.model import ServedBy
+from ml_workspace_lab.endpoints.scoring import azure, engines
 from ml_workspace_lab.endpoints.scoring.call import Call
 from ml_workspace_lab.endpoints.scoring.frames import unlike
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
@@ -23,17 +24,28 @@ class Answerer(Protocol):
         ...
 
 
-def load(settings: Settings, model: Path, work: Path) -> Answerer:
-    """Raises whatever loading the model, importing the script and `init()` raise."""
+def load(settings: Settings, model: Path, work: Path) -> tuple[Answerer, ServedBy]:
+    """Who answers, and what engine that is: the one that the deployment would have. Raises
+    whatever loading the model, importing the script and `init()` raise, and InvalidInput where a
+    graph is asked for that can't be had."""
     if settings.script == "batch":
         import pandas  # noqa: F401 - not within the time of the first mini-batch
 
         os.environ["AZUREML_MODEL_DIR"] = str(model)
         os.environ[azure.MODEL_NAME] = settings.model
-        return _BatchScript.open(work / SCORING_SCRIPT)
-    script = work / SCORING_SCRIPT if settings.script else None
-    found = scorer.load(model, script, settings.model, settings.providers)
-    return _Model(found) if isinstance(found, Predictor) else _Online(found)
+        script = _BatchScript.open(work / SCORING_SCRIPT)
+        return script, ServedBy("native", engines.BY_SCRIPT)
+    found, served_by = engines.chosen(
+        engines.Wanted(
+            model,
+            work / SCORING_SCRIPT if settings.script else None,
+            work / COMPILED,
+            settings.model,
+            settings.engine,
+            settings.providers,
+        )
+    )
+    return _Model(found) if isinstance(found, Predictor) else _Online(found), served_by
 
 
 class _Model:

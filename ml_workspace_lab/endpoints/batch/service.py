@@ -11,8 +11,9 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.compute.store import Target
 from ml_workspace_lab.endpoints import store
-from ml_workspace_lab.endpoints.batch.formats import check_known, files_of
+from ml_workspace_lab.endpoints.batch.formats import check_no_address, check_sent, files_of
 from ml_workspace_lab.endpoints.batch.model import (
+    COMPILED,
     DATA,
     PROGRAM,
     SCORING_SCRIPT,
@@ -34,6 +35,8 @@ from ml_workspace_lab.jobs.model import (
     ScriptJob,
     SubmitRun,
 )
+from ml_workspace_lab.models.compiled.model import GRAPH, Compilation
+from ml_workspace_lab.models.compiled.process import VERDICT
 from ml_workspace_lab.models.trust import content_of
 from ml_workspace_lab.snapshots.model import CreateSnapshot, SnapshotFile
 
@@ -71,14 +74,14 @@ class BatchScoring(Service):
         wanted = endpoint.deployment(body.deployment) if body.deployment else endpoint.main
         self._check_input(body, target)
         after = self._runs(body.input) if isinstance(body.input, RunInput) else []
-        settings = self._settings(wanted, body, target)
+        settings, compiled = self._settings(wanted, body, target)
         inputs: dict[str, Input] = {"model": ModelInput(settings.model, settings.version)}
         if body.input is not None:
             inputs[DATA] = body.input
         data = DATA if body.input is None else f"${{{{inputs.{DATA}}}}}"
         submission = SubmitRun(
             job=ScriptJob(PROGRAM, ["${{inputs.model}}", data]),
-            snapshot_id=self._snapshot(body, settings),
+            snapshot_id=self._snapshot(body, settings, compiled),
             run_id=body.run_id,
             compute_target=body.compute_target,
             display_name=body.display_name,
@@ -99,7 +102,7 @@ class BatchScoring(Service):
         if (body.input is None) == (not body.files):
             raise InvalidInput("Give either input or files.", field="input")
         for file in body.files:
-            check_known(file.path, "files")
+            check_sent(file.path, "files")
         if isinstance(body.input, PathInput):
             _check_path(body.input.path, is_here=target.kind == LOCAL)
 
@@ -121,7 +124,10 @@ class BatchScoring(Service):
             hint=f"It has: {', '.join(known[:20]) or 'none'}.",
         )
 
-    def _settings(self, wanted: WantedDeployment, body: InvokeBatch, target: Target) -> Settings:
+    def _settings(
+        self, wanted: WantedDeployment, body: InvokeBatch, target: Target
+    ) -> tuple[Settings, Compilation | None]:
+        """What the run is told, and what is known of the model's graph where that may score."""
         info = wanted.info
         self.services.model_trust.require(info.model, info.model_version)
         model = self.services.models.version(info.model, info.model_version)
@@ -133,7 +139,10 @@ class BatchScoring(Service):
                 hint="Put it first.",
             )
         kind: Script = "batch" if body.scoring_script else "online" if digest else ""
-        return Settings(
+        compiled = None
+        if not kind and info.engine != "native":
+            compiled = self.services.compilations.known(model)
+        settings = Settings(
             endpoint=wanted.endpoint,
             deployment=info.name,
             model=info.model,
@@ -148,7 +157,10 @@ class BatchScoring(Service):
             workers=body.max_concurrency_per_instance or self._workers(target),
             source=_source(body),
             providers=info.providers,
+            engine=info.engine,
+            graph=(compiled.onnx or "") if compiled is not None else "",
         )
+        return settings, compiled
 
     def _cores(self, target: Target) -> float | None:
         """How many the target has; None where its engine alone knows that."""
@@ -164,9 +176,9 @@ class BatchScoring(Service):
         """The cores to ask for: processes may be more than there are, and then share them."""
         return min(workers, self._cores(target) or workers)
 
-    def _snapshot(self, body: InvokeBatch, settings: Settings) -> str:
-        """What the run starts from: its program, its settings, the script, and the rows that were
-        sent."""
+    def _snapshot(self, body: InvokeBatch, settings: Settings, compiled: Compilation | None) -> str:
+        """What the run starts from: its program, its settings, the script, the model's graph, and
+        the rows that were sent."""
         files = [
             self._file(PROGRAM, TEXT),
             self._file(SETTINGS, msgspec.json.format(msgspec.json.encode(settings))),
@@ -174,6 +186,12 @@ class BatchScoring(Service):
         if settings.script:
             size = self.storage.blobs.size(settings.script_digest)
             files.append(SnapshotFile(SCORING_SCRIPT, settings.script_digest, size))
+        if compiled is not None:
+            told = msgspec.json.encode(compiled.verdict)
+            files.append(self._file(f"{COMPILED}/{VERDICT}", told))
+        if settings.graph:
+            size = self.storage.blobs.size(settings.graph)
+            files.append(SnapshotFile(f"{COMPILED}/{GRAPH}", settings.graph, size))
         for file in body.files:
             files.append(msgspec.structs.replace(file, path=f"{DATA}/{file.path}"))
         return self.services.snapshots.create(CreateSnapshot(files)).snapshot_id
@@ -185,12 +203,7 @@ class BatchScoring(Service):
 def _check_path(path: str, *, is_here: bool) -> None:
     """Raise InvalidInput where a path is none that rows can be read from; what is not on this
     machine is seen when the run begins."""
-    if "://" in path:
-        raise InvalidInput(
-            f"input: {shown(path)} is an address, and files are read here.",
-            field="input",
-            hint="Download it, or give a path that the target's machines see.",
-        )
+    check_no_address(path)
     if is_here and not Path(path).is_absolute():
         raise InvalidInput(f"input: {shown(path)} is not an absolute path.", field="input")
     if is_here:

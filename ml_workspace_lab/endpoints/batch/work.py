@@ -16,13 +16,15 @@ from ml_workspace_lab.endpoints.batch.model import SETTINGS, Settings
 from ml_workspace_lab.endpoints.batch.plan import Plan, plan
 from ml_workspace_lab.endpoints.batch.progress import Progress
 from ml_workspace_lab.endpoints.batch.worker import Task
-from ml_workspace_lab.errors import ScoringFailed, WorkspaceError
+from ml_workspace_lab.errors import ScoringFailed, Unavailable, WorkspaceError
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.run import Run
 
 OUTPUTS = Path("outputs")
 FINISHED = Path("finished")
+ENGINE = "engine"
+"""The tag that says what scores."""
 LAST_SECONDS = 3.0
 """How long a run that is canceled may take to keep what is finished."""
 THREADS = (
@@ -60,9 +62,8 @@ def _work(run: "Run", model: Path, source: Path) -> None:
         _say(f"{len(finished.numbers)} mini-batches are finished already.")
     progress = Progress(run, todo.rows, finished)
     try:
-        _score(
-            settings, todo, finished, progress, Task(settings, str(model), str(source), todo.kinds)
-        )
+        task = Task(settings, str(model), str(source), todo.kinds)
+        _score(run, settings, todo, finished, progress, task)
     except ScoringFailed:
         if finished.failed:
             output.write_errors(todo, finished, OUTPUTS / output.ERRORS)
@@ -78,7 +79,12 @@ def _work(run: "Run", model: Path, source: Path) -> None:
 
 
 def _score(
-    settings: Settings, todo: Plan, finished: Finished, progress: Progress, task: Task
+    run: "Run",
+    settings: Settings,
+    todo: Plan,
+    finished: Finished,
+    progress: Progress,
+    task: Task,
 ) -> None:
     """Score what is not finished. Raises ScoringFailed where too much of it fails."""
     left = [part for part in todo.parts if part.number not in finished.numbers]
@@ -93,7 +99,8 @@ def _score(
     has_begun = False
     try:
         for done in crew.score(left):
-            if crew.is_ready and not has_begun:
+            if crew.served_by is not None and not has_begun:
+                _tell_engine(run, str(crew.served_by))
                 progress.begin()
                 has_begun = True
             if has_begun:
@@ -111,6 +118,13 @@ def _score(
         raise
     finally:
         crew.close()
+
+
+def _tell_engine(run: "Run", engine: str) -> None:
+    """Say what scores, in the log and as a tag of the run."""
+    _say(f"Scored by {engine}.")
+    with suppress(Unavailable):  # The log says it.
+        run.tag(ENGINE, engine)
 
 
 def _check_threshold(settings: Settings, failed: int) -> None:

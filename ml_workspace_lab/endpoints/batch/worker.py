@@ -16,6 +16,7 @@ from ml_workspace_lab.endpoints.batch.formats import Reader, files_of, reader
 from ml_workspace_lab.endpoints.batch.model import Done, MiniBatch, Settings
 from ml_workspace_lab.endpoints.batch.scoring import Scoring
 from ml_workspace_lab.endpoints.batch.values import Kinds
+from ml_workspace_lab.endpoints.model import ServedBy
 from ml_workspace_lab.errors import WorkspaceError
 
 
@@ -30,12 +31,13 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Word(msgspec.Struct, frozen=True):
-    """What a process says: that it is `ready`, that a mini-batch is `done`, or that it, and every
-    other process, can do nothing (`failed`), and why."""
+    """What a process says: that it is `ready` and what scores, that a mini-batch is `done`, or that
+    it, and every other process, can do nothing (`failed`), and why."""
 
     kind: Literal["ready", "done", "failed"]
     done: Done | None = None
     reason: str = ""
+    served_by: ServedBy | None = None
 
 
 def work(task: bytes, connection: Connection) -> None:
@@ -57,12 +59,12 @@ def work(task: bytes, connection: Connection) -> None:
 
 def _work(task: Task, connection: Connection) -> None:
     settings = task.settings
-    answerer = scorers.load(settings, Path(task.model), Path.cwd())
+    answerer, served_by = scorers.load(settings, Path(task.model), Path.cwd())
     scoring = Scoring(answerer, keeps_values=settings.output_action == "append_row")
     files = files_of(Path(task.source))
     decoder = msgspec.msgpack.Decoder(MiniBatch)
     opened: tuple[int, Reader] = (0, reader(files[0][1]))  # its libraries are loaded with the model
-    _say(connection, Word("ready"))
+    _say(connection, Word("ready", served_by=served_by))
     while True:
         part = decoder.decode(connection.recv_bytes())
         if opened[0] != part.file:

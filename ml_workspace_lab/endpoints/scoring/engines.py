@@ -3,12 +3,13 @@ against the model."""
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from ml_workspace_lab.endpoints.folder import Deployment, GenerationFolder
-from ml_workspace_lab.endpoints.model import ServedBy
+from ml_workspace_lab.endpoints.model import Engine, ServedBy
 from ml_workspace_lab.endpoints.scoring import scorer
 from ml_workspace_lab.endpoints.scoring.columns import signature
 from ml_workspace_lab.endpoints.scoring.predictor import Predictor
@@ -24,6 +25,23 @@ from ml_workspace_lab.storage.files import write_atomic
 
 Chosen = tuple[Scorer, ServedBy]
 
+BY_SCRIPT = "a scoring script loads the model"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to answer: the folder of a model with its `name`, or a script that loads it; the
+    folder of its graph, and what is asked for. `compiles` has a graph made where nobody has tried
+    to."""
+
+    model: Path
+    script: Path | None
+    compiled: Path
+    name: str
+    engine: Engine = "auto"
+    providers: Sequence[str] = ()
+    compiles: bool = False
+
 
 class NotServed(Exception):
     """ONNX Runtime can't serve the model; the message says why."""
@@ -35,26 +53,37 @@ def load(folder: GenerationFolder, deployment: Deployment) -> Scorer:
     Raises InvalidInput where ONNX Runtime was asked for and can't serve the model as it should, and
     whatever loading the model or the script raises.
     """
-    found, served_by = _chosen(folder, deployment)
+    found, served_by = chosen(
+        Wanted(
+            folder.model,
+            folder.script if deployment.has_script else None,
+            folder.compiled,
+            deployment.model,
+            deployment.engine,
+            deployment.providers,
+            compiles=True,
+        )
+    )
     write_atomic(folder.engine, msgspec.json.encode(served_by))
     return found
 
 
-def _chosen(folder: GenerationFolder, deployment: Deployment) -> Chosen:
-    if deployment.has_script:
-        found = scorer.load(folder.model, folder.script, deployment.model)
-        return found, ServedBy("native", "a scoring script loads the model")
-    if _is_graph(folder.model):
-        return _registered(folder.model, deployment)
+def chosen(wanted: Wanted) -> Chosen:
+    """What answers, and why it does. Raises as `load` does."""
+    if wanted.script is not None:
+        found = scorer.load(wanted.model, wanted.script, wanted.name)
+        return found, ServedBy("native", BY_SCRIPT)
+    if _is_graph(wanted.model):
+        return _registered(wanted)
     reason = "it was asked for"
-    if deployment.engine != "native":
+    if wanted.engine != "native":
         try:
-            return _compiled(folder, deployment.providers)
+            return _compiled(wanted)
         except NotServed as refusal:
             reason = str(refusal)
-            if deployment.engine == "onnx":
+            if wanted.engine == "onnx":
                 raise InvalidInput(f"engine: ONNX Runtime can't serve it: {reason}") from None
-    return scorer.load(folder.model, None, deployment.model), ServedBy("native", reason)
+    return scorer.load(wanted.model, None, wanted.name), ServedBy("native", reason)
 
 
 def _is_graph(model: Path) -> bool:
@@ -62,16 +91,16 @@ def _is_graph(model: Path) -> bool:
     return loading.is_graph(folder) if folder is not None else bool(scorer.single_graph(model))
 
 
-def _registered(model: Path, deployment: Deployment) -> Chosen:
+def _registered(wanted: Wanted) -> Chosen:
     """A model that was registered as a graph; with other providers than the processor it is
     compared with that."""
-    found = scorer.load(model, None, deployment.model, deployment.providers)
+    found = scorer.load(wanted.model, None, wanted.name, wanted.providers)
     assert isinstance(found, Predictor)
     graph: Graph = found.model.model
     rows, largest = 0, None
-    if any(name != CPU for name in deployment.providers):
+    if any(name != CPU for name in wanted.providers):
         try:
-            rows, largest = _beside_the_processor(model, found)
+            rows, largest = _beside_the_processor(wanted.model, found)
         except Differs as reason:
             raise InvalidInput(f"providers: {', '.join(graph.providers)}: {reason}.") from None
     served_by = ServedBy(
@@ -103,19 +132,21 @@ def _beside_the_processor(model: Path, found: Predictor) -> tuple[int, float | N
     return len(table.rows), compared(native, other, "example")
 
 
-def _compiled(folder: GenerationFolder, providers: Sequence[str]) -> Chosen:
-    """The model's graph, made now where that has not been tried. Raises NotServed."""
-    model = loading.find(folder.model)
+def _compiled(wanted: Wanted) -> Chosen:
+    """The model's graph. Raises NotServed."""
+    model = loading.find(wanted.model)
     if model is None:
         raise NotServed("it has no MLmodel file")
-    verdict = process.read(folder.compiled)
+    verdict = process.read(wanted.compiled)
+    if verdict is None and not wanted.compiles:
+        raise NotServed("it has not been compiled")
     if verdict is None:
         _check_example(model)
-        verdict = process.compile_apart(model, folder.compiled, os.environ)
+        verdict = process.compile_apart(model, wanted.compiled, os.environ)
     if not verdict.kept:
         raise NotServed(verdict.reason)
     try:
-        loaded = loading.open_graph(folder.compiled / GRAPH, providers)
+        loaded = loading.open_graph(wanted.compiled / GRAPH, wanted.providers)
         graph: Graph = loaded.model
         assert graph.notes is not None
         repeated(graph, graph.notes)

@@ -28,7 +28,7 @@ class Compilations(Service):
     def get(self, name: ModelName, version: Version) -> Compilation:
         """What is known of the version's graph, or of that of a version with the same files.
         Raises NotFound where none was tried."""
-        found = self._of(self.services.models.version(name, version))
+        found = self.known(self.services.models.version(name, version))
         if found is None:
             raise NotFound(
                 f"Nobody has compiled {name}:{version} yet.",
@@ -74,9 +74,13 @@ class Compilations(Service):
             store.delete(transaction, found.content)
         return Nothing()
 
+    def known(self, model: ModelVersion) -> Compilation | None:
+        """What is known of a version's graph, or of that of one with the same files."""
+        return store.find(self.storage.database, model.name, model.version, content_of(model))
+
     def lay_out(self, model: ModelVersion, target: Path) -> None:
         """Write what is known of a version's graph into a folder; nothing where nothing is."""
-        found = self._of(model)
+        found = self.known(model)
         if found is None:
             return
         with disk_errors():
@@ -96,7 +100,7 @@ class Compilations(Service):
             model = self.services.models.version(name, version)
         except (FileNotFoundError, NotFound):
             return
-        known = self._of(model)
+        known = self.known(model)
         if known is not None and known.verdict == verdict:
             return
         values: dict[str, Any] = {
@@ -115,6 +119,3 @@ class Compilations(Service):
         ):
             held.require()
             store.put(transaction, name, version, onnx=held.digest, **values)
-
-    def _of(self, model: ModelVersion) -> Compilation | None:
-        return store.find(self.storage.database, model.name, model.version, content_of(model))

@@ -7,21 +7,25 @@ import os
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ml_workspace_lab import Workspace
+from ml_workspace_lab import Endpoint, Model, Workspace
 from ml_workspace_lab.cli.main import run as command
+from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import PathInput, RunInput
+from ml_workspace_lab.models.compiled.model import KeepCompilation
 from tests.conftest import Server
 from tests.endpoints.batch.support import ended, frame, lines_endpoint
 from tests.endpoints.support import scale_endpoint, scale_model
 from tests.endpoints.support import script as script_file
+from tests.models.compiled import made
 
 PREDICTIONS = "outputs/predictions.parquet"
 ERRORS = "outputs/errors.csv"
@@ -135,6 +139,80 @@ def test_tables_and_folders_are_inputs(ws: Workspace, tmp_path: Path, form: str)
         assert found.row.tolist() == [*range(100), *range(200)]
 
 
+def test_a_list_of_files_is_an_input(
+    ws: Workspace, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines_endpoint(ws)
+    for name in ("b/rows.csv", "a/rows.csv", "a/_left.csv", "a/not.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        frame(10).to_csv(tmp_path / name, index=False)
+    (tmp_path / "a/more.jsonl").symlink_to(tmp_path / "of.jsonl")
+    (tmp_path / "of.jsonl").write_text('{"a": 1, "b": 1}\n')
+    paths = [tmp_path / "b/../b/rows.csv", tmp_path / "a/rows.csv", tmp_path / "a/more.jsonl"]
+    words = ["-w", ws.location, "endpoint", "invoke-batch", "lines", *map(str, paths)]
+    assert command([*words, "--follow"]) == 0, capfd.readouterr()
+    [run] = ws.runs()
+    found = predictions(run)
+    assert found.file.unique().tolist() == ["a/more.jsonl", "a/rows.csv", "b/rows.csv"]
+    assert len(found) == 21
+    [rows] = [one for one in run.get_lineage() if one.kind == "dataset"]
+    assert rows.name == "3 files"
+    with pytest.raises(InvalidInput, match="would be left out"):
+        Endpoint(ws, "lines").invoke_batch([tmp_path / "a/_left.csv"])
+    with pytest.raises(InvalidInput, match="twice"):
+        Endpoint(ws, "lines").invoke_batch([paths[1], str(paths[1])])
+
+
+def test_the_verified_graph_of_the_deployment_scores(ws: Workspace, tmp_path: Path) -> None:
+    model = Model.register(ws, "graph", model=made.pipeline(), input_example=made.NAMED)
+    endpoint = Endpoint.deploy(ws, "graph", model)
+    served = endpoint.info().served_by
+    assert served is not None
+    assert served.engine == "onnxruntime"
+    rows = pd.concat([made.NAMED] * 20, ignore_index=True)
+    rows.loc[7, "b"] = float("nan")
+    rows.assign(id=range(len(rows))).to_parquet(tmp_path / "rows.parquet")
+    run = ended(endpoint.invoke_batch(tmp_path / "rows.parquet", mini_batch_size=100))
+    found = predictions(run)
+    assert run.tags["engine"] == str(served)
+    assert f"Scored by {served}." in run.get_log()
+    assert [row for _, row, _ in errors(run)] == ["7"]
+    native = made.pipeline().predict(rows.drop(index=7))
+    gap = np.abs(found.prediction - native) / np.maximum(np.abs(native), 1)
+    assert 0 < gap.max() <= (served.tolerance or 0), "it is a graph, and within its tolerance"
+
+    stopped = ended(endpoint.invoke_batch(tmp_path / "rows.parquet", error_threshold=0))
+    assert stopped.get_status() is RunState.FAILED
+
+    Endpoint.deploy(ws, "graph", model, engine="native")
+    asked = endpoint.invoke_batch(tmp_path / "rows.parquet", mini_batch_size=100)
+    assert predictions(ended(asked)).prediction.tolist() == native.tolist()
+    assert asked.tags["engine"] == "native (it was asked for)"
+    other = ended(endpoint.invoke_batch(tmp_path / "rows.parquet", resume_from=stopped))
+    assert other.get_status() is RunState.FAILED
+    assert "scored by a graph with the digest" in other.get_log()
+
+
+def test_a_graph_that_does_not_repeat_its_answers_scores_nothing(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    model = Model.register(ws, "graph", model=made.boosting(), input_example=made.ROWS)
+    kept = model.compile(made.ROWS)
+    assert kept.onnx is not None
+    graph = onnx.load_model_from_string(ws.connection.storage.blobs.read(kept.onnx))
+    [notes] = graph.metadata_props
+    told = json.loads(notes.value)
+    told["answers"][0] += 1.0
+    notes.value = json.dumps(told)
+    digest, _ = put_file(ws.connection, graph.SerializeToString())
+    body = KeepCompilation(content=kept.content, verdict=kept.verdict, onnx=digest)
+    ws.connection.compilations.keep("graph", 1, body)
+    endpoint = Endpoint.deploy(ws, "graph", model, wait=False)
+    run = ended(endpoint.invoke_batch(pd.DataFrame(made.ROWS, columns=list("abcd"))))
+    np.testing.assert_allclose(predictions(run).prediction, made.boosting().predict(made.ROWS))
+    assert "numbers differ by up to" in run.tags["engine"]
+
+
 def test_what_a_run_made_is_an_input(ws: Workspace, tmp_path: Path) -> None:
     endpoint = lines_endpoint(ws)
     frame(10).to_csv(tmp_path / "rows.csv", index=False)
@@ -156,6 +234,10 @@ def test_what_a_run_made_is_an_input(ws: Workspace, tmp_path: Path) -> None:
         ("no/such.csv", "no file or folder"),
         (Path(__file__), "no format"),
         ("s3://bucket/rows.csv", "is an address"),
+        (["s3://bucket/rows.csv"], "is an address"),
+        ([Path(__file__)], "no format"),
+        (["no/such.csv"], "no file"),
+        ((Path(__file__).parent / "_rows.csv",), "no file"),
         (RunInput("ab" * 16), "run"),
         ([1, 2], "a list"),
     ],
