@@ -68,11 +68,12 @@ class Places(msgspec.Struct, frozen=True):
     """Where deployments are: `front` is the one that takes connections on the endpoint's port,
     "" for whoever reads this; the others send it requests of theirs on loopback, to the port in
     `doors`, or one of those in `more`, which are its further workers'. One that does not answer at
-    present has none."""
+    present has none. `models` are what they serve, names and versions."""
 
     front: str = ""
     doors: dict[str, int] = {}
     more: dict[str, list[int]] = {}
+    models: dict[str, tuple[str, int]] = {}
 
     def all_doors(self) -> dict[str, list[int]]:
         return {name: [port, *self.more.get(name, ())] for name, port in self.doors.items()}

@@ -2,16 +2,17 @@
 
 import msgspec
 
-from ml_workspace_lab.endpoints.folder import EndpointFolder, GenerationFolder, Places
+from ml_workspace_lab.endpoints.folder import Deployment, EndpointFolder, GenerationFolder, Places
 from ml_workspace_lab.endpoints.store import Wanted
 from ml_workspace_lab.storage.files import write_atomic
 
 
 class Belongings:
-    """Which deployment a folder belongs to: the folder says it, and it stays so."""
+    """Which deployment a folder belongs to, and what it serves: the folder says it, and it stays
+    so."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+        self._told: dict[str, Deployment] = {}
 
     def of(self, folder: EndpointFolder, name: str) -> list[GenerationFolder]:
         """What there is of a deployment, the newest last."""
@@ -28,16 +29,18 @@ class Belongings:
         ]
 
     def forget(self, generation: GenerationFolder) -> None:
-        self._names.pop(generation.mark, None)
+        self._told.pop(generation.mark, None)
 
-    def _name(self, generation: GenerationFolder) -> str | None:
+    def told(self, generation: GenerationFolder) -> Deployment | None:
         """None where it is still being laid out."""
-        if (known := self._names.get(generation.mark)) is not None:
+        if (known := self._told.get(generation.mark)) is not None:
             return known
         told = generation.told()
-        if told is None:
-            return None
-        return self._names.setdefault(generation.mark, told.deployment)
+        return None if told is None else self._told.setdefault(generation.mark, told)
+
+    def _name(self, generation: GenerationFolder) -> str | None:
+        told = self.told(generation)
+        return None if told is None else told.deployment
 
 
 def place(wanted: Wanted, folder: EndpointFolder, belongings: Belongings) -> None:
@@ -48,10 +51,14 @@ def place(wanted: Wanted, folder: EndpointFolder, belongings: Belongings) -> Non
     """
     present = read_places(folder)
     doors: dict[str, list[int]] = {}
+    models: dict[str, tuple[str, int]] = {}
     for one in wanted.deployments:
         for generation in belongings.of(folder, one.info.name):
             workers = [worker for worker in generation.workers() if worker.is_alive()]
             ports = [port for worker in workers if (port := worker.door_port()) is not None]
+            told = belongings.told(generation)
+            if told is not None and (ports or one.info.name not in doors):
+                models[one.info.name] = told.model, told.version
             if ports:
                 doors[one.info.name] = ports
     names = [one.info.name for one in wanted.deployments]
@@ -62,7 +69,7 @@ def place(wanted: Wanted, folder: EndpointFolder, belongings: Belongings) -> Non
     front = max(able, key=lambda name: (traffic[name], name == present.front))
     first = {name: ports[0] for name, ports in doors.items()}
     more = {name: ports[1:] for name, ports in doors.items() if len(ports) > 1}
-    found = Places(front, first, more)
+    found = Places(front, first, more, models)
     if found != present:
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(folder.places, msgspec.json.encode(found))

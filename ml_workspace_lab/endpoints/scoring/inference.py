@@ -1,9 +1,8 @@
 """The Open Inference Protocol, version 2, over HTTP: `/v2/…`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from ml_workspace_lab._version import __version__
 from ml_workspace_lab.api import strict_json
@@ -16,6 +15,7 @@ from ml_workspace_lab.endpoints.scoring.predictor import Predictor
 from ml_workspace_lab.endpoints.scoring.request import Request
 from ml_workspace_lab.endpoints.scoring.score import ScoringPage
 from ml_workspace_lab.endpoints.scoring.tensors import InferenceRequest, WantedOutput
+from ml_workspace_lab.endpoints.scoring.turns import Turns
 from ml_workspace_lab.errors import InvalidInput
 
 MODEL = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?(|/ready|/infer)")
@@ -30,16 +30,38 @@ class V2Page(Page):
     def error(self, _status: int, message: str) -> dict[str, Any]:
         return {"error": message}
 
+
+Models = Callable[[], dict[str, list[int]]]
+"""Tells which models take traffic behind an endpoint, in which versions."""
+
+
+class OfModel(V2Page):
+    """Answers about the model of this deployment; `models` are those of all deployments."""
+
+    def __init__(self, served: Served, models: Models) -> None:
+        super().__init__(served)
+        self._models = models
+
     def is_served(self, request: Request) -> bool:
         """Whether the model of this deployment is asked for; else the request is refused."""
         deployment = self.served.deployment
         served = deployment.model, str(deployment.version)
-        name, version = (None if a is None else unquote(a) for a in request.arguments)
+        name, version = request.arguments
         if (name, version or served[1]) == served:
             return True
-        message = f"Here {deployment.model!r} is served, in version {deployment.version}."
-        self.refuse(request, 404, message)
+        there = self.models()
+        told = (f"{name!r} in version {_listed(versions)}" for name, versions in there.items())
+        known = version is not None and name in there
+        what = f"version {version!r:.100} of {name!r}" if known else f"model {name!r:.100}"
+        self.refuse(request, 404, f"There is no {what} here, but {'; '.join(told)}.")
         return False
+
+    def models(self) -> dict[str, list[int]]:
+        """Those of all deployments that take traffic, and of this one."""
+        deployment = self.served.deployment
+        found = self._models()
+        own = found.get(deployment.model, [])
+        return {**found, deployment.model: sorted({*own, deployment.version})}
 
 
 class ServerPage(V2Page):
@@ -61,13 +83,15 @@ class ServerHealthPage(V2Page):
         request.answer_json(200, {self._word: True})
 
 
-class ModelPage(V2Page):
+class ModelPage(OfModel):
     def get(self, request: Request) -> None:
         if self.is_served(request):
-            request.answer_json(200, _metadata(self.served.deployment, self.served.scorer))
+            deployment = self.served.deployment
+            versions = self.models()[deployment.model]
+            request.answer_json(200, _metadata(deployment, versions, self.served.scorer))
 
 
-class ModelReadyPage(V2Page):
+class ModelReadyPage(OfModel):
     name = "health"
 
     def get(self, request: Request) -> None:
@@ -75,10 +99,14 @@ class ModelReadyPage(V2Page):
             request.answer_json(200, {"name": self.served.deployment.model, "ready": True})
 
 
-class InferPage(V2Page, ScoringPage):
+class InferPage(OfModel, ScoringPage):
     """Tensors in, tensors out, for a model that is served without a script."""
 
     name = "infer"
+
+    def __init__(self, served: Served, turns: Turns, models: Models) -> None:
+        ScoringPage.__init__(self, served, turns)
+        self._models = models
 
     def post(self, request: Request) -> None:
         if self.is_served(request):
@@ -112,10 +140,10 @@ class InferPage(V2Page, ScoringPage):
         return Reply(encode(answer if asked.id is None else {**answer, "id": asked.id}))
 
 
-def _metadata(deployment: Deployment, scorer: Any) -> dict[str, Any]:
+def _metadata(deployment: Deployment, versions: list[int], scorer: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": deployment.model,
-        "versions": [str(deployment.version)],
+        "versions": [str(version) for version in versions],
         "platform": "script" if deployment.has_script else "mlflow",
         "inputs": [],
         "outputs": [],
@@ -125,6 +153,10 @@ def _metadata(deployment: Deployment, scorer: Any) -> dict[str, Any]:
         found["inputs"] = tensors.inputs(scorer.signature, model.names, model.count)
         found["outputs"] = tensors.described(scorer.signature.outputs, tensors.PREDICTIONS)
     return found
+
+
+def _listed(versions: list[int]) -> str:
+    return ", ".join(map(str, versions))
 
 
 def _refuse_binary(asked: InferenceRequest) -> None:

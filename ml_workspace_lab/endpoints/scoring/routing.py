@@ -49,6 +49,7 @@ class Router:
         self._rules: Rules | None = None
         self._known: frozenset[str] = frozenset()
         self._own = 0
+        self._shares: dict[str, int] = {}
         self._names: list[str] = []
         self._bounds: list[float] = []
         self._mirrored: tuple[str, float] | None = None
@@ -62,6 +63,8 @@ class Router:
         picked = request.named.get(HEADER)
         if picked is not None:
             self._pick(request, picked.decode("latin-1"))
+        elif not self._is_alone and request.arguments and request.method in ("GET", "POST"):
+            self._find(request, *request.arguments)
         elif not self._is_alone and request.page.is_split and request.method != "OPTIONS":
             self._draw(request)
 
@@ -74,6 +77,14 @@ class Router:
     def copy(self, request: Request) -> None:
         """Send a copy of a request that has been answered; nobody waits for what comes of it."""
         self.mirror.add(request)
+
+    def models(self) -> dict[str, list[int]]:
+        """The models that take traffic, and in which versions."""
+        found: dict[str, list[int]] = {}
+        for deployment, (name, version) in sorted(self._places.look().models.items()):
+            if self._shares.get(deployment) and version not in found.setdefault(name, []):
+                found[name].append(version)
+        return {name: sorted(versions) for name, versions in found.items()}
 
     def ask_others(self, request: Request, then: Then) -> int:
         """Put a request to every other deployment that answers; how many will."""
@@ -95,6 +106,7 @@ class Router:
         shares = {self.name: 100} if rules.traffic is None else rules.traffic
         self._known = frozenset(shares) | {self.name}
         self._own = shares.get(self.name, 0)
+        self._shares = shares
         live = [(name, share) for name, share in shares.items() if share]
         self._names = [name for name, _ in live]
         self._bounds = list(accumulate(share / 100 for _, share in live[:-1]))
@@ -119,12 +131,37 @@ class Router:
         if name != self.name and request.method in ("GET", "POST"):
             self._bind(request, name)
 
+    def _find(self, request: Request, name: str | None, version: str | None) -> None:
+        """Settle which of those answers that take traffic and serve a model, or a version of it;
+        where none does, this one says so."""
+        able = [
+            deployment
+            for deployment, served in self._places.look().models.items()
+            if self._shares.get(deployment)
+            and (name, version or str(served[1])) == (served[0], str(served[1]))
+        ]
+        if not request.page.is_split:
+            if able and self.name not in able:
+                self._bind(request, able[0])
+        elif able:
+            bounds = list(accumulate(self._shares[deployment] for deployment in able))
+            self._at = (self._at + GOLDEN) % 1.0
+            drawn = able[bisect_right(bounds[:-1], self._at * bounds[-1])]
+            # Another one would have another model.
+            request.is_picked = self.name not in able
+            self._settle(request, drawn)
+        elif not self._own:
+            request.refusal = NO_TRAFFIC
+
     def _draw(self, request: Request) -> None:
         if not self._names:
             request.refusal = NO_TRAFFIC
             return
         self._at = (self._at + GOLDEN) % 1.0
-        name = self._names[bisect_right(self._bounds, self._at)]
+        self._settle(request, self._names[bisect_right(self._bounds, self._at)])
+
+    def _settle(self, request: Request, name: str) -> None:
+        """Have it answered by the one that was drawn, and perhaps copied to another."""
         if name != self.name:
             self._bind(request, name)
         if self._mirrored is not None:

@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote
 
 from ml_workspace_lab.endpoints.scoring import inference
 from ml_workspace_lab.endpoints.scoring.fellows import LENT, Fellows
@@ -96,10 +97,11 @@ class Site:
             b"/v2/health/live": ServerHealthPage(served, "live"),
             b"/v2/health/ready": ServerHealthPage(served, "ready"),
         }
+        models = router.models if router is not None else dict
         self._of_models: dict[str, Page] = {
-            "": ModelPage(served),
-            "/ready": ModelReadyPage(served),
-            "/infer": InferPage(served, turns),
+            "": ModelPage(served, models),
+            "/ready": ModelReadyPage(served, models),
+            "/infer": InferPage(served, turns, models),
         }
         self._relay = relay
         if relay is not None:
@@ -218,7 +220,7 @@ class Site:
         if match is None:
             return self._nothing
         name, version, rest = match.groups()
-        request.arguments = (name, version)
+        request.arguments = tuple(None if a is None else unquote(a) for a in (name, version))
         return self._of_models[rest]
 
     def _origin_lines(self, request: Request) -> str:
