@@ -63,7 +63,7 @@ class Router:
         picked = request.named.get(HEADER)
         if picked is not None:
             self._pick(request, picked.decode("latin-1"))
-        elif not self._is_alone and request.arguments and request.method in ("GET", "POST"):
+        elif request.arguments and request.method in ("GET", "POST"):
             self._find(request, *request.arguments)
         elif not self._is_alone and request.page.is_split and request.method != "OPTIONS":
             self._draw(request)
@@ -115,11 +115,7 @@ class Router:
         self._is_alone = self._own == 100 and self._mirrored is None
 
     def _pick(self, request: Request, name: str) -> None:
-        try:
-            self._keys.refresh()
-            self._learn(self._keys.rules)
-        except (OSError, ValueError):
-            traceback.print_exc()
+        self._refresh()
         if name not in self._known:
             request.refusal = Refusal(
                 404,
@@ -131,9 +127,18 @@ class Router:
         if name != self.name and request.method in ("GET", "POST"):
             self._bind(request, name)
 
+    def _refresh(self) -> None:
+        """Look at the rules now: who asks may have shown no key, for which they are looked at."""
+        try:
+            self._keys.refresh()
+            self._learn(self._keys.rules)
+        except (OSError, ValueError):
+            traceback.print_exc()
+
     def _find(self, request: Request, name: str | None, version: str | None) -> None:
         """Settle which of those answers that take traffic and serve a model, or a version of it;
         where none does, this one says so."""
+        self._refresh()
         able = [
             deployment
             for deployment, served in self._places.look().models.items()

@@ -97,7 +97,7 @@ class Site:
             b"/v2/health/live": ServerHealthPage(served, "live"),
             b"/v2/health/ready": ServerHealthPage(served, "ready"),
         }
-        models = router.models if router is not None else dict
+        models: inference.Models = router.models if router is not None else dict
         self._of_models: dict[str, Page] = {
             "": ModelPage(served, models),
             "/ready": ModelReadyPage(served, models),

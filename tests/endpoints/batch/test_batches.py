@@ -186,7 +186,7 @@ def test_the_verified_graph_of_the_deployment_scores(ws: Workspace, tmp_path: Pa
 
     Endpoint.deploy(ws, "graph", model, engine="native")
     asked = endpoint.invoke_batch(tmp_path / "rows.parquet", mini_batch_size=100)
-    assert predictions(ended(asked)).prediction.tolist() == native.tolist()
+    np.testing.assert_allclose(predictions(ended(asked)).prediction, native, rtol=1e-12)
     assert asked.tags["engine"] == "native (it was asked for)"
     other = ended(endpoint.invoke_batch(tmp_path / "rows.parquet", resume_from=stopped))
     assert other.get_status() is RunState.FAILED
