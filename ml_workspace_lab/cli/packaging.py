@@ -3,11 +3,12 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ml_workspace_lab.cli.options import workspace
 from ml_workspace_lab.client.edge_module import EdgeModule
 from ml_workspace_lab.client.model import Model
+from ml_workspace_lab.endpoints.model import Engine
 from ml_workspace_lab.errors import InvalidInput
 
 
@@ -17,6 +18,9 @@ def add_commands(nouns: dict[str, Any]) -> None:
     package.add_argument("--script", help="scoring script with init() and run(data)")
     package.add_argument("--environment", help="NAME or NAME:VERSION of what it needs")
     package.add_argument("--base", help="image layout, or image in a registry, to put it on")
+    package.add_argument(
+        "--engine", default="auto", choices=get_args(Engine), help="what is to answer"
+    )
     package.add_argument("--save", metavar="PATH", help="write a layout: FILE.tar or a folder")
     package.add_argument("--push", metavar="IMAGE", help="send it to HOST/REPOSITORY:TAG")
     package.add_argument("--username", help="at the registry; default: who `docker login` was")
@@ -47,6 +51,7 @@ def _package(options: argparse.Namespace) -> dict[str, Any]:
         scoring_script=options.script,
         environment=options.environment,
         base=options.base,
+        engine=options.engine,
     )
     info = made.wait(told=_tell)
     found: dict[str, Any] = {"package_id": made.id, "models": info.models, "digest": info.digest}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ml_workspace_lab.client.contents import put_file
 from ml_workspace_lab.client.files import is_file, save
+from ml_workspace_lab.endpoints.model import Engine
 from ml_workspace_lab.errors import InvalidInput, Unavailable, WorkspaceError, shown
 from ml_workspace_lab.models.packages.model import ModelReference, PackageInfo, PackageModel
 
@@ -67,13 +68,16 @@ class Package:
         scoring_script: str | Path | None = None,
         environment: str | None = None,
         base: str | Path | None = None,
+        engine: Engine = "auto",
     ) -> Self:
         """Begin to make an image of a version, and of others that go into it, too.
 
         It has the packages of `environment` (NAME or NAME:VERSION), else those that the model's
         own `requirements.txt` names, as the workspace has them. `scoring_script` has `init()` and
         `run(data)`; several versions need one, and find their files below `AZUREML_MODEL_DIR` in
-        NAME/VERSION. Without a `base` the image has an interpreter. Raises InvalidInput."""
+        NAME/VERSION. Without a `base` the image has an interpreter. Without a script the version's
+        verified graph goes into the image, too, and answers; `engine` is as for endpoints: `native`
+        leaves it out, `onnx` refuses where there is none. Raises InvalidInput."""
         connection = model.workspace.connection
         script = None
         if scoring_script is not None:
@@ -90,6 +94,7 @@ class Package:
                 scoring_script=script,
                 models=[ModelReference(one.name, one.version) for one in models],
                 for_base=base is not None,
+                engine=engine,
             ),
         )
         return cls(model.workspace, made.package_id, base=base)

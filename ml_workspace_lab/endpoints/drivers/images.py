@@ -54,6 +54,7 @@ class Images:
             environment=info.environment,
             scoring_script=info.scoring_script,
             for_base=self._base is not None,
+            engine=info.engine,
         )
         made = self._services.packages.create(info.model, info.model_version, body)
         return made.package_id

@@ -33,6 +33,7 @@ def check(services: Services, body: DeployEndpoint, version: int) -> None:
             )
     served = services.models.version(body.model, version)
     services.packages.check_needs([served], body.environment)
+    services.packages.check_engine(served, body.engine, has_script=bool(body.scoring_script))
 
 
 def on_target(storage: Storage, target: str) -> list[str]:

@@ -21,6 +21,8 @@ PACKAGES = (
 )
 FLOAT32, FLOAT64 = "float32", "float64"
 _INPUT = "rows"
+_NAME = "model"
+"""Converters make a name up where none is given: the same model shall be the same graph."""
 _LONGEST = 300
 
 
@@ -70,7 +72,7 @@ def _sklearn(model: Any, count: int, precision: str) -> Any:
     kind = data_types.FloatTensorType if precision == FLOAT32 else data_types.DoubleTensorType
     options = {id(model): {"zipmap": False}} if hasattr(model, "classes_") else None
     given = [(_INPUT, kind([None, count]))]
-    graph = convert_sklearn(model, initial_types=given, options=options)
+    graph = convert_sklearn(model, _NAME, initial_types=given, options=options)
     missing.send_as_learned(model, graph)
     return graph
 
@@ -82,7 +84,8 @@ def _xgboost(model: Any, count: int, precision: str) -> Any:
     if precision != FLOAT32:
         raise NotConverted("XGBoost works in float32")
     with _numbered(model.get_booster()):
-        return convert_xgboost(model, initial_types=[(_INPUT, FloatTensorType([None, count]))])
+        given = [(_INPUT, FloatTensorType([None, count]))]
+        return convert_xgboost(model, _NAME, initial_types=given)
 
 
 @contextmanager
@@ -101,7 +104,8 @@ def _lightgbm(model: Any, count: int, precision: str) -> Any:
     from onnxmltools.convert.common import data_types
 
     kind = data_types.FloatTensorType if precision == FLOAT32 else data_types.DoubleTensorType
-    return convert_lightgbm(model, initial_types=[(_INPUT, kind([None, count]))], zipmap=False)
+    given = [(_INPUT, kind([None, count]))]
+    return convert_lightgbm(model, _NAME, initial_types=given, zipmap=False)
 
 
 _CONVERTERS: dict[str, Callable[[Any, int, str], Any]] = {

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ml_workspace_lab.environments.building import Progress
 from ml_workspace_lab.environments.builds import Build
+from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models.compiled.model import Compilation
 from ml_workspace_lab.models.model import ModelVersion
 from ml_workspace_lab.models.packages import contents, distributions, interpreters, layouts, needs
 from ml_workspace_lab.models.packages.folder import PackageFolder, PackageRequest, PackageResult
@@ -38,7 +40,10 @@ class Building:
         platform = interpreters.platform_here()
         versions = [self._services.models.version(m.name, m.version) for m in request.models]
         python, environment, wanted = self._needs(request, versions)
-        there = distributions.present(python, wanted.if_there)
+        graph = self._graph(request, versions[0], python)
+        there = distributions.present(
+            python, (*wanted.if_there, *(needs.OF_GRAPHS if graph is not None else ()))
+        )
         found = distributions.needed(python, [*wanted.wanted, *there], wanted.left_out)
         with disk_errors():
             self._folder.parts.mkdir(mode=0o700, exist_ok=True)
@@ -55,9 +60,14 @@ class Building:
             self._tell(f"Packing the model {name}")
             folder = f"{version.name}/{version.version}" if len(versions) > 1 else ""
             self._add(f"the model {name}", contents.model(version, self._blobs, folder))
+        if graph is not None:
+            self._add("the graph of the model", contents.graph(graph, self._blobs))
         script = self._folder.script.read_bytes() if request.has_script else None
         contained = Contained(
-            [f"{v.name}:{v.version}" for v in versions], request.has_script, python.version
+            [f"{v.name}:{v.version}" for v in versions],
+            request.has_script,
+            python.version,
+            request.engine,
         )
         self._add("what it is told", contents.settings(contained, script))
         config = contents.config(
@@ -101,6 +111,25 @@ class Building:
         variables = version.environment_variables
         # The environment was asked for whole, whatever the models could do without.
         return python, name, Needs(locked, scoring.if_there, (), variables)
+
+    def _graph(
+        self, request: PackageRequest, version: ModelVersion, python: Interpreter
+    ) -> Compilation | None:
+        """The graph that is to answer. Raises InvalidInput where it was asked for and can't."""
+        if request.has_script or request.engine == "native":
+            return None
+        found = self._services.compilations.known(version)
+        if found is None or found.onnx is None:
+            return None
+        if distributions.present(python, needs.OF_GRAPHS):
+            return found
+        if request.engine == "onnx":
+            raise InvalidInput(
+                "engine: the packages have no onnxruntime, which answers by a graph.",
+                field="engine",
+                hint="Take an environment that has it.",
+            )
+        return None
 
     def _add(
         self, made_of: str, entries: Iterable[Entry], folders: dict[str, int] | None = None

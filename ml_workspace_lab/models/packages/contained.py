@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_workspace_lab.models.packages.places import (
+    COMPILED,
     KEY_VARIABLE,
     KEYS_FILE_VARIABLE,
     PORT,
@@ -53,16 +54,20 @@ def main() -> int:
         print(f"Not started: {error}", file=sys.stderr, flush=True)  # noqa: T201
         return os.EX_CONFIG
     # Only now, so that the right words come where the interpreter is the wrong one.
+    from ml_workspace_lab.endpoints.scoring.engines import Wanted, chosen
     from ml_workspace_lab.endpoints.scoring.front import run
-    from ml_workspace_lab.endpoints.scoring.scorer import load
 
     script = home / "score.py" if told.has_script else None
+    name = told.models[0].rpartition(":")[0]
     try:
         settings = read_settings(os.environ)
-        scorer = load(home / "model", script, told.models[0].rpartition(":")[0])
+        scorer, served_by = chosen(
+            Wanted(home / "model", script, home / COMPILED, name, told.engine)
+        )
     except BaseException:  # noqa: BLE001 - a script may raise anything, sys.exit() too
         traceback.print_exc()
         return 1
+    print(f"Served by {served_by}.", flush=True)  # noqa: T201 - the log of the container
     gc.collect()
     gc.freeze()
     finished = run(_serve(told, scorer, keys, settings, port))

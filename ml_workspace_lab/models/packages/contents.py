@@ -12,15 +12,19 @@ from functools import partial
 from importlib.metadata import Distribution
 from pathlib import Path
 
+import msgspec
+
 from ml_workspace_lab import telemetry
 from ml_workspace_lab.environments import runtime
+from ml_workspace_lab.models.compiled.model import GRAPH, Compilation
+from ml_workspace_lab.models.compiled.process import VERDICT
 from ml_workspace_lab.models.model import ModelVersion
 from ml_workspace_lab.models.packages import distributions, interpreters
 from ml_workspace_lab.models.packages.bases import PYTHON_LABEL
 from ml_workspace_lab.models.packages.images import Config, Platform, Process, RootFs, Step
 from ml_workspace_lab.models.packages.interpreters import Interpreter
 from ml_workspace_lab.models.packages.layers import Entry, Layer, of_bytes
-from ml_workspace_lab.models.packages.places import HOME, PORT, TOLD, Contained
+from ml_workspace_lab.models.packages.places import COMPILED, HOME, PORT, TOLD, Contained
 from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.paths import relative
 
@@ -49,6 +53,17 @@ def model(version: ModelVersion, blobs: Blobs, folder: str) -> Iterator[Entry]:
     root = f"{PLACE}/model/{folder}".rstrip("/")
     for file in version.files:
         yield Entry(f"{root}/{relative(file.path)}", file.size, partial(blobs.open, file.digest))
+
+
+def graph(compilation: Compilation, blobs: Blobs) -> Iterator[Entry]:
+    """A model's graph, and the verdict on it without how long that took: the same model, verified
+    again elsewhere, is the same image."""
+    assert compilation.onnx is not None
+    root = f"{PLACE}/{COMPILED}"
+    size = blobs.size(compilation.onnx)
+    yield Entry(f"{root}/{GRAPH}", size, partial(blobs.open, compilation.onnx))
+    verdict = msgspec.structs.replace(compilation.verdict, one_row=None, batch=None)
+    yield of_bytes(f"{root}/{VERDICT}", msgspec.json.encode(verdict))
 
 
 def settings(contained: Contained, script: bytes | None) -> Iterator[Entry]:

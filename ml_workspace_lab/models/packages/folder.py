@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from ml_workspace_lab import processes
+from ml_workspace_lab.endpoints.model import Engine
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.models.packages.model import ModelReference, PackagedLayer, PackageInfo
 from ml_workspace_lab.storage.database import now
@@ -34,6 +35,7 @@ class PackageRequest(Struct, frozen=True):
     for_base: bool
     created: int
     user: str
+    engine: Engine = "auto"
 
 
 class PackageResult(Struct, frozen=True):

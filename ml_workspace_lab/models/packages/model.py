@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from ml_workspace_lab.api.types import Digest, Millis, Version, text_like
+from ml_workspace_lab.endpoints.model import Engine
 from ml_workspace_lab.environments.model import EnvironmentReference
 from ml_workspace_lab.models.model import ModelName
 
@@ -24,12 +25,16 @@ class PackageModel(Struct, frozen=True, forbid_unknown_fields=True):
     `scoring_script` is the digest of a script with `init()` and `run(data)`, which must be there
     where `models` has others that go into the same image. `for_base` leaves the interpreter out:
     the image is to lie on another one that has it.
+
+    Without a script the image has the version's graph, too, where one was verified and the packages
+    have ONNX Runtime, and is served by that; `engine` is as for endpoints.
     """
 
     environment: EnvironmentReference | None = None
     scoring_script: Digest | None = None
     models: Annotated[list[ModelReference], Meta(max_length=20)] = field(default_factory=list)
     for_base: bool = False
+    engine: Engine = "auto"
 
 
 class PackagedLayer(Struct, frozen=True):

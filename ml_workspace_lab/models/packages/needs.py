@@ -23,6 +23,8 @@ OF_THE_SERVER = ("httptools", "msgspec", "psutil")
 """What answers requests needs, besides this package itself."""
 OF_FOLDERS = ("numpy", "pyyaml")
 """What it needs to read a folder with an MLmodel file, and to put rows to the model."""
+OF_GRAPHS = ("onnxruntime",)
+"""What a model's graph takes to answer."""
 FOR_SPEED = ("uvloop",)
 """What answers requests sooner, on the systems that it is made for."""
 FOR_NAMED_COLUMNS = ("pandas",)

@@ -4,10 +4,13 @@ Only the standard library is used: the process looks at what it is told before a
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 HOME = "/opt/ml-workspace"
 PORT = 5001
 TOLD = "contained.json"
+COMPILED = "compiled"
+"""The folder of the model's graph."""
 PORT_VARIABLE = "ML_WORKSPACE_SCORING_PORT"
 KEY_VARIABLE = "ML_WORKSPACE_SCORING_KEY"
 KEYS_FILE_VARIABLE = "ML_WORKSPACE_SCORING_KEYS_FILE"
@@ -20,8 +23,10 @@ that it shall have its port."""
 
 @dataclass(frozen=True)
 class Contained:
-    """The models, as NAME:VERSION, whether there is a script, and the Python that it is all for."""
+    """The models, as NAME:VERSION, whether there is a script, the Python that it is all for, and
+    which engine was asked for."""
 
     models: list[str]
     has_script: bool
     python: str
+    engine: Literal["auto", "native", "onnx"] = "native"

@@ -9,6 +9,7 @@ from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, Nothing, Version
 from ml_workspace_lab.compute.wake import clean_environment
+from ml_workspace_lab.endpoints.model import Engine
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.models.model import ModelName, ModelVersion
@@ -23,6 +24,9 @@ from ml_workspace_lab.models.packages.model import (
 )
 from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
+
+ONNX = "Onnx"
+"""The framework of a version that was registered as a graph."""
 
 
 class Packages(Service):
@@ -44,7 +48,13 @@ class Packages(Service):
         with disk_errors():
             folder.create(
                 PackageRequest(
-                    models, environment, script is not None, body.for_base, now(), caller().name
+                    models,
+                    environment,
+                    script is not None,
+                    body.for_base,
+                    now(),
+                    caller().name,
+                    body.engine,
                 )
             )
             if script is not None:
@@ -111,6 +121,7 @@ class Packages(Service):
             raise InvalidInput(
                 "Several models are scored by a script, and none is given.", field="scoring_script"
             )
+        self.check_engine(versions[0], body.engine, has_script=bool(body.scoring_script))
         self.check_needs(versions, body.environment)
 
     def check_needs(self, versions: Sequence[ModelVersion], environment: str | None) -> None:
@@ -121,6 +132,26 @@ class Packages(Service):
             return
         found = self.services.environments.resolve(environment)
         needs.of_environment(found.specification)
+
+    def check_engine(self, version: ModelVersion, engine: Engine, *, has_script: bool) -> None:
+        """Raise InvalidInput where a graph is asked for and there is none to answer by."""
+        if engine != "onnx" or (version.framework == ONNX and not has_script):
+            return
+        if has_script:
+            raise InvalidInput(
+                "engine: a scoring script loads the model by itself, whatever the engine.",
+                field="engine",
+                hint="Leave out the script, or the engine.",
+            )
+        found = self.services.compilations.known(version)
+        if found is None or found.onnx is None:
+            name = f"{version.name}:{version.version}"
+            reason = "nobody has compiled it" if found is None else found.verdict.reason.rstrip(".")
+            raise InvalidInput(
+                f"engine: {name} has no graph: {reason}.",
+                field="engine",
+                hint=f"`ml-workspace model compile {name}` makes one where there can be one.",
+            )
 
     def _script(self, digest: str | None) -> bytes | None:
         """The script's content, which is the package's own from now on."""

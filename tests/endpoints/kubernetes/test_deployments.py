@@ -117,7 +117,7 @@ def test_what_can_not_be_served_there_is_refused_before_anything_is_made(
     refused(InvalidInput, "does not say which packages it needs")
     refused(InvalidInput, "There is no environment nowhere", environment="nowhere")
     refused(NotFound, "There is no compute target", compute_target="elsewhere")
-    refused(InvalidInput, "images have no graphs", engine="onnx", scoring_script=None)
+    refused(InvalidInput, "a scoring script loads the model", engine="onnx")
     refused(InvalidInput, "is for images", compute_target="local", environment="some")
     refused(InvalidInput, "is for images", compute_target="local", resources={"cores": 1})
     plain = {name: value for name, value in settings.items() if name != "endpoints"}

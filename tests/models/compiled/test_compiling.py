@@ -54,6 +54,13 @@ def test_a_graph_that_is_right_and_faster_is_kept(name: str, tmp_path: Path) -> 
     repeated(graph, graph.notes)
 
 
+@pytest.mark.parametrize("name", ["pipeline", "xgboost", "lightgbm"])
+def test_the_same_model_is_the_same_graph(name: str) -> None:
+    model = getattr(made, name)()
+    one, other = (converted(model, 4, FLOAT32).SerializeToString() for _ in range(2))
+    assert one == other
+
+
 def test_a_slower_graph_is_not_kept(tmp_path: Path) -> None:
     where = kept_folder(tmp_path / "model", made.neighbors(), made.ROWS)
     verdict = compile_folder(where, tmp_path)

@@ -58,12 +58,6 @@ class KubernetesDeployments:
         return f"{settings.kubeconfig or ''}\0{settings.context or ''}\0{settings.namespace}"
 
     def check(self, wanted: DeployEndpoint) -> None:
-        if wanted.engine == "onnx":
-            raise InvalidInput(
-                "engine: images have no graphs: there the model's own library answers.",
-                field="engine",
-                hint="Register the model as an ONNX graph, or leave the engine out.",
-            )
         Reference.parse(f"{self._serving.registry}/endpoint:1", "registry")
         if wanted.resources is not None and wanted.resources.nodes > 1:
             raise InvalidInput("resources: a replica is on one node.", field="resources")
