@@ -4,12 +4,13 @@ import zipfile
 from collections.abc import Iterable
 from typing import BinaryIO
 
-PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
+PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".pt2", ".ckpt")
 FRAMEWORKS = {
     ".onnx": "Onnx",
     ".skops": "ScikitLearn",
     ".pt": "PyTorch",
     ".pth": "PyTorch",
+    ".pt2": "PyTorch",
     ".safetensors": "PyTorch",
     ".keras": "TfKeras",
     ".h5": "TfKeras",

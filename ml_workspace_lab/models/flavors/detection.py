@@ -13,6 +13,7 @@ LIBRARIES = {
     "keras": "keras",
     "sklearn": "sklearn",
     "imblearn": "sklearn",
+    "torch": "pytorch",
 }
 """The flavor by the package of a class. Wrappers come before what they derive from: the first class
 of a model's own line that is of a library decides."""

@@ -10,6 +10,7 @@ from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models.described import MLMODEL
 from ml_workspace_lab.models.flavors import saving, signature
 from ml_workspace_lab.models.flavors.detection import flavor_of
+from ml_workspace_lab.models.flavors.modules import Module
 
 FRAMEWORKS = {
     "sklearn": "ScikitLearn",
@@ -19,6 +20,7 @@ FRAMEWORKS = {
     "statsmodels": "Statsmodels",
     "onnx": "Onnx",
     "keras": "TfKeras",
+    "pytorch": "PyTorch",
     saving.FUNCTION: "Custom",
 }
 MLFLOW = "2.9.0"
@@ -57,6 +59,8 @@ def write(model: Any, folder: Path, *, input_example: Any = None, allow_pickle: 
 def _answer(model: Any, example: Any) -> Any:
     """What the model makes of its example; None where only a runtime of its own could tell."""
     call = getattr(model, "predict", model if callable(model) else None)
+    if flavor_of(model) == "pytorch":
+        call = Module(model).predict
     if call is None or type(model).__module__.startswith("xgboost.core"):
         return None
     try:

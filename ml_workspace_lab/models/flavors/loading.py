@@ -12,6 +12,7 @@ from typing import Any
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models import inspection
 from ml_workspace_lab.models.described import MLMODEL
+from ml_workspace_lab.models.flavors import modules
 from ml_workspace_lab.models.flavors.reviewed import REVIEWED
 
 ONNX = "onnx"
@@ -200,6 +201,12 @@ def _keras(folder: Path, options: dict[str, Any]) -> Any:
     return lambda rows: model.predict(rows, verbose=0)
 
 
+def _pytorch(folder: Path, options: dict[str, Any]) -> Any:
+    path = _file(folder, _option(options, "model_data"))
+    _check_marked(folder)
+    return modules.load(path)
+
+
 def _function(folder: Path, options: dict[str, Any]) -> Any:
     """What MLflow calls `python_function`: a module of the folder's own that loads the rest, or one
     that is installed."""
@@ -219,6 +226,7 @@ _READERS: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
     "catboost": _catboost,
     "statsmodels": _statsmodels,
     "keras": _keras,
+    "pytorch": _pytorch,
     "python_function": _function,
 }
 _ORDER = (*(name for name in _READERS if name != "python_function"), ONNX, "python_function")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.models.flavors import modules
 from ml_workspace_lab.models.flavors.reviewed import REVIEWED
 
 FUNCTION = "function"
@@ -37,8 +38,11 @@ class _Pickles:
     def __init__(self, allowed: bool) -> None:
         self._allowed = allowed
 
-    def write(self, model: Any, path: Path, why: str) -> str:
-        """The module that wrote it. Raises InvalidInput."""
+    def write(
+        self, model: Any, path: Path, why: str, save: Callable[[Any, Path, Any], None] | None = None
+    ) -> str:
+        """The module that wrote it; `save` writes it with that in a form of its own. Raises
+        InvalidInput."""
         if not self._allowed:
             raise InvalidInput(
                 f"model: {type(model).__name__} can only be kept as a pickle: {why}",
@@ -48,8 +52,11 @@ class _Pickles:
         pickler = _pickler()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                pickler.dump(model, file)
+            if save is not None:
+                save(model, path, pickler)
+            else:
+                with path.open("wb") as file:
+                    pickler.dump(model, file)
         except Exception as error:
             raise InvalidInput(
                 f"model: {type(model).__name__} can't be pickled: {error}", field="model"
@@ -182,6 +189,15 @@ def _keras(model: Any, folder: Path, _: _Pickles) -> Written:
     return Written("keras", options, {"loader_module": "mlflow.keras"}, ["keras"])
 
 
+def _pytorch(model: Any, folder: Path, pickles: _Pickles) -> Written:
+    why = "PyTorch has no other form of a module with what it does."
+    how = pickles.write(model, folder / "data" / modules.PICKLE, why, modules.save)
+    # What cloudpickle has written, pickle reads.
+    (folder / "data" / "pickle_module_info.txt").write_text("pickle", encoding="utf-8")
+    options = {"model_data": "data", "pytorch_version": _version("torch"), "code": None}
+    return Written("pytorch", options, _loaded("mlflow.pytorch", "data"), ["torch", how])
+
+
 def _backend() -> str:
     import keras
 
@@ -225,6 +241,7 @@ _WRITERS: dict[str, _Writer] = {
     "statsmodels": _statsmodels,
     "onnx": _onnx,
     "keras": _keras,
+    "pytorch": _pytorch,
     FUNCTION: _function,
 }
 

@@ -16,16 +16,17 @@ import mlflow.pyfunc
 import numpy as np
 
 from ml_workspace_lab.models.flavors import loading
-from tests.models.flavors.made import ROWS
+from tests.models.flavors.made import rows_of
 
 
-def loaded(folder: str) -> Any:
+def loaded(library: str) -> Any:
+    folder, rows = str(root / library), rows_of(library)
     theirs = mlflow.pyfunc.load_model(folder)
     ours = loading.load(Path(folder))
     example = mlflow.models.Model.load(folder).load_input_example(folder)
     return {
-        "theirs": np.asarray(theirs.predict(ROWS), float).ravel().tolist(),
-        "ours": np.asarray(ours.predict(ROWS), float).ravel().tolist(),
+        "theirs": np.asarray(theirs.predict(rows), float).ravel().tolist(),
+        "ours": np.asarray(ours.predict(rows), float).ravel().tolist(),
         "example": np.asarray(example).tolist(),
         "columns": [ours.names, ours.count],
         "signature": str(theirs.metadata.signature.inputs),
@@ -33,5 +34,5 @@ def loaded(folder: str) -> Any:
 
 
 root = Path(sys.argv[1])
-found = {library: loaded(str(root / library)) for library in sys.argv[2:]}
+found = {library: loaded(library) for library in sys.argv[2:]}
 (root / "loaded.json").write_text(json.dumps(found))

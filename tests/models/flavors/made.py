@@ -17,6 +17,11 @@ ROWS = np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [1.0, 1.0], [0.1, 0.9], [0.
 LABELS = np.array([0, 1, 0, 1, 0, 1])
 
 
+def rows_of(library: str) -> Any:
+    """What a library takes: PyTorch has 32 bits."""
+    return ROWS.astype("f4") if library == "torch" else ROWS
+
+
 def sklearn() -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -70,6 +75,23 @@ def keras() -> Any:
     return model
 
 
+def catboost() -> Any:
+    from catboost import CatBoostClassifier
+
+    model = CatBoostClassifier(
+        iterations=3, depth=2, thread_count=1, allow_writing_files=False, verbose=False
+    )
+    return model.fit(ROWS, LABELS)
+
+
+def torch() -> Any:
+    import torch as library
+
+    library.manual_seed(1)
+    layers = library.nn.Linear(2, 3), library.nn.Dropout(), library.nn.Linear(3, 1)
+    return library.nn.Sequential(*layers)
+
+
 def function() -> Any:
     return lambda rows: np.asarray(rows).sum(axis=1)
 
@@ -77,13 +99,19 @@ def function() -> Any:
 def made(library: str, target: Path) -> Any:
     model = globals()[library]()
     target.mkdir()
-    framework = folder.write(model, target, input_example=ROWS)
-    rows: Any = ROWS
+    rows: Any = rows_of(library)
+    framework = folder.write(model, target, input_example=rows)
     if library == "booster":
         import xgboost as native
 
         rows = native.DMatrix(ROWS)
-    answer = getattr(model, "predict", model)(rows)
+    if library == "torch":
+        assert model.training, "as it was"
+        import torch as native
+
+        answer = model.eval()(native.from_numpy(rows)).detach().numpy()
+    else:
+        answer = getattr(model, "predict", model)(rows)
     return {"framework": framework, "answer": np.asarray(answer, float).ravel().tolist()}
 
 

@@ -32,6 +32,8 @@ FILES = {
     "lightgbm_booster": ("LightGBM", "model.lgb"),
     "statsmodels": ("Statsmodels", "model.statsmodels"),
     "keras": ("TfKeras", "data/model.keras"),
+    "catboost": ("CatBoost", "model.cb"),
+    "torch": ("PyTorch", "data/model.pth"),
     "function": ("Custom", "model.pkl"),
 }
 ROWS = np.array([[0.0, 1.0], [1.0, 0.0], [0.5, 0.5], [1.0, 1.0]])
@@ -72,15 +74,16 @@ def test_mlflow_and_our_scoring_load_what_was_written(written: Path, library: st
     assert loaded["ours"] == pytest.approx(made["answer"], abs=1e-5)
     assert loaded["example"] == [[0, 1], [1, 0], [0.5, 0.5], [1, 1], [0.1, 0.9]]
     assert loaded["columns"] == [[], 2]
-    assert loaded["signature"] == "[Tensor('float64', (-1, 2))]"
+    bits = 32 if library == "torch" else 64
+    assert loaded["signature"] == f"[Tensor('float{bits}', (-1, 2))]"
 
 
 @pytest.mark.skipif(not PYTHON.exists(), reason="no libraries: scripts/install_autolog")
 def test_our_scoring_loads_what_mlflow_wrote(tmp_path: Path) -> None:
     in_libraries(Path(__file__).with_name("theirs.py"), tmp_path)
     found = json.loads((tmp_path / "found.json").read_text())
-    written = ["pickle", "cloudpickle", "skops", "xgboost", "lightgbm", "statsmodels", "python"]
-    assert list(found) == written
+    written = ["pickle", "cloudpickle", "skops", "xgboost", "lightgbm", "statsmodels", "catboost"]
+    assert list(found) == [*written, "torch pickle", "torch pt2", "python"]
     for ours, theirs in found.values():
         assert ours == pytest.approx(theirs)
 
