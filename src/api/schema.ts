@@ -4585,6 +4585,9 @@ export interface components {
      *         `scoring_script` is the digest of a script with `init()` and `run(data)`, which must be there
      *         where `models` has others that go into the same image. `for_base` leaves the interpreter out:
      *         the image is to lie on another one that has it.
+     *
+     *         Without a script the image has the version's graph, too, where one was verified and the packages
+     *         have ONNX Runtime, and is served by that; `engine` is as for endpoints.
      */
     PackageModel: {
       /** @default null */
@@ -4595,6 +4598,11 @@ export interface components {
       models: components['schemas']['ModelReference'][];
       /** @default false */
       for_base: boolean;
+      /**
+       * @default auto
+       * @enum {unknown}
+       */
+      engine: 'auto' | 'native' | 'onnx';
     };
     /**
      * PackageRecord
