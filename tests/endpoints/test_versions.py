@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from ml_workspace_lab import Endpoint, Model, Workspace
+from ml_workspace_lab.endpoints.folder import GenerationFolder
 from tests.conftest import arguments_of, eventually
 from tests.endpoints.support import request, scoring
 from tests.http import Answer
@@ -42,6 +44,12 @@ def ask(endpoint: Endpoint, path: str, **headers: str) -> Answer:
         Content_Type="application/json",
         **headers,
     )
+
+
+def deployment_of(process: psutil.Process) -> str:
+    told = GenerationFolder(Path(arguments_of(process)[-1])).told()
+    assert told is not None
+    return told.deployment
 
 
 def test_each_version_that_takes_traffic_answers_by_its_address(endpoint: Endpoint) -> None:
@@ -85,7 +93,7 @@ def test_what_takes_no_traffic_is_not_there_unless_it_is_named(
 def test_a_version_whose_process_died_is_away_and_no_other_answers_for_it(
     endpoint: Endpoint, ws: Workspace
 ) -> None:
-    [green] = [p for p in scoring(Path(ws.location)) if arguments_of(p)[-1].endswith("/2")]
+    [green] = [p for p in scoring(Path(ws.location)) if deployment_of(p) == "green"]
     green.kill()
     seen = set()
 

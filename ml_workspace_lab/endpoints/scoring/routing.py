@@ -79,7 +79,9 @@ class Router:
         self.mirror.add(request)
 
     def models(self) -> dict[str, list[int]]:
-        """The models that take traffic, and in which versions."""
+        """The models that take traffic, and in which versions: as the rules are now, though what
+        others hand over is not directed."""
+        self._refresh()
         found: dict[str, list[int]] = {}
         for deployment, (name, version) in sorted(self._places.look().models.items()):
             if self._shares.get(deployment) and version not in found.setdefault(name, []):

@@ -95,7 +95,8 @@ def _described(folder: Path) -> dict[str, Any]:
 def _inputs(described: dict[str, Any], model: Any) -> tuple[list[str], int | None]:
     """The columns of the input, as the model itself or its signature says."""
     own = [str(name) for name in getattr(model, "feature_names_in_", [])]
-    count = getattr(model, "n_features_in_", None)
+    # CatBoost says 0 of a model that it has read.
+    count = getattr(model, "n_features_in_", None) or None
     if own or count is not None:
         return own, count
     signature = described.get("signature") or {}

@@ -72,7 +72,8 @@ def test_mlflow_and_our_scoring_load_what_was_written(written: Path, library: st
     loaded = json.loads((written / "loaded.json").read_text())[library]
     assert loaded["theirs"] == pytest.approx(made["answer"], abs=1e-5)
     assert loaded["ours"] == pytest.approx(made["answer"], abs=1e-5)
-    assert loaded["example"] == [[0, 1], [1, 0], [0.5, 0.5], [1, 1], [0.1, 0.9]]
+    example = np.array([[0, 1], [1, 0], [0.5, 0.5], [1, 1], [0.1, 0.9]])
+    assert np.array(loaded["example"]) == pytest.approx(example)
     assert loaded["columns"] == [[], 2]
     bits = 32 if library == "torch" else 64
     assert loaded["signature"] == f"[Tensor('float{bits}', (-1, 2))]"
