@@ -152,8 +152,10 @@ def _compiled(wanted: Wanted) -> Chosen:
         repeated(graph, graph.notes)
     except InvalidInput:
         raise
-    except ImportError:
-        raise NotServed("onnxruntime is not installed") from None
+    except ModuleNotFoundError as error:
+        raise NotServed(f"{error.name} is not installed") from None
+    except ImportError as error:
+        raise NotServed(f"onnxruntime can't be loaded: {error}") from None
     except Differs as difference:
         raise NotServed(f"with {', '.join(graph.providers)}: {difference}") from None
     except Exception as error:  # noqa: BLE001 - of ONNX Runtime's own kinds
