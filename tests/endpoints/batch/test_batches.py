@@ -168,7 +168,7 @@ def test_the_verified_graph_of_the_deployment_scores(ws: Workspace, tmp_path: Pa
     endpoint = Endpoint.deploy(ws, "graph", model)
     served = endpoint.info().served_by
     assert served is not None
-    assert served.engine == "onnxruntime"
+    assert served.engine == "onnxruntime", served.reason
     rows = pd.concat([made.NAMED] * 20, ignore_index=True)
     rows.loc[7, "b"] = float("nan")
     rows.assign(id=range(len(rows))).to_parquet(tmp_path / "rows.parquet")
