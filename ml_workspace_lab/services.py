@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.models.service import Models
     from ml_workspace_lab.models.trust import ModelTrust
     from ml_workspace_lab.snapshots.service import Snapshots
+    from ml_workspace_lab.snapshots.uploads import BlobUploads
     from ml_workspace_lab.storage.storage import Storage
     from ml_workspace_lab.tracing.assessments import Assessments
     from ml_workspace_lab.tracing.service import Traces
@@ -60,6 +61,7 @@ SERVICES = {
     "lineage": "experiments.lineage:Lineages",
     "trash": "experiments.trash:Trash",
     "snapshots": "snapshots.service:Snapshots",
+    "blob_uploads": "snapshots.uploads:BlobUploads",
     "jobs": "jobs.service:Jobs",
     "run_diffs": "jobs.diff:RunDiffs",
     "attempts": "jobs.attempts:Attempts",
@@ -114,6 +116,7 @@ class ByName(ABC):
     lineage: "Lineages"
     trash: "Trash"
     snapshots: "Snapshots"
+    blob_uploads: "BlobUploads"
     jobs: "Jobs"
     run_diffs: "RunDiffs"
     attempts: "Attempts"

@@ -4,9 +4,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ml_workspace_lab.api.connection import Connection
+from ml_workspace_lab.client.contents import CHUNK, send_content
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.snapshots.capture import Capture
 from ml_workspace_lab.snapshots.frames import Direct, Parts, frame
 from ml_workspace_lab.snapshots.model import BlobInfo, MissingBlobs, OmittedFile, SnapshotFile
@@ -29,6 +31,7 @@ class Sender:
     """Puts the contents of files, and knows which files the snapshot has by that."""
 
     def __init__(self, connection: Connection, captured: Capture, *, direct: bool) -> None:
+        self._connection = connection
         self._snapshots = connection.snapshots
         self._captured = captured
         self._direct = direct
@@ -83,11 +86,15 @@ class Sender:
         batch: dict[str, bytes] = {}
         size = 0
         for content in self._contents(files, given, sent):
-            whole = content if isinstance(content, bytes) else b"".join(content)
-            digest = hashlib.sha256(whole).hexdigest()
-            found.append(BlobInfo(digest, len(whole)))
-            batch[digest] = whole
-            size += len(whole)
+            reading = sent[-1].reading
+            if reading is not None and reading.found.status.st_size > BATCH:
+                found.append(self._put_large(reading))
+                continue
+            content = content if isinstance(content, bytes) else b"".join(content)
+            digest = hashlib.sha256(content).hexdigest()
+            found.append(BlobInfo(digest, len(content)))
+            batch[digest] = content
+            size += len(content)
             if size >= BATCH:
                 self._put_batch(batch)
                 batch, size = {}, 0
@@ -98,12 +105,24 @@ class Sender:
         if not batch:
             return
         missing = self._snapshots.missing_blobs(MissingBlobs(list(batch))).digests
-        small = [batch[digest] for digest in missing if len(batch[digest]) <= BATCH]
-        if small:
-            self._snapshots.put_many(BytesIO(b"".join(map(frame, small))))
-        for digest in missing:
-            if len(batch[digest]) > BATCH:
-                self._snapshots.put_blob(digest, BytesIO(batch[digest]))
+        if missing:
+            framed = b"".join(frame(batch[digest]) for digest in missing)
+            self._snapshots.put_many(BytesIO(framed))
+
+    def _put_large(self, reading: Reading) -> BlobInfo:
+        """A large file is never held whole: it is read for its digest, and once more, in parts,
+        where the workspace lacks it. Where it was another one then, the reading isn't steady."""
+        try:
+            with reading.opened(self._captured.root) as file:
+                size = os.fstat(file.fileno()).st_size
+                digest = _digest(file, size)
+                file.seek(0)
+                return send_content(self._connection, digest, file, size)
+        except OSError as error:
+            reading.failure = error.strerror or "can't be read"
+        except InvalidInput:
+            reading.after = None
+        return BlobInfo("", 0)
 
     def _contents(
         self, files: Iterable[Found], given: Mapping[str, bytes], sent: list[_Sent]
@@ -168,3 +187,12 @@ class Sender:
     def _omit(self, found: Found, reason: str) -> None:
         size = found.status.st_size
         self._captured.omitted.append(OmittedFile(found.path, reason, size))
+
+
+def _digest(file: BinaryIO, size: int) -> str:
+    """Of the next `size` bytes."""
+    digest = hashlib.sha256()
+    while size and (part := file.read(min(size, CHUNK))):
+        digest.update(part)
+        size -= len(part)
+    return digest.hexdigest()

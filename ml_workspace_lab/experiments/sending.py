@@ -1,11 +1,9 @@
 """Sending an artifact: a large one over the network in parts, so that a cut costs one of them."""
 
-import time
-from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
+from ml_workspace_lab.api import parts
 from ml_workspace_lab.api.connection import Connection, LocalConnection
-from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.digests import sha256
 
 if TYPE_CHECKING:
@@ -14,8 +12,6 @@ if TYPE_CHECKING:
 LARGE = 16 * 1024 * 1024
 """Bytes from which an artifact is sent in parts: it is read once more, for its digest."""
 CHUNK = 1024 * 1024
-PAUSES = (0.2, 1.0, 3.0)
-"""Seconds between tries to go on, as long as nothing gets through."""
 
 
 def send_artifact(connection: Connection, run_id: str, path: str, file: BinaryIO) -> "ArtifactInfo":
@@ -36,21 +32,17 @@ def _send(
 
     start = file.tell()
     wanted = ArtifactUpload(path, _digest(file), size)
+    file.seek(start)
     uploads = connection.artifact_uploads
-    pauses = list(PAUSES)
-    while True:
-        try:
-            state = uploads.begin(run_id, wanted)
-            for part in state.missing:
-                file.seek(start + (part - 1) * state.part_size)
-                content = BytesIO(file.read(min(state.part_size, size)))
-                uploads.put_part(run_id, wanted.digest, part, path, content=content)
-                pauses = list(PAUSES)
-            return uploads.end(run_id, wanted)
-        except Unavailable:
-            if not pauses:
-                raise
-            time.sleep(pauses.pop(0))
+    return parts.send(
+        file,
+        size,
+        begin=lambda: uploads.begin(run_id, wanted),
+        put=lambda part, content: uploads.put_part(
+            run_id, wanted.digest, part, path, content=content
+        ),
+        end=lambda: uploads.end(run_id, wanted),
+    )
 
 
 def _digest(file: BinaryIO) -> str:

@@ -6,13 +6,11 @@ from typing import Annotated, BinaryIO
 from msgspec import Meta, Struct
 
 from ml_workspace_lab.api.operation import Service, operation
+from ml_workspace_lab.api.parts import MOST, PART, UploadState, count
 from ml_workspace_lab.api.types import Digest, Nothing, RelativePath, RunId
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import ArtifactInfo
 from ml_workspace_lab.storage.paths import relative
-
-PART = 8 * 1024 * 1024
-MOST = 16 * 1024**3
 
 
 class ArtifactUpload(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,14 +19,6 @@ class ArtifactUpload(Struct, frozen=True, forbid_unknown_fields=True):
     path: RelativePath
     digest: Digest
     size: Annotated[int, Meta(ge=1, le=MOST)]
-
-
-class UploadState(Struct, frozen=True):
-    """How far an upload has come. Part n (from 1) are the bytes from `(n - 1) * part_size` on, and
-    `missing` those that are not here yet."""
-
-    part_size: int
-    missing: list[int]
 
 
 class ArtifactUploads(Service):
@@ -42,7 +32,7 @@ class ArtifactUploads(Service):
         self.services.runs.get(run_id)
         if self._there(run_id, path, body.digest) is not None:
             return UploadState(PART, [])
-        parts = -(-body.size // PART)
+        parts = count(body.size)
         here = self.storage.uploads.resume(*_named(run_id, path, body.digest), parts)
         return UploadState(PART, [part for part in range(1, parts + 1) if part not in here])
 
@@ -75,7 +65,7 @@ class ArtifactUploads(Service):
         if (there := self._there(run_id, path, body.digest)) is not None:
             return there
         uploads = self.storage.uploads
-        here = uploads.resume(upload_id, target, -(-body.size // PART))
+        here = uploads.resume(upload_id, target, count(body.size))
         refusal: InvalidInput | None = None
         with uploads.whole(upload_id, target, here) as content:
             if content is None:

@@ -1,11 +1,12 @@
 """What a snapshot is: an unchangeable record of the files that a run started from."""
 
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
+from ml_workspace_lab.api.parts import MOST
 from ml_workspace_lab.api.types import Digest, Millis, Offset, RelativePath, Text
 
 
@@ -88,6 +89,12 @@ class ChosenFiles(Struct, frozen=True, forbid_unknown_fields=True):
 class BlobInfo(Struct, frozen=True):
     digest: str
     size: int
+
+
+class BlobUpload(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a content is to be: its size in bytes."""
+
+    size: Annotated[int, Meta(ge=1, le=MOST)]
 
 
 class KeptContents(Struct, frozen=True):

@@ -3,8 +3,10 @@
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from ml_workspace_lab.snapshots.stat_cache import FileState, is_settled
 from ml_workspace_lab.snapshots.walking import Found
@@ -46,20 +48,24 @@ class Reading:
             return None
         return FileState(after.st_size, after.st_mtime_ns, after.st_ctime_ns, after.st_ino, digest)
 
-    def parts(self, root: Path) -> Iterator[bytes]:
-        """What the file holds. Raises OSError where it can't be read (any more), or is a link or
-        something else now."""
+    @contextmanager
+    def opened(self, root: Path) -> Iterator[BinaryIO]:
+        """The file, for as long as it is read; what it was before and after is kept. Raises OSError
+        where it can't be read (any more), or is a link or something else now."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(f"{root}/{self.found.name}", flags)
-        try:
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
             self.before = os.fstat(descriptor)
-            left = self.before.st_size
-            while left and (part := os.read(descriptor, min(left, CHUNK))):
+            yield file
+            self.after = os.fstat(descriptor)
+
+    def parts(self, root: Path) -> Iterator[bytes]:
+        """What the file holds, up to the length that it had. Raises OSError, as `opened` does."""
+        with self.opened(root) as file:
+            left = os.fstat(file.fileno()).st_size
+            while left and (part := file.read(min(left, CHUNK))):
                 left -= len(part)
                 yield part
-            self.after = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
 
     def parts_of_open(self, root: Path) -> Iterator[bytes]:
         """The same where it can be opened; what goes wrong later is told by `failure`."""

@@ -981,6 +981,57 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/blobs/{digest}/upload': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Begin to send a content, or go on with it. An upload that nobody ends is forgotten */
+    post: operations['blob_uploads.begin'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/blobs/{digest}/upload/{part}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Keep one part of an upload that was begun. Raises NotFound where none was. Others may */
+    put: operations['blob_uploads.put_part'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/blobs/{digest}/upload/end': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Keep what was sent; a repeat is safe. Raises InvalidInput where parts are missing, and */
+    post: operations['blob_uploads.end'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/experiments/{experiment}/runs/submit': {
     parameters: {
       query?: never;
@@ -2831,6 +2882,13 @@ export interface components {
     /** BlobInfo */
     BlobInfo: {
       digest: string;
+      size: number;
+    };
+    /**
+     * BlobUpload
+     * @description What a content is to be: its size in bytes.
+     */
+    BlobUpload: {
       size: number;
     };
     /**
@@ -6122,6 +6180,7 @@ export type AuditEntry = components['schemas']['AuditEntry'];
 export type AuditList = components['schemas']['AuditList'];
 export type Bar = components['schemas']['Bar'];
 export type BlobInfo = components['schemas']['BlobInfo'];
+export type BlobUpload = components['schemas']['BlobUpload'];
 export type BuildInfo = components['schemas']['BuildInfo'];
 export type CancelRuns = components['schemas']['CancelRuns'];
 export type CanceledRuns = components['schemas']['CanceledRuns'];
@@ -8642,6 +8701,112 @@ export interface operations {
         };
         content: {
           'application/octet-stream': string;
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'blob_uploads.begin': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        digest: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['BlobUpload'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['UploadState'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'blob_uploads.put_part': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        digest: string;
+        part: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/octet-stream': string;
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'blob_uploads.end': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        digest: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['BlobUpload'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['BlobInfo'];
         };
       };
       /** @description Refused. */

@@ -98,7 +98,8 @@ UPLOADS = (
     + """
 import hashlib
 from io import BytesIO
-from ml_workspace_lab.experiments.uploads import PART, ArtifactUpload
+from ml_workspace_lab.api.parts import PART
+from ml_workspace_lab.experiments.uploads import ArtifactUpload
 
 content = os.urandom(PART + 1_000_000)
 wanted = ArtifactUpload("model.bin", hashlib.sha256(content).hexdigest(), len(content))

@@ -2,9 +2,6 @@
 
 import hashlib
 import os
-import socket
-import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -14,66 +11,19 @@ from pathlib import Path
 import pytest
 
 from ml_workspace_lab import Workspace
+from ml_workspace_lab.api import parts
+from ml_workspace_lab.api.parts import PART
 from ml_workspace_lab.api.remote import RemoteConnection
 from ml_workspace_lab.errors import InvalidInput, Unavailable
-from ml_workspace_lab.experiments import sending
 from ml_workspace_lab.experiments.sending import send_artifact
-from ml_workspace_lab.experiments.uploads import PART, ArtifactUpload
+from ml_workspace_lab.experiments.uploads import ArtifactUpload
 from ml_workspace_lab.jobs.runner.patience import patiently
 from ml_workspace_lab.storage.uploads import Uploads
 from tests.conftest import eventually
 from tests.faults.servers import TOKEN, Server
+from tests.faults.taps import Tap
 
 SIZE = 3_000_000
-
-
-class Tap:
-    """Passes bytes on; the first connection is reset after so many of them, one way or back."""
-
-    def __init__(self, port: int, forth: int | None, back: int | None) -> None:
-        self._port = port
-        self._limits: list[tuple[int | None, int | None]] = [(forth, back)]
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.resets = self.sent = 0
-        self.refuse_after_first = False
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            if self.refuse_after_first and not self._limits:
-                client.close()
-                continue
-            server = socket.create_connection(("127.0.0.1", self._port))
-            forth, back = self._limits.pop() if self._limits else (None, None)
-            for one, other, limit in ((client, server, forth), (server, client, back)):
-                act: Callable[..., None] = self._pass
-                threading.Thread(target=act, args=(one, other, limit), daemon=True).start()
-
-    def _pass(self, one: socket.socket, other: socket.socket, limit: int | None) -> None:
-        with suppress(OSError):
-            while limit is None or limit > 0:
-                part = one.recv(65536 if limit is None else min(4096, limit))
-                if not part:
-                    break
-                other.sendall(part)
-                self.sent += len(part)
-                limit = None if limit is None else limit - len(part)
-        if limit == 0:
-            self.resets += 1
-        for end in (one, other):
-            with suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
 
 MakeTap = Callable[[int | None, int | None], Tap]
@@ -146,7 +96,7 @@ def test_a_large_upload_that_is_cut_goes_on_with_the_part_that_was_cut(
 def test_who_gave_up_goes_on_later_from_where_it_was(
     ws: Workspace, tap: MakeTap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "PAUSES", ())
+    monkeypatch.setattr(parts, "PAUSES", ())
     run = ws.experiment("e").start_logging()
     content = BytesIO(os.urandom(2 * PART + 1))
     gone = tap(PART + 1_000_000, None)
