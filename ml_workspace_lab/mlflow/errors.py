@@ -57,11 +57,14 @@ FIELDS = {"after": "page_token", "limit": "max_results"}
 def error_response(error: WorkspaceError, request_id: str) -> Response:
     """The answer that tells of an error. Clients read the code and the message alone."""
     code = next((code for kind, code in CODES if isinstance(error, kind)), "INTERNAL_ERROR")
-    message = str(error)
-    if theirs := FIELDS.get(error.field or ""):
-        message = message.replace(f"{error.field}: ", f"{theirs}: ", 1)
-    body = {"error_code": code, "message": message, "request_id": request_id}
+    body = {"error_code": code, "message": message(error), "request_id": request_id}
     return Response(error.status, {"Content-Type": "application/json"}, msgspec.json.encode(body))
+
+
+def message(error: WorkspaceError) -> str:
+    """What is said of an error, with the protocol's names of fields."""
+    theirs = FIELDS.get(error.field or "")
+    return str(error).replace(f"{error.field}: ", f"{theirs}: ", 1) if theirs else str(error)
 
 
 def missing(name: str) -> InvalidInput:

@@ -12,6 +12,7 @@ from ml_workspace_lab.mlflow import (
     artifacts,
     assessments,
     experiments,
+    graphql,
     history,
     inputs,
     logged_models,
@@ -154,6 +155,11 @@ def _server() -> Iterator[Route]:
     yield from twins(Route("GET", "/3.0/mlflow/server-info", server_info.server_info, public=True))
 
 
+def _graphql() -> Iterator[Route]:
+    for method in ("GET", "POST"):
+        yield Route(method, "/graphql", graphql.query, graphql.BODY_LIMIT)
+
+
 def _unknown(request: Request) -> Response:  # noqa: ARG001 - whatever is asked
     raise UnknownPath("There is no such call.", hint="The server may be older than its client.")
 
@@ -169,6 +175,7 @@ routes: list[Route] = [
     *_artifacts(),
     *_pages(),
     *_tracing(),
+    *_graphql(),
     *_server(),
     *_rest(),
 ]

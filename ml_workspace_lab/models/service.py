@@ -155,7 +155,7 @@ class Models(Service):
         is_prompt = body.tags.get(PROMPT_TAG) == "true"
         source = resolve(self.services, self.storage.database, uri, is_prompt=is_prompt)
         for field, given, found in (
-            ("run_id", body.run_id, source.run_id),
+            ("run_id", body.run_id, source.run_id if source.is_of_run else None),
             ("model_id", body.model_id, source.model_id),
         ):
             if given and found and given != found:

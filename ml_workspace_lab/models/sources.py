@@ -25,7 +25,14 @@ class Source(Struct, frozen=True):
     run_id: str | None = None
     model_id: str | None = None
 
+    @property
+    def is_of_run(self) -> bool:
+        """Whether a run is named as runs are here. Any other name is that of no run whose files
+        could be meant, and contradicts none."""
+        return self.run_id is not None and _RUN_ID.fullmatch(self.run_id) is not None
 
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _LOGGED = r"(?P<model>m-[0-9a-f]{32})"
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("run", r"runs:/(?P<run>[^/]+)(?:/(?P<path>.*))?"),

@@ -82,6 +82,62 @@ def test_who_may_not_read_finds_nothing(served: tuple[Target, Workspace]) -> Non
     assert (answer.status, answer.json["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
 
 
+def test_graphql_shows_nobody_more_than_its_calls_do(served: tuple[Target, Workspace]) -> None:
+    target, workspace = served
+    run_id, model = target.run(), target.name("model")
+    number = target.read(run_id)["info"]["experiment_id"]
+    target.log(run_id, "secret", 1.5)
+    ok(target.post("registered-models/create", name=model))
+    source = f"runs:/{run_id}/model"
+    ok(target.post("model-versions/create", name=model, source=source, run_id=run_id))
+    run = f'input: {{runId: "{run_id}"}}'
+    experiments = f'input: {{experimentIds: ["{number}"]}}'
+    metric = f'input: {{runIds: ["{run_id}"], metricKey: "secret"}}'
+    asked = {
+        "a": f"mlflowGetRun({run}) {{ run {{ info {{ runName }} }} }}",
+        "b": f"mlflowListArtifacts({run}) {{ rootUri }}",
+        "c": f'mlflowGetExperiment(input: {{experimentId: "{number}"}}) {{ __typename }}',
+        "d": f"mlflowGetMetricHistoryBulkInterval({metric}) {{ metrics {{ value }} }}",
+        "e": f"mlflowSearchRuns({experiments}) {{ runs {{ __typename }} }}",
+        "f": "mlflowSearchModelVersions(input: {}) { modelVersions { name } }",
+    }
+    query = "{ " + " ".join(f"{name}: {text}" for name, text in asked.items()) + " }"
+    assert target.post("/graphql", query=query).json["errors"] is None
+
+    blind = ok(with_token(target, workspace, "models/read").post("/graphql", query=query))
+    hidden = {name for name, found in blind["data"].items() if found is None}
+    assert hidden == set("abcde")
+    assert len(blind["errors"]) == 5
+    assert f"Run with id={run_id} not found" in blind["errors"]
+    datasets = f"mutation {{ mlflowSearchDatasets({experiments}) {{ __typename }} }}"
+    unseen = with_token(target, workspace, "models/read").post("/graphql", query=datasets).json
+    assert unseen["data"] == {"mlflowSearchDatasets": None}
+    assert unseen["errors"]
+
+    reader = with_token(target, workspace, "experiments/read", "experiments/runs/read")
+    inner = "run { experiment { experimentId } modelVersions { name } }"
+    nested = f"{{ mlflowGetRun({run}) {{ {inner} }} }}"
+    answer = ok(reader.post("/graphql", query=nested))
+    shown = answer["data"]["mlflowGetRun"]["run"]
+    assert shown == {"experiment": {"experimentId": number}, "modelVersions": None}
+    assert len(answer["errors"]) == 1
+    assert len(ok(target.post("/graphql", query=nested))["data"]["mlflowGetRun"]["run"]) == 2
+
+
+def test_a_source_of_no_runs_id_opens_no_files(served: tuple[Target, Workspace]) -> None:
+    target, workspace = served
+    run_id, model = target.run(), target.name("model")
+    number = target.read(run_id)["info"]["experiment_id"]
+    target.put_artifact(f"{number}/{run_id}/artifacts/model/secret", b"x")
+    ok(target.post("registered-models/create", name=model))
+    other = target.run()
+    for named in (run_id.upper(), f"{run_id}%2f", f" {run_id}", f"{run_id}\n", "."):
+        body = {"name": model, "source": f"runs:/{named}/model", "run_id": other}
+        target.post("model-versions/create", **body)
+    kept = workspace.connection.models.versions(model).items
+    assert all(not version.files for version in kept)
+
+
 def test_a_jupyter_server_speaks_the_protocol_too(server: Server) -> None:
     token = server.local.connection.tokens.create(CreateToken("client", ["*"])).token
     url = f"{server.url}ml-workspace-lab/mlflow"

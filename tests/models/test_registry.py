@@ -229,6 +229,8 @@ def test_a_source_belongs_to_the_run_that_is_named_with_it(ws: Workspace, run_id
     with pytest.raises(NotFound):
         register(ws, "m", run_id="0" * 32)
     assert register(ws, "m", run_id=other).run_id == other
+    made = register(ws, "m", source="runs:/of-elsewhere/model", run_id=other)
+    assert (made.run_id, made.files) == (other, [])
 
 
 def test_a_prompt_is_not_among_the_models(ws: Workspace) -> None:

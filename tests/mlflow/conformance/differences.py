@@ -32,4 +32,10 @@ DIFFERENCES = {
     "duplicate-key": "MLflow takes the last of two equal keys; which was meant is not known.",
     "long-file-name": "A name that no folder takes is the caller's mistake.",
     "multipart": "MLflow takes files in parts for object stores alone, and here everywhere.",
+    "graphql-mistake": "A query that can't be read is told as other mistakes are; MLflow says 500.",
+    "graphql-checks": "A call asked over GraphQL reads and checks its fields as over REST.",
+    "graphql-nan": "A NaN in a sampled history is null, as in a run; MLflow adds an error.",
+    "graphql-view": "MLflow can't read the view of runs that its own schema offers.",
+    "graphql-echo": "MLflow has no answer to `testMutation`, which should echo.",
+    "foreign-run": "A source that names no run's id leads to no run, so any may come with it.",
 }

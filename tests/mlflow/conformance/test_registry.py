@@ -169,6 +169,16 @@ def test_a_runs_source_belongs_to_the_run(target: Target) -> None:
     invalid(target.post("model-versions/create", **body), "Invalid model version source")
 
 
+def test_a_source_of_no_runs_id_may_come_with_any_run(target: Target) -> None:
+    name, run_id = make(target), target.run()
+    body = {"name": name, "source": "runs:/of-elsewhere/model", "run_id": run_id}
+    answer = target.post("model-versions/create", **body)
+    assert answer.status == target.choose("foreign-run", theirs=400, ours=200)
+    if target.ours:
+        assert answer.json["model_version"]["run_id"] == run_id
+        assert answer.json["model_version"]["source"] == body["source"]
+
+
 @pytest.mark.parametrize(
     "source", ["/etc", "file:///etc", "s3://b/../c", "s3://b/%2e%2e/c", "mlflow-artifacts:/../x"]
 )
