@@ -11,7 +11,15 @@ from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.errors import NotOffered
 from ml_workspace_lab.mlflow.lookup import active_run, experiment_of, run
 from ml_workspace_lab.mlflow.reading import query
-from ml_workspace_lab.mlflow.shelves import OfLoggedModel, OfRun, OfVersion, Shelf, safe, shelf
+from ml_workspace_lab.mlflow.shelves import (
+    OfLoggedModel,
+    OfRun,
+    OfVersion,
+    Shelf,
+    folder,
+    safe,
+    shelf,
+)
 from ml_workspace_lab.mlflow.wire import Request, Response
 
 TEXTS = frozenset({"mlmodel", "mlproject"})
@@ -80,7 +88,7 @@ def delete(request: Request) -> Response:
 
 def list_proxied(request: Request) -> Response:
     """What is in a folder, each by its name alone."""
-    on, path = shelf(request.connection, query(request, Proxied).path)
+    on, path = shelf(request.connection, folder(query(request, Proxied).path))
     cut = len(path) + 1 if path else 0
     files = [FileInfo(one.path[cut:], one.is_dir, one.file_size) for one in _listed(on, path)]
     return answer(files=files)
@@ -89,7 +97,7 @@ def list_proxied(request: Request) -> Response:
 def list_of_run(request: Request) -> Response:
     """What is in a folder of a run, each by its path from the run's root."""
     call = query(request, OfRunCall)
-    path = safe(call.path)
+    path = folder(call.path)
     found = run(request.connection, call.run_id)
     number = experiment_of(request.connection, found).number
     root = entities.run_info(found, number).artifact_uri
@@ -97,7 +105,7 @@ def list_of_run(request: Request) -> Response:
 
 
 def list_of_model(request: Request) -> Response:
-    path = safe(query(request, Directory).artifact_directory_path)
+    path = folder(query(request, Directory).artifact_directory_path)
     info = logged_models.find(request.connection, request.path["model_id"])
     on = OfLoggedModel(request.connection, info.model_id)
     return answer(root_uri=logged_entities.location(info), files=_listed(on, path))

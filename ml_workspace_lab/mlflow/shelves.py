@@ -182,6 +182,12 @@ def shelf(connection: LocalConnection, path: str) -> tuple[Shelf, str]:
     )
 
 
+def folder(path: str) -> str:
+    """A folder that is to be listed, in normal form. Parts that stay where they are mean nothing:
+    clients write `.` for all of a run."""
+    return safe("/".join(part for part in path.removesuffix("/").split("/") if part != "."))
+
+
 def safe(path: str) -> str:
     """The path in normal form, its last slash left out. Raises InvalidInput where it would lead
     elsewhere, also when it is decoded once more: clients and proxies on the way do that."""

@@ -3,7 +3,7 @@
 import pytest
 
 from ml_workspace_lab.errors import InvalidInput
-from ml_workspace_lab.mlflow.shelves import safe
+from ml_workspace_lab.mlflow.shelves import folder, safe
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,16 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
 def test_a_path_that_names_a_file_is_kept_as_it_is(path: str) -> None:
     assert safe(path) == path
     assert safe(f"{path}/") == path
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"), [(".", ""), ("./", ""), ("./a", "a"), ("a/.", "a"), ("a/./b/", "a/b")]
+)
+def test_a_listing_stays_where_it_is(path: str, meant: str) -> None:
+    assert folder(path) == meant
+
+
+@pytest.mark.parametrize("path", ["./..", "a/./../..", "%2e", "a/%2e/b", ".//a"])
+def test_a_listing_leads_nowhere_else(path: str) -> None:
+    with pytest.raises(InvalidInput, match="Invalid path"):
+        folder(path)

@@ -1,5 +1,7 @@
 """Artifacts through the proxy, and the ways of the web page to them."""
 
+import posixpath
+
 import pytest
 
 from tests.mlflow.conformance.target import ARTIFACTS, Target, invalid, missing, ok
@@ -66,6 +68,18 @@ def test_artifacts_are_listed_in_both_ways(target: Target) -> None:
     assert [file["path"] for file in target.list_artifacts(f"{path}/dir")] == ["b.txt", "sub"]
     assert ok(target.get("artifacts/list", run_id=run_id, path="nothing")).get("files", []) == []
     assert ok(target.get("artifacts/list", run_id=target.run())).get("files", []) == []
+
+
+@pytest.mark.parametrize("path", [".", "./", "./dir", "dir/.", "./dir/./"])
+def test_a_listing_may_stay_where_it_is(target: Target, path: str) -> None:
+    run_id, root = folder(target)
+    target.put_artifact(f"{root}/dir/b.txt", b"1234")
+    in_dir = "dir" in path
+    listed = ok(target.get("artifacts/list", run_id=run_id, path=path))["files"]
+    paths = [posixpath.normpath(one["path"]) for one in listed]
+    assert paths == ["dir/b.txt" if in_dir else "dir"]
+    proxied = [one["path"] for one in target.list_artifacts(f"{root}/{path}")]
+    assert proxied == ["b.txt" if in_dir else "dir"]
 
 
 def test_artifacts_are_deleted_one_and_all(target: Target) -> None:
