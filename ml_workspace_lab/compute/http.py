@@ -18,6 +18,7 @@ LARGEST = 256 << 20
 """The most that is read of an answer, against an address that is no engine's."""
 _PART = 1 << 16
 JSON = "application/json"
+BYTES = "application/octet-stream"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,12 @@ class Engine:
 
     def ask(self, method: str, path: str, body: Any = None, kind: str = JSON) -> Answer:
         """The whole answer. `body` is sent as JSON, which is called `kind`."""
-        with self._open(method, path, body, kind) as response:
+        content = None if body is None else msgspec.json.encode(body)
+        return self.send(method, path, content, kind)
+
+    def send(self, method: str, path: str, content: bytes | None, kind: str = BYTES) -> Answer:
+        """The whole answer. `content` is sent as it is."""
+        with self._open(method, path, content, kind) as response:
             return Answer(response.status, self._read(response))
 
     def tail(self, path: str, size: int) -> Answer:
@@ -71,10 +77,10 @@ class Engine:
         with self._open("GET", path, None) as response:
             return Answer(response.status, self._read(response, size))
 
-    def _open(self, method: str, path: str, body: Any, kind: str = JSON) -> Any:
+    def _open(self, method: str, path: str, content: bytes | None, kind: str = JSON) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked in the settings
             self.url + path,
-            data=None if body is None else msgspec.json.encode(body),
+            data=content,
             headers=self._headers(kind),
             method=method,
         )

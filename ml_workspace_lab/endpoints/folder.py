@@ -112,11 +112,13 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class Upstream(msgspec.Struct, frozen=True):
-    """Where a deployment answers that has no process of its own here, and the key that opens it."""
+    """Where a deployment answers that has no process of its own here, and the key that opens it.
+    `path` is before that of each request, where others answer at the same address."""
 
     host: str
     port: int
     key: str
+    path: str = ""
 
 
 class EndpointFolder:

@@ -2,7 +2,6 @@
 
 import math
 import re
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -19,8 +18,8 @@ from ml_workspace_lab.compute.driver import (
     Unreachable,
     native_name,
 )
-from ml_workspace_lab.compute.http import Engine
 from ml_workspace_lab.compute.model import Capacity, Node, Problem
+from ml_workspace_lab.compute.ray.access import connect
 from ml_workspace_lab.compute.ray.jobs import JobsApi
 from ml_workspace_lab.compute.ray.request import request_for
 from ml_workspace_lab.compute.ray.settings import RaySettings
@@ -41,13 +40,7 @@ class RayDriver:
     def __init__(self, target: str, settings: RaySettings, root: Path) -> None:  # noqa: ARG002
         self._target = target
         self._settings = settings
-        self._jobs = JobsApi(
-            Engine(
-                settings.address,
-                token=self._token,
-                tls=lambda: ssl.create_default_context(cafile=settings.ca_file),
-            )
-        )
+        self._jobs = JobsApi(connect(settings))
         self._listing = Recent(self._jobs.all, settings.poll_seconds)
         self._nodes = Recent(self._jobs.nodes, NODES_SECONDS)
 
@@ -127,15 +120,6 @@ class RayDriver:
             # Ray fails a job that has waited for a quarter of an hour: ours is the queue.
             slots = max(1, math.floor(sum(node.cores for node in nodes)))
         return Capacity(slots, nodes)
-
-    def _token(self) -> str | None:
-        file = self._settings.token_file
-        if file is None:
-            return None
-        try:
-            return Path(file).expanduser().read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unreachable(f"The token in {file} can't be read: {error}.") from error
 
     def _handle(self, run_id: str, attempt: int) -> Handle:
         return Handle(self._target, native_name(run_id, attempt), run_id, attempt)

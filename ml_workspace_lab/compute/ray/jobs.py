@@ -88,6 +88,10 @@ class JobsApi:
         if answer.status not in (200, 404):
             raise self._unexpected(answer)
 
+    def forget(self, submission_id: str) -> None:
+        """Have the cluster keep no record of a job that has ended. One that is unknown is fine."""
+        self._ask("DELETE", _path(submission_id))
+
     def log_tail(self, submission_id: str, size: int) -> bytes:
         """The last `size` bytes of what the job wrote. Ray sends all of it, at every call."""
         answer = self._engine.tail(_path(submission_id) + "/logs", _ESCAPED * size)

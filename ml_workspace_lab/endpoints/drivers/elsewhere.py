@@ -22,7 +22,8 @@ FOLDER = "elsewhere"
 class Elsewhere(Struct, frozen=True):
     """A deployment in a place of a target, as the target was set up then; `key` opens it there.
     `package_id` is that of the image for `generation` while it is made, `image` its name once it
-    can be pulled."""
+    was sent. Of a target that is told by jobs: `job` is the last of so many `jobs`, `applied` what
+    of the deployment it was told."""
 
     endpoint: str
     deployment: str
@@ -34,20 +35,9 @@ class Elsewhere(Struct, frozen=True):
     generation: int = 0
     package_id: str = ""
     image: str = ""
-
-    @classmethod
-    def begin(
-        cls,
-        endpoint: str,
-        deployment: str,
-        *,
-        target: str,
-        kind: str,
-        settings: dict[str, Any],
-        place: str,
-    ) -> "Elsewhere":
-        key = secrets.token_urlsafe(32)
-        return cls(endpoint, deployment, target, kind, settings, place, key)
+    job: str = ""
+    jobs: int = 0
+    applied: str = ""
 
 
 class Records:
@@ -62,6 +52,22 @@ class Records:
         except FileNotFoundError:
             return None
         return msgspec.json.decode(content, type=Elsewhere)
+
+    def begin(
+        self,
+        endpoint: str,
+        deployment: str,
+        *,
+        target: str,
+        kind: str,
+        settings: dict[str, Any],
+        place: str,
+    ) -> Elsewhere:
+        """A record of a deployment that has none there yet, with a key of its own."""
+        key = secrets.token_urlsafe(32)
+        record = Elsewhere(endpoint, deployment, target, kind, settings, place, key)
+        self.put(record)
+        return record
 
     def put(self, record: Elsewhere) -> None:
         path = self._path(record.endpoint, record.deployment, record.place)

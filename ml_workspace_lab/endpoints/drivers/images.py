@@ -1,34 +1,35 @@
-"""The image of a deployment: made in the background, and pushed to where a target pulls it from."""
+"""The image of a deployment: made in the background, and sent to where a target has it from."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
 from ml_workspace_lab.endpoints.deployment_store import WantedDeployment
 from ml_workspace_lab.endpoints.drivers.elsewhere import Elsewhere, Records
 from ml_workspace_lab.errors import InvalidInput, NotFound
-from ml_workspace_lab.models.packages import bases, layouts
-from ml_workspace_lab.models.packages.credentials import kept
 from ml_workspace_lab.models.packages.folder import PackageFolder
-from ml_workspace_lab.models.packages.images import Platform
 from ml_workspace_lab.models.packages.model import PackageModel
-from ml_workspace_lab.models.packages.references import Reference
-from ml_workspace_lab.models.packages.registries import Registry
 from ml_workspace_lab.services import Services
+
+Send = Callable[[WantedDeployment, Path], str]
+"""Has a target have the image in an archive; the name that it has there."""
 
 
 class Images:
-    """Images for the deployments of one target, in the registry whose names begin with `prefix`, on
-    a `base` or with an interpreter of their own."""
+    """Images for the deployments of one target: with an interpreter of their own, or `for_base`, to
+    lie on what has one."""
 
-    def __init__(self, services: Services, prefix: str, base: str | None) -> None:
+    def __init__(self, services: Services, send: Send, *, for_base: bool) -> None:
         self._services = services
-        self._prefix = prefix.rstrip("/")
-        self._base = base
+        self._send = send
+        self._for_base = for_base
         self._records = Records(services.storage.root)
 
     def go_on(self, wanted: WantedDeployment, record: Elsewhere) -> tuple[Elsewhere, str]:
         """Take the next step to the image of the generation that is wanted: the record, which has
-        its name once it can be pulled, and what goes on in words. Raises InvalidInput where none
-        can be made; Denied and Unavailable where the registry doesn't take it."""
+        its name once it was sent, and what goes on in words. Raises InvalidInput where none can be
+        made, and what `send` raises where it is not taken."""
         if record.generation != wanted.generation:
             forget_package(self._services, record)
             record = self._keep(record, wanted.generation, self._begin(wanted))
@@ -43,7 +44,8 @@ class Images:
             raise InvalidInput(f"The image can't be made: {info.reason}")
         if info.state != "ready":
             return record, f"Making the image: {info.progress}."
-        name = self._push(wanted, info.package_id)
+        archive = PackageFolder.of(self._services.storage.root, info.package_id).image
+        name = self._send(wanted, archive)
         done = self._keep(record, wanted.generation, record.package_id, name)
         forget_package(self._services, done)
         return done, ""
@@ -53,27 +55,11 @@ class Images:
         body = PackageModel(
             environment=info.environment,
             scoring_script=info.scoring_script,
-            for_base=self._base is not None,
+            for_base=self._for_base,
             engine=info.engine,
         )
         made = self._services.packages.create(info.model, info.model_version, body)
         return made.package_id
-
-    def _push(self, wanted: WantedDeployment, package_id: str) -> str:
-        """Send the image, without what is there already; its name by digest."""
-        named = f"{self._prefix}/{wanted.endpoint}/{wanted.info.name}:{wanted.generation}"
-        target = Reference.parse(named, "registry")
-        archive = PackageFolder.of(self._services.storage.root, package_id).image
-        with layouts.reading(archive, None) as package:
-            if self._base is None:
-                image = package
-                Registry(target, kept(target.host), push=True).push(image)
-            else:
-                platform = Platform(package.config.architecture, package.config.os)
-                with bases.reading(self._base, platform, None) as base:
-                    image = bases.above(base, package)
-                    Registry(target, kept(target.host), push=True).push(image)
-            return f"{target.host}/{target.repository}@{image.descriptor.digest}"
 
     def _keep(
         self, record: Elsewhere, generation: int, package_id: str, image: str = ""
@@ -86,7 +72,7 @@ class Images:
 
 
 def forget_package(services: Services, record: Elsewhere) -> None:
-    """Leave no archive here of an image that was pushed, or that nobody wants any more."""
+    """Leave no archive here of an image that was sent, or that nobody wants any more."""
     if record.package_id:
         try:
             services.packages.delete(record.package_id)

@@ -10,7 +10,10 @@ from ml_workspace_lab.endpoints.model import LOCAL
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.services import Services
 
-FAR = {"kubernetes": "ml_workspace_lab.endpoints.drivers.kubernetes.driver:KubernetesDeployments"}
+FAR = {
+    "kubernetes": "ml_workspace_lab.endpoints.drivers.kubernetes.driver:KubernetesDeployments",
+    "ray": "ml_workspace_lab.endpoints.drivers.ray.driver:RayDeployments",
+}
 
 
 def far_driver(services: Services, name: str) -> FarDriver:

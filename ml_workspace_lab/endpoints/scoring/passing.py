@@ -8,7 +8,9 @@ _OF_CONNECTION = frozenset(
      b"upgrade", b"expect", b"content-length")
 )  # fmt: skip
 """Header fields that concern one connection, and those that say how long a body is."""
-_OF_SERVER = _OF_CONNECTION | {b"date", b"x-content-type-options", b"x-ms-server-version"}
+SERVER = b"x-ms-server-version"
+"""The header field by which an answer of ours is known."""
+_OF_SERVER = _OF_CONNECTION | {b"date", b"x-content-type-options", SERVER}
 """Those that every answer of ours has."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml_workspace_lab.endpoints.folder import Upstream
 from ml_workspace_lab.endpoints.scoring.pages import Page, Served
-from ml_workspace_lab.endpoints.scoring.passing import as_sent, lines_of
+from ml_workspace_lab.endpoints.scoring.passing import SERVER, as_sent, lines_of
 from ml_workspace_lab.endpoints.scoring.peers import Answer, Missing, Peers
 from ml_workspace_lab.endpoints.scoring.request import Request
 from ml_workspace_lab.endpoints.scoring.watched import WatchedFile
@@ -33,7 +33,8 @@ class Relay:
         if upstream is None:
             asyncio.get_running_loop().call_soon(then, Missing.UNREACHED)
         else:
-            sent = as_sent(request, bearer=upstream.key)
+            target = upstream.path.encode("ascii") + request.target
+            sent = as_sent(request, target, bearer=upstream.key)
             self._peers.ask(upstream.port, sent, then)
 
     def sweep(self, now: float) -> None:
@@ -52,11 +53,17 @@ class Relay:
             self._peers = Peers(self._file.found.host, idle_seconds=IDLE_SECONDS)
 
     def _answered(self, request: Request, outcome: Answer | Missing) -> None:
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, Answer) and _is_its_own(outcome):
             lines = self._named_line + lines_of(outcome)
             request.pass_on(outcome.status, lines, outcome.body)
         else:
             request.page.refuse(request, 503, _AWAY, "Retry-After: 1\r\n")
+
+
+def _is_its_own(answer: Answer) -> bool:
+    """Whether the deployment has said it, not something on the way there that could not reach
+    it."""
+    return any(name.lower() == SERVER for name, _ in answer.headers)
 
 
 class RelayedPage(Page):

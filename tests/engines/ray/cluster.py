@@ -20,6 +20,7 @@ from tests.waiting import eventually
 
 RAY = Path(__file__).parents[3] / "build/ray/bin/ray"
 RUNNER = "ml_workspace_lab.jobs.runner"
+SCORING = "ml_workspace_lab.models.packages.contained"
 TOKEN = "a-token-for-this-cluster-alone-0123456789abcdef"
 CORES = 4
 NOT_YET = (OSError, HTTPException, KeyError, TypeError, ValueError)
@@ -94,6 +95,21 @@ class Cluster:
                 if {str(WORKER), RUNNER} & set(words) or words[:2] == ["sleep", "1000"]:
                     found.append(" ".join(words))
         return found
+
+    def scoring_processes(self) -> list[psutil.Process]:
+        """Those of deployments of endpoints."""
+        found = []
+        for pid in self.worker.processes():
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if any(SCORING in word for word in process.cmdline()):
+                    found.append(process)
+        return found
+
+    def serve_leftovers(self) -> list[str]:
+        """The applications of Ray Serve that there are."""
+        found: Any = self.get("/api/serve/applications/")
+        return sorted(found["applications"])
 
     def wait_until_idle(self) -> None:
         self.restore()

@@ -17,7 +17,9 @@ from ml_workspace_lab.endpoints.drivers.kubernetes.api import ServingApi
 from ml_workspace_lab.endpoints.drivers.kubernetes.found import ServiceFound
 from ml_workspace_lab.endpoints.drivers.kubernetes.manifest import CONTAINER, Asked, Replicas
 from ml_workspace_lab.endpoints.drivers.kubernetes.objects import Owner
+from ml_workspace_lab.endpoints.drivers.kubernetes.pushing import Pushing
 from ml_workspace_lab.endpoints.drivers.kubernetes.states import count_ready, crashed, observed
+from ml_workspace_lab.endpoints.drivers.names import name_of
 from ml_workspace_lab.endpoints.folder import Upstream
 from ml_workspace_lab.endpoints.model import DeployEndpoint, EndpointState
 from ml_workspace_lab.endpoints.scaling import WorkerScaling
@@ -48,7 +50,9 @@ class KubernetesDeployments:
         self._settings = settings
         self._serving: ServingSettings = settings.endpoints
         self._records = Records(services.storage.root)
-        self._images = Images(services, self._serving.registry, self._serving.base)
+        base = self._serving.base
+        pushing = Pushing(self._serving.registry, base)
+        self._images = Images(services, pushing.push, for_base=base is not None)
         self._applied: dict[tuple[str, str], Asked] = {}
         self._going_on: dict[tuple[str, str], str] = {}
 
@@ -124,7 +128,7 @@ class KubernetesDeployments:
         return b"".join(parts)[-tail_bytes:]
 
     def remove(self, endpoint: str, deployment: str) -> bool:
-        name = manifest.name_of(self._workspace, endpoint, deployment)
+        name = name_of(self._workspace, endpoint, deployment)
         self._applied.pop((endpoint, deployment), None)
         if (record := self._records.find(endpoint, deployment, self.place)) is not None:
             forget_package(self._services, record)
@@ -148,18 +152,16 @@ class KubernetesDeployments:
 
     def _record(self, wanted: WantedDeployment) -> Elsewhere:
         """What is kept here of it, from before anything of it is there."""
-        found = self._records.find(wanted.endpoint, wanted.info.name, self.place)
-        if found is None:
-            found = Elsewhere.begin(
-                wanted.endpoint,
-                wanted.info.name,
-                target=self._target,
-                kind=KIND,
-                settings=self._services.computes.target(self._target).settings,
-                place=self.place,
-            )
-            self._records.put(found)
-        return found
+        return self._records.find(
+            wanted.endpoint, wanted.info.name, self.place
+        ) or self._records.begin(
+            wanted.endpoint,
+            wanted.info.name,
+            target=self._target,
+            kind=KIND,
+            settings=self._services.computes.target(self._target).settings,
+            place=self.place,
+        )
 
     def _asked(self, wanted: WantedDeployment, record: Elsewhere) -> Asked:
         return Asked(

@@ -51,6 +51,7 @@ from ml_workspace_lab.endpoints.drivers.kubernetes.objects import (
     Strategy,
     Utilization,
 )
+from ml_workspace_lab.endpoints.drivers.names import name_of
 from ml_workspace_lab.endpoints.model import RequestSettings
 from ml_workspace_lab.models.packages.interpreters import PROGRAM
 from ml_workspace_lab.models.packages.places import KEYS_FILE_VARIABLE, PORT, SETTINGS_VARIABLE
@@ -109,12 +110,6 @@ class Asked:
     @property
     def labels(self) -> dict[str, str]:
         return labels_of(self.workspace, self.endpoint, self.deployment)
-
-
-def name_of(workspace: str, endpoint: str, deployment: str) -> str:
-    """A name that no other deployment has, of any workspace, in 54 characters."""
-    told = "\0".join((workspace, endpoint, deployment)).encode()
-    return f"ws-{endpoint[:20]}-{deployment[:20]}-{hashlib.sha256(told).hexdigest()[:9]}"
 
 
 def labels_of(workspace: str, endpoint: str, deployment: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Deployments on Ray: each an application of Ray Serve."""

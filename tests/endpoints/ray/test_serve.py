@@ -1,0 +1,59 @@
+"""What is asked of Serve's REST API, over real HTTP."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from ml_workspace_lab.compute.driver import Refused, Unreachable
+from ml_workspace_lab.compute.http import Engine
+from ml_workspace_lab.endpoints.drivers.ray.serve import PATH, ServeApi
+
+
+@contextmanager
+def dashboard(status: int, body: bytes) -> Iterator[ServeApi]:
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == PATH
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield ServeApi(Engine(f"http://127.0.0.1:{server.server_port}"))
+        server.shutdown()
+        thread.join()
+
+
+def test_applications_are_found_by_their_names() -> None:
+    told = b'{"applications": {"a": {"name": "a", "status": "RUNNING", "source": "imperative"}}}'
+    with dashboard(200, told) as serve:
+        found = serve.find("a")
+        assert found is not None
+        assert found.status == "RUNNING"
+        assert serve.find("b") is None
+
+
+def test_a_cluster_where_serve_was_never_started_has_no_applications() -> None:
+    with dashboard(200, b'{"applications": {}, "proxies": {}}') as serve:
+        assert serve.applications() == {}
+
+
+def test_a_cluster_without_serve_is_refused_with_what_to_do() -> None:
+    refused = pytest.raises(Refused, match=r"Install `ray\[serve\]` on")
+    with dashboard(501, b"Serve dependencies are not installed.") as serve, refused:
+        serve.applications()
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (500, b"Traceback"), (503, b"")])
+def test_an_answer_of_no_use_is_none(status: int, body: bytes) -> None:
+    with dashboard(status, body) as serve, pytest.raises(Unreachable):
+        serve.applications()
