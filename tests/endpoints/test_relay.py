@@ -1,5 +1,9 @@
 """A process that sends requests on to where a deployment answers."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,6 +36,31 @@ def run(request):
 def place(process: Process) -> Upstream:
     parts = urlsplit(process.root)
     return Upstream(parts.hostname or "", parts.port or 0, OWN_KEY)
+
+
+@contextmanager
+def proxy(status: int, **headers: str) -> Iterator[Upstream]:
+    """Something before a deployment that answers itself, with the path that it was asked for."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.send_header("Content-Length", str(len(self.path)))
+            self.end_headers()
+            self.wfile.write(self.path.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield Upstream("127.0.0.1", server.server_port, OWN_KEY, "/its/own")
+        server.shutdown()
+        thread.join()
 
 
 def test_requests_and_answers_pass_as_they_are_but_for_the_key(tmp_path: Path) -> None:
@@ -83,3 +112,19 @@ def test_samples_are_kept_of_what_is_answered_elsewhere(tmp_path: Path) -> None:
         eventually(lambda: page(samples, None, None, 10).items, what="a sample is kept")
         [sample] = page(samples, None, None, 10).items
         assert (sample.status, sample.request) == (201, {"data": [[1, 2]]})
+
+
+def test_a_deployment_may_have_its_address_with_others(tmp_path: Path) -> None:
+    with (
+        proxy(500, x_ms_server_version="ours") as there,
+        scoring(tmp_path / "near", {}, upstream=there) as near,
+    ):
+        answer = near.post("{}", "/score?a=%20b")
+        assert (answer.status, answer.content) == (500, b"/its/own/score?a=%20b")
+
+
+def test_what_something_on_the_way_says_is_not_the_deployment_s_word(tmp_path: Path) -> None:
+    for status in (404, 500):
+        with proxy(status) as there, scoring(tmp_path / str(status), {}, upstream=there) as near:
+            answer = near.post("{}")
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")

@@ -123,9 +123,8 @@ def test_what_can_not_be_served_there_is_refused_before_anything_is_made(
     plain = {name: value for name, value in settings.items() if name != "endpoints"}
     ws.connection.computes.attach(AttachCompute("jobs", "kubernetes", plain))
     refused(InvalidInput, "not set up to serve endpoints", compute_target="jobs")
-    ray = {"address": "http://127.0.0.1:1"}
-    ws.connection.computes.attach(AttachCompute("ray", "ray", ray, unchecked=True))
-    refused(InvalidInput, "of the kind ray, which serves no endpoints", compute_target="ray")
+    ws.connection.computes.attach(AttachCompute("queue", "slurm", {}, unchecked=True))
+    refused(InvalidInput, "of the kind slurm, which serves no endpoints", compute_target="queue")
     assert ws.endpoints == {}
     assert nodes.leftovers() == []
 

@@ -55,6 +55,12 @@ def test_the_reason_of_a_failed_start_is_the_word_of_serve() -> None:
     assert observed(application("DEPLOY_FAILED", part=FAILED), False).reason == FAILED["message"]
 
 
+def test_of_a_process_that_ended_its_own_last_words_are_told() -> None:
+    said = "The scoring process ended: exit code 1.\nValueError: no luck"
+    told = {"status": "DEPLOY_FAILED", "message": f"Traceback of Ray's:\nRuntimeError: {said}\n"}
+    assert observed(application("DEPLOY_FAILED", part=told), False).reason == said
+
+
 def test_only_replicas_that_answer_are_ready() -> None:
     found = application("RUNNING", "RUNNING", "STARTING", "STOPPING", wanted=2)
     assert count_ready(found) == 1

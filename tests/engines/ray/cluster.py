@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -107,9 +108,23 @@ class Cluster:
         return found
 
     def serve_leftovers(self) -> list[str]:
-        """The applications of Ray Serve that there are."""
+        """The applications of Ray Serve that are ours."""
         found: Any = self.get("/api/serve/applications/")
-        return sorted(found["applications"])
+        return sorted(name for name in found["applications"] if name.startswith("ws-"))
+
+    def run(self, code: str) -> str:
+        """What a job prints that runs some code."""
+        body = {"entrypoint": shlex.join([str(RAY.with_name("python")), "-c", code])}
+        made: Any = self._ask("POST", "/api/jobs/", body)
+        path = f"/api/jobs/{made['submission_id']}"
+
+        def ended() -> bool:
+            found: Any = self.get(path)
+            return found["status"] in ("SUCCEEDED", "FAILED")
+
+        eventually(ended, 180, "the job ends")
+        told: Any = self.get(f"{path}/logs")
+        return str(told["logs"])
 
     def wait_until_idle(self) -> None:
         self.restore()
@@ -142,7 +157,12 @@ class Cluster:
 
     def get(self, path: str) -> object:
         """What the cluster itself says, past the driver."""
-        request = Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+        return self._ask("GET", path)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> object:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}{path}", data, headers, method=method)
         with urlopen(request, timeout=20) as answer:
             return json.load(answer)
 

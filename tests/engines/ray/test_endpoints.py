@@ -7,11 +7,37 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.compute.model import AttachCompute
+from ml_workspace_lab.endpoints.model import EndpointState
 from tests.conftest import end_agents, eventually
 from tests.endpoints.conformance import DeploymentContract, Place
+from tests.endpoints.support import request, score
 from tests.engines.ray.cluster import RAY, Cluster
 
 TARGET = "rays"
+THEIRS = """
+from ray import serve
+
+@serve.deployment(ray_actor_options={"num_cpus": 0.1})
+class Theirs:
+    def __call__(self, request):
+        return "theirs"
+
+serve.start(http_options={"host": "0.0.0.0"})
+serve.run(Theirs.bind(), name="theirs", route_prefix="/theirs")
+"""
+STORED = """
+import ray
+from ray.experimental.internal_kv import _internal_kv_list
+
+ray.init(log_to_driver=False)
+print("stored:", _internal_kv_list("", namespace="ml-workspace-lab"))
+"""
+TELLING = """
+import os
+def init(): pass
+def run(data):
+    return sorted(name for name in os.environ if name.startswith("RAY_"))
+"""
 
 
 @pytest.fixture
@@ -33,3 +59,48 @@ class TestRay(DeploymentContract):
     @pytest.fixture
     def place(self, place: Place) -> Place:
         return place
+
+
+def test_applications_of_others_are_left_alone_and_nothing_of_ours_is_left(
+    place: Place, cluster: Cluster
+) -> None:
+    cluster.run(THEIRS)
+    url = f"http://{cluster.head.address}:8000/theirs"
+    assert request("GET", url).content == b"theirs"
+    endpoint = place.deploy(2, TELLING)
+    assert endpoint.run({}) == [], "a script has nothing of Ray's, and not its token"
+    assert request("GET", url).content == b"theirs"
+    endpoint.delete()
+    eventually(lambda: not cluster.serve_leftovers(), 120, "ours is gone")
+    eventually(lambda: "stored: []" in cluster.run(STORED), 120, "its image is gone")
+    assert request("GET", url).content == b"theirs"
+    cluster.run("from ray import serve; serve.delete('theirs')")
+
+
+def test_another_number_of_replicas_starts_none_anew(place: Place) -> None:
+    endpoint = place.deploy(2)
+    [before] = place.replicas()
+    endpoint.scale(2)
+    eventually(lambda: endpoint.info().workers == 2, 120, "both are counted")
+    assert before in place.replicas()
+    eventually(lambda: len({endpoint.run({"x": 1})["pid"] for _ in range(20)}) == 2)
+    endpoint.scale((1, 2))
+    endpoint.scale(1)
+    eventually(lambda: endpoint.info().workers == 1, 120, "one is enough")
+    assert score(endpoint, '{"x": 1}').json["y"] == 2.0
+
+
+def test_what_somebody_removes_is_made_again(place: Place, cluster: Cluster) -> None:
+    endpoint = place.deploy(2)
+    [name] = cluster.serve_leftovers()
+    cluster.run(f"from ray import serve; serve.delete({name!r})")
+    eventually(lambda: score(endpoint, '{"x": 1}').status == 503, 60, "it is away")
+    eventually(lambda: score(endpoint, '{"x": 1}').status == 200, 180, "it is there again")
+    eventually(lambda: endpoint.info().state is EndpointState.HEALTHY, 60, "it says so")
+
+
+def test_what_has_no_room_says_so_and_holds_up_nothing(place: Place) -> None:
+    endpoint = place.deploy(2, resources={"cores": 64}, wait=False)
+    eventually(lambda: "to be scheduled" in endpoint.info().reason, 120, "Ray says why")
+    assert endpoint.info().state is EndpointState.CREATING
+    assert place.deploy(3).run({"x": 1})["y"] == 3.0
