@@ -16,6 +16,7 @@ from ml_workspace_lab.errors import InvalidInput
 REMOTE = RaySettings("http://head:8265")
 OPEN = Instance(http_options=HttpOptions("0.0.0.0", 8000), proxy_location="EveryNode")
 CLOSED = Instance(http_options=HttpOptions("127.0.0.1", 8000), proxy_location="EveryNode")
+UNSAID = Instance(http_options=HttpOptions(), proxy_location="EveryNode")
 WITHOUT = Instance(http_options=HttpOptions("0.0.0.0", 8000), proxy_location="Disabled")
 
 
@@ -46,6 +47,7 @@ def proxy(status: int, body: bytes) -> Iterator[int]:
 
 def test_it_is_on_the_dashboard_s_host_unless_the_settings_say_otherwise() -> None:
     assert Door(REMOTE).place(OPEN) == ("head", 8000)
+    assert Door(REMOTE).place(UNSAID) == ("head", 8000)
     assert Door(told("http://proxy:81")).place(OPEN) == ("proxy", 81)
     assert Door(told("http://proxy:81")).place(CLOSED) == ("proxy", 81)
     assert Door(REMOTE).place(Instance()) is None, "Serve does not run"
@@ -76,4 +78,6 @@ def test_only_a_scoring_process_s_own_word_counts() -> None:
         assert "answers 404 for it: Path" in door.trouble(("127.0.0.1", port), "/a-g1")
     with proxy(200, b"success") as port:
         assert "answers 200" in door.trouble(("127.0.0.1", port), "/a-g1")
-    assert "can't be reached" in door.trouble(("127.0.0.1", 1), "/a-g1")
+    away = door.trouble(("127.0.0.1", 1), "/a-g1")
+    assert "can't be reached" in away
+    assert "endpoints.address" in away

@@ -36,7 +36,7 @@ def dashboard(status: int, body: bytes) -> Iterator[ServeApi]:
 def test_applications_are_found_by_how_their_names_begin() -> None:
     told = b"""{
         "proxy_location": "EveryNode",
-        "http_options": {"host": "0.0.0.0", "port": 8000, "root_path": ""},
+        "http_options": {"host": "0.0.0.0"},
         "applications": {
             "a-g1": {"name": "a-g1", "status": "RUNNING", "source": "imperative"},
             "b-g1": {"name": "b-g1", "status": "DEPLOYING"}

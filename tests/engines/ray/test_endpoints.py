@@ -68,7 +68,7 @@ def test_applications_of_others_are_left_alone_and_nothing_of_ours_is_left(
     url = f"http://{cluster.head.address}:8000/theirs"
     assert request("GET", url).content == b"theirs"
     endpoint = place.deploy(2, TELLING)
-    assert endpoint.run({}) == [], "a script has nothing of Ray's, and not its token"
+    assert endpoint.run({}) == ["RAY_USAGE_STATS_ENABLED"], "the image's own, and not Ray's token"
     assert request("GET", url).content == b"theirs"
     endpoint.delete()
     eventually(lambda: not cluster.serve_leftovers(), 120, "ours is gone")

@@ -22,8 +22,9 @@ PROGRAM = Path(__file__).with_name("program.py")
 MORE_REQUESTS = 100
 """So many beyond those that may wait a replica is handed: it is the one to refuse them."""
 HEALTH_SECONDS = 2
-FINISH_SECONDS = 60
-"""How long a replica that is to leave may take for the requests that it has."""
+FINISH_SECONDS = 45
+"""How long a replica that is to leave may take for the requests that it has; one that waits for room
+takes as long, too, and Serve waits for a minute in all."""
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - whoever asks needs the key; nodes are reached from here
 
 

@@ -41,7 +41,7 @@ class Door:
             parts = urlsplit(address)
             return parts.hostname or "", parts.port or 80
         options = found.http_options
-        if options is None or not options.port:
+        if options is None:
             return None
         host = urlsplit(self._settings.address).hostname or ""
         if found.proxy_location == "Disabled":
@@ -61,7 +61,7 @@ class Door:
         try:
             answer = engine.ask("GET", route + HEALTH)
         except Unreachable as error:
-            return str(error)
+            return f"{error} {_HINT}"
         if answer.status == 200 and answer.body == HEALTHY:
             return ""
         return f"{engine.url} answers {answer.status} for it: {answer.text[:200]}"

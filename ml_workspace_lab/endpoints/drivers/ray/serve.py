@@ -43,10 +43,10 @@ class Application(Struct, frozen=True):
 
 
 class HttpOptions(Struct, frozen=True):
-    """Where its proxies listen on their nodes."""
+    """Where its proxies listen on their nodes, as far as whoever started it has said."""
 
     host: str | None = None
-    port: int = 0
+    port: int = 8000
 
 
 class Instance(Struct, frozen=True):
