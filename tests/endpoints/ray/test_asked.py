@@ -71,7 +71,8 @@ def test_another_number_of_replicas_is_no_other_version() -> None:
 def test_a_job_has_the_program_and_no_secret_where_it_is_shown() -> None:
     told = ASKED.told(SETTINGS)
     with zipfile.ZipFile(io.BytesIO(packed(told))) as archive:
-        assert archive.read("program.py") == PROGRAM.read_bytes()
+        for path in PROGRAM:
+            assert archive.read(path.name) == path.read_bytes()
         assert json.loads(archive.read("asked.json")) == told
     assert packed(told) == packed(told)
     shown = json.dumps(told["options"])

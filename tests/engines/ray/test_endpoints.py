@@ -11,7 +11,7 @@ from ml_workspace_lab.endpoints.model import EndpointState
 from tests.conftest import end_agents, eventually
 from tests.endpoints.conformance import DeploymentContract, Place
 from tests.endpoints.support import request, score
-from tests.engines.ray.cluster import RAY, Cluster
+from tests.engines.ray.cluster import CORES, RAY, Cluster
 
 TARGET = "rays"
 THEIRS = """
@@ -88,6 +88,16 @@ def test_another_number_of_replicas_starts_none_anew(place: Place) -> None:
     endpoint.scale(1)
     eventually(lambda: endpoint.info().workers == 1, 120, "one is enough")
     assert score(endpoint, '{"x": 1}').json["y"] == 2.0
+
+
+def test_updates_one_after_the_other_take_no_more_room_than_two(
+    place: Place, cluster: Cluster
+) -> None:
+    endpoint = place.deploy(0)
+    for factor in range(1, 2 * CORES):  # for each of which there is room for one replica
+        place.deploy(factor)
+    assert endpoint.run({"x": 1})["y"] == 2 * CORES - 1
+    eventually(lambda: len(cluster.serve_leftovers()) == 1, 120, "those before it go")
 
 
 def test_what_somebody_removes_is_made_again(place: Place, cluster: Cluster) -> None:

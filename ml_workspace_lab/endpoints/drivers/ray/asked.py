@@ -17,14 +17,14 @@ from ml_workspace_lab.endpoints.model import RequestSettings
 from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.models.packages.places import KEY_VARIABLE, SETTINGS_VARIABLE
 
-PROGRAM = Path(__file__).with_name("program.py")
+PROGRAM = [Path(__file__).with_name(name) for name in ("program.py", "replica.py")]
 """What is sent to the cluster; it is never imported here."""
 MORE_REQUESTS = 100
 """So many beyond those that may wait a replica is handed: it is the one to refuse them."""
 HEALTH_SECONDS = 2
 FINISH_SECONDS = 45
-"""How long a replica that is to leave may take for the requests that it has; one that waits for room
-takes as long, too, and Serve waits for a minute in all."""
+"""How long a replica that is to leave may take for the requests that it has. One that waits for
+room takes as long, too, and Serve waits for a minute in all."""
 ALL_ADDRESSES = "0.0.0.0"  # noqa: S104 - whoever asks needs the key; nodes are reached from here
 
 
@@ -125,7 +125,7 @@ def packed(told: Mapping[str, Any] | None = None) -> bytes:
     """The working directory of a job: the program, and what it is told."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        files = {"program.py": PROGRAM.read_bytes()}
+        files = {path.name: path.read_bytes() for path in PROGRAM}
         if told is not None:
             files["asked.json"] = msgspec.json.encode(told, order="sorted")
         for name, data in files.items():

@@ -6,7 +6,7 @@ the cluster is left alone, and nothing of Ray is needed here.
 
 import hashlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -38,7 +38,7 @@ from ml_workspace_lab.services import Services
 KIND = "ray"
 LOOK_SECONDS = 0.5
 _WELL = (EndpointState.HEALTHY, EndpointState.UNHEALTHY)
-AGAIN_SECONDS = 30
+AGAIN_SECONDS = 10
 """What did not come about is tried again after so long."""
 APPLY, PRUNE = "apply", "prune"
 FORGOTTEN = 75
@@ -66,7 +66,7 @@ class RayDeployments:
         self._door = Door(settings)
         self._found: dict[tuple[str, str], Observed] = {}
         self._settled: set[str] = set()
-        self._not_before: dict[str, float] = {}
+        self._not_before: dict[tuple[str, str], float] = {}
 
     @property
     def place(self) -> str:
@@ -116,7 +116,7 @@ class RayDeployments:
         if last is not None and last.status == SUCCEEDED:
             self._orders.forget(record.job)
             return True
-        if self._is_time(record):
+        if self._is_time(record, PRUNE):
             self._prune(record, REMOVED)
         return False
 
@@ -137,8 +137,8 @@ class RayDeployments:
             seen = self._without_application(wanted, record, asked.name)
         else:
             seen = self._with_application(wanted, record, asked, instance)
-            if seen.state is EndpointState.HEALTHY and record.applied == digest:
-                self._tidy(wanted, record, asked.name, there)
+        if record.applied == digest:
+            self._tidy(wanted, record, there)
         return replace(seen, ready=ready)
 
     def _without_application(
@@ -157,7 +157,7 @@ class RayDeployments:
                 return Observed(EndpointState.FAILED, reason)
         elif name in self._instance.get(fresh=True).applications:
             return Observed(away, "Ray Serve begins with it.")
-        if self._is_time(record):
+        if self._is_time(record, APPLY):
             # Somebody has removed it, or the cluster is another one: the image is there no more.
             again = msgspec.structs.replace(record, generation=0, image="", applied="")
             self._records.put(again)
@@ -189,37 +189,32 @@ class RayDeployments:
             return ""
         return "" if is_under_way(last) else self._orders.why(record, last)
 
-    def _tidy(
-        self,
-        wanted: WantedDeployment,
-        record: Elsewhere,
-        name: str,
-        there: Collection[str],
-    ) -> None:
-        """Remove what was before it, once nobody sends requests there."""
-        if len(there) == 1 or wanted.info.state is not EndpointState.HEALTHY:
-            return
+    def _tidy(self, wanted: WantedDeployment, record: Elsewhere, there: Collection[str]) -> None:
+        """Remove what nobody sends requests to any more, also while the next one does not answer
+        yet: that may need the room."""
+        prefix = self._prefix(wanted)
+        kept = {f"{prefix}{number}" for number in self._in_use(wanted)}
         last = self._orders.last(record)
-        if last is not None and is_under_way(last):
+        if kept.issuperset(there) or (last is not None and is_under_way(last)):
             return
-        if not self._has_former(wanted) and self._is_time(record):
-            self._orders.give(record, [PRUNE, self._prefix(wanted), name], record.applied)
+        if self._is_time(record, PRUNE):
+            self._orders.give(record, [PRUNE, prefix, *sorted(kept)], record.applied)
 
-    def _has_former(self, wanted: WantedDeployment) -> bool:
-        """Whether a process here is left that sends requests to what was before."""
+    def _in_use(self, wanted: WantedDeployment) -> Iterator[int]:
+        """The generation that is wanted, and those that processes here send requests to."""
+        yield wanted.generation
         folder = EndpointFolder(self._services.storage.endpoint(wanted.endpoint))
         for one in folder.generations():
-            told = one.told() if one.number < wanted.generation else None
-            if told is not None and told.deployment == wanted.info.name:
-                return True
-        return False
+            told = one.told()
+            if told is None or told.deployment == wanted.info.name:
+                yield one.number
 
-    def _is_time(self, record: Elsewhere) -> bool:
+    def _is_time(self, record: Elsewhere, what: str) -> bool:
         """Whether it is not too soon to try something again."""
-        now = time.monotonic()
-        if now < self._not_before.get(record.key, 0.0):
+        now, key = time.monotonic(), (record.key, what)
+        if now < self._not_before.get(key, 0.0):
             return False
-        self._not_before[record.key] = now + AGAIN_SECONDS
+        self._not_before[key] = now + AGAIN_SECONDS
         return True
 
     def _send(self, wanted: WantedDeployment, archive: Path) -> str:  # noqa: ARG002

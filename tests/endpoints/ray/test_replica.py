@@ -1,4 +1,4 @@
-"""The program that is sent to the cluster, as far as it needs no Ray."""
+"""A replica, as far as it needs no Ray."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_workspace_lab.endpoints.drivers.ray import program
+from ml_workspace_lab.endpoints.drivers.ray import replica
 from ml_workspace_lab.models.packages import interpreters, layouts
 from ml_workspace_lab.models.packages.images import Config, Image, Process, RootFs, hex_of
 from ml_workspace_lab.models.packages.layers import of_bytes, write_layer
@@ -61,7 +61,7 @@ def test_an_image_is_unpacked_without_what_is_the_system_s(tmp_path: Path) -> No
     archive = archive_of(tmp_path, {**files, "etc/passwd": b"root"})
     target = tmp_path / "there"
     target.mkdir()
-    program.extract(archive, target)
+    replica.extract(archive, target)
     found = {str(p.relative_to(target)) for p in target.rglob("*") if p.is_file()}
     assert found == {"config.json", "model/factor.txt", "score.py"}
     assert (target / "model/factor.txt").read_bytes() == b"2"
@@ -70,11 +70,11 @@ def test_an_image_is_unpacked_without_what_is_the_system_s(tmp_path: Path) -> No
 def test_the_process_has_the_image_s_variables_and_nothing_of_ray_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program.extract(archive_of(tmp_path, {"opt/ml-workspace/a": b""}), tmp_path)
+    replica.extract(archive_of(tmp_path, {"opt/ml-workspace/a": b""}), tmp_path)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "a secret")
     monkeypatch.setenv("PYTHONHOME", "/usr")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    found = program.environment_of(ASKED, tmp_path, 7)
+    found = replica.environment_of(ASKED, tmp_path, 7)
     assert found["PYTHONPATH"] == f"{tmp_path}/server:{tmp_path}/packages"
     assert found["AZUREML_MODEL_DIR"] == "/elsewhere", "variables of the deployment come first"
     assert (found["WORD"], found["CUDA_VISIBLE_DEVICES"]) == ("a", "1")
@@ -85,14 +85,14 @@ def test_the_process_has_the_image_s_variables_and_nothing_of_ray_s(
 def test_what_no_replica_needs_goes_and_what_one_has_stays(root: Path) -> None:
     for name in ("first", "second", "broken.part"):
         unpacked(root, name)
-    held, folder = program.unpack("a-g1", "first", 1)
+    held, folder = replica.unpack("a-g1", "first", 1)
     assert folder == root / "first"
     assert sorted(p.name for p in root.iterdir()) == ["first", "lock"]
     unpacked(root, "third")
-    other, _ = program.unpack("a-g2", "third", 1)
+    other, _ = replica.unpack("a-g2", "third", 1)
     assert (root / "first").exists(), "the first replica is still there"
     held.close()
-    again, _ = program.unpack("a-g2", "third", 1)
+    again, _ = replica.unpack("a-g2", "third", 1)
     assert sorted(p.name for p in root.iterdir()) == ["lock", "third"]
     other.close()
     again.close()
@@ -103,4 +103,4 @@ def test_a_folder_of_somebody_else_is_not_used(root: Path, tmp_path: Path) -> No
     (tmp_path / "theirs").mkdir()
     root.symlink_to(tmp_path / "theirs")
     with pytest.raises(RuntimeError, match="not this user's own"):
-        program.unpack("a-g1", "first", 1)
+        replica.unpack("a-g1", "first", 1)
