@@ -36,6 +36,7 @@ class Aside:
         self._next: dict[tuple[str, str, str], float] = {}
         self._found: dict[tuple[str, str], tuple[int, Observed]] = {}
         self._drivers: dict[str, tuple[bytes, FarDriver]] = {}
+        self._leaving: dict[tuple[str, str, str], FarDriver] = {}
 
     def apply(self, endpoint: Wanted, wanted: WantedDeployment) -> None:
         """Have a driver go on with it, unless it is at work."""
@@ -94,10 +95,16 @@ class Aside:
         if all(one.name != record.target for one in self._services.computes.targets()):
             self._records.forget(record)  # It was given up with its target.
             return
-        driver = driver_of(self._services, record.target, record.kind, record.settings)
+        key = record.endpoint, record.deployment, record.place
+        # The same one at each look, unless it has failed: it knows what it has tried.
+        driver = self._leaving.pop(key, None) or driver_of(
+            self._services, record.target, record.kind, record.settings
+        )
         if driver.remove(record.endpoint, record.deployment):
             self._records.forget(record)
             self._found.pop((record.endpoint, record.deployment), None)
+        else:
+            self._leaving[key] = driver
 
     def _is_wanted(self, record: Elsewhere, endpoint: Wanted | None) -> bool:
         found = [] if endpoint is None else endpoint.deployments

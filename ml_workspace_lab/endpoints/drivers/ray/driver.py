@@ -180,14 +180,19 @@ class RayDeployments:
         return replace(seen, reason=seen.reason or self._failed_since(record), address=address)
 
     def _failed_since(self, record: Elsewhere) -> str:
-        """Why an application that answers is not as it was last asked for; empty where it is."""
+        """Why an application that answers is not as it was last asked for; empty where it is. It is
+        asked for again."""
         if not record.job.endswith(APPLY) or record.job in self._settled:
             return ""
         last = self._orders.last(record)
         if last is None or last.status == SUCCEEDED:
             self._settled.add(record.job)
             return ""
-        return "" if is_under_way(last) else self._orders.why(record, last)
+        if is_under_way(last):
+            return ""
+        if self._is_time(record, APPLY):
+            self._records.put(msgspec.structs.replace(record, applied=""))
+        return self._orders.why(record, last)
 
     def _tidy(self, wanted: WantedDeployment, record: Elsewhere, there: Collection[str]) -> None:
         """Remove what nobody sends requests to any more, also while the next one does not answer

@@ -63,11 +63,12 @@ class Orders:
         applied: str,
         told: Mapping[str, Any] | None = None,
     ) -> Elsewhere:
-        """Give a job; the record as it is kept from then on, which says what was `applied`."""
+        """Give a job; the record as it is kept from then on, which says what was `applied` once the
+        job is there: what Ray did not take is given again."""
         before, number = record.job, record.jobs + 1
         own = hashlib.sha256(record.key.encode()).hexdigest()[:8]
         name = f"ws-{record.endpoint}-{record.deployment}-{own}-{number}-{words[0]}"
-        record = msgspec.structs.replace(record, job=name, jobs=number, applied=applied)
+        record = msgspec.structs.replace(record, job=name, jobs=number)
         self._records.put(record)
         uri = self._packages.put(packed(told))
         self._jobs.submit(
@@ -79,6 +80,8 @@ class Orders:
                 entrypoint_num_cpus=0,
             )
         )
+        record = msgspec.structs.replace(record, applied=applied)
+        self._records.put(record)
         if before and before in self._ended:
             self.forget(before)
         return record
