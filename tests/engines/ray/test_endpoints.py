@@ -87,6 +87,8 @@ def test_another_number_of_replicas_starts_none_anew(place: Place) -> None:
     endpoint.scale((1, 2))
     endpoint.scale(1)
     eventually(lambda: endpoint.info().workers == 1, 120, "one is enough")
+    assert "POST /score 200" in endpoint.get_logs()
+    assert "/healthz" not in endpoint.get_logs()
     assert score(endpoint, '{"x": 1}').json["y"] == 2.0
 
 

@@ -34,6 +34,8 @@ IDLE_SECONDS = 0.5
 """For how long a connection to the scoring process is kept: for less than one that leaves waits."""
 LAST_LINES = 40
 ENDED = "The scoring process ended"
+PROBED = b"GET /healthz 200 "
+"""How the line begins that it prints whenever it is asked how it is: every other second."""
 _OF_CONNECTION = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
      "upgrade", "expect", "content-length", "host")
@@ -153,6 +155,8 @@ class Scoring:
         that at once."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            if line.startswith(PROBED):
+                continue
             self._said.append(line)
             with suppress(OSError):
                 os.write(1, line)
