@@ -73,12 +73,6 @@ class RayDeployments:
         return self._settings.address
 
     def check(self, wanted: DeployEndpoint) -> None:
-        if wanted.engine == "onnx":
-            raise InvalidInput(
-                "engine: images have no graphs: there the model's own library answers.",
-                field="engine",
-                hint="Register the model as an ONNX graph, or leave the engine out.",
-            )
         if wanted.resources is not None and wanted.resources.nodes > 1:
             raise InvalidInput("resources: a replica is on one node.", field="resources")
         self._door.check()
