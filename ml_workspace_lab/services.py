@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ml_workspace_lab.endpoints.telemetry.service import EndpointTelemetry
     from ml_workspace_lab.endpoints.traffic_service import EndpointTraffic
     from ml_workspace_lab.environments.service import Environments
+    from ml_workspace_lab.evaluation.datasets import EvaluationDatasets
+    from ml_workspace_lab.evaluation.records import EvaluationRecords
+    from ml_workspace_lab.evaluation.scorers import Scorers
     from ml_workspace_lab.experiments.artifacts import Artifacts
     from ml_workspace_lab.experiments.finding import ExperimentSearch
     from ml_workspace_lab.experiments.lineage import Lineages
@@ -78,6 +81,9 @@ SERVICES = {
     "model_profiles": "models.profiles.service:ModelProfiles",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
+    "evaluation_datasets": "evaluation.datasets:EvaluationDatasets",
+    "evaluation_records": "evaluation.records:EvaluationRecords",
+    "scorers": "evaluation.scorers:Scorers",
     "webhooks": "webhooks.service:Webhooks",
     "endpoints": "endpoints.service:Endpoints",
     "endpoint_traffic": "endpoints.traffic_service:EndpointTraffic",
@@ -133,6 +139,9 @@ class ByName(ABC):
     model_profiles: "ModelProfiles"
     traces: "Traces"
     assessments: "Assessments"
+    evaluation_datasets: "EvaluationDatasets"
+    evaluation_records: "EvaluationRecords"
+    scorers: "Scorers"
     webhooks: "Webhooks"
     endpoints: "Endpoints"
     endpoint_traffic: "EndpointTraffic"

@@ -97,6 +97,27 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "delete": ("traces", "delete"),
         },
     ),
+    "evaluation-dataset": (
+        "inputs of applications, and what is expected of them",
+        {
+            "list": ("evaluation_datasets", "search"),
+            "show": ("evaluation_datasets", "get"),
+            "create": ("evaluation_datasets", "create"),
+            "update": ("evaluation_datasets", "update"),
+            "delete": ("evaluation_datasets", "delete"),
+            "records": ("evaluation_records", "list"),
+            "delete-records": ("evaluation_records", "delete"),
+        },
+    ),
+    "scorer": (
+        "how answers of applications are judged",
+        {
+            "list": ("scorers", "list"),
+            "show": ("scorers", "get"),
+            "versions": ("scorers", "versions"),
+            "delete": ("scorers", "delete"),
+        },
+    ),
     "webhook": (
         "addresses that are told of what happens in the registry",
         {

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ml_workspace_lab.mlflow import (
     artifacts,
     assessments,
+    evaluation_datasets,
     experiments,
     graphql,
     history,
@@ -23,6 +24,7 @@ from ml_workspace_lab.mlflow import (
     promptlab,
     registry,
     runs,
+    scorers,
     search,
     server_info,
     trace_figures,
@@ -126,6 +128,11 @@ def _tracing() -> Iterator[Route]:
     yield Route("POST", "/v1/traces", otlp.export)
 
 
+def _evaluation() -> Iterator[Route]:
+    for method, path, call in (*evaluation_datasets.CALLS, *scorers.CALLS):
+        yield from twins(Route(method, f"/3.0/mlflow/{path}", call))
+
+
 def _artifacts() -> Iterator[Route]:
     file = f"{PROXY}/artifacts/(?P<path>.+)"
     yield from twins(Route("GET", f"{PROXY}/artifacts", artifacts.list_proxied))
@@ -175,6 +182,7 @@ routes: list[Route] = [
     *_artifacts(),
     *_pages(),
     *_tracing(),
+    *_evaluation(),
     *_graphql(),
     *_server(),
     *_rest(),

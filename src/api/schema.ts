@@ -2302,6 +2302,197 @@ export interface paths {
     patch: operations['assessments.update'];
     trace?: never;
   };
+  '/evaluation-datasets': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A new dataset without records. Raises NotFound where one of its experiments isn't */
+    post: operations['evaluation_datasets.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/evaluation-datasets/{dataset_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The dataset without its records. */
+    get: operations['evaluation_datasets.get'];
+    put?: never;
+    post?: never;
+    /** Delete it for good, with all of its records. */
+    delete: operations['evaluation_datasets.delete'];
+    options?: never;
+    head?: never;
+    /** Set and remove tags, add and remove experiments. Raises NotFound for an experiment that */
+    patch: operations['evaluation_datasets.update'];
+    trace?: never;
+  };
+  '/evaluation-dataset-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Datasets that a filter matches, the newest first unless `order_by` says otherwise. */
+    post: operations['evaluation_datasets.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/evaluation-datasets/{dataset_id}/records': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Records, the oldest first; fewer than `limit` where they are large. */
+    get: operations['evaluation_records.list'];
+    put?: never;
+    /** Add records, all or none; what is said of inputs that are there is merged with what was */
+    post: operations['evaluation_records.put'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/evaluation-datasets/{dataset_id}/records/delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Delete records for good; those that aren't there are passed over. */
+    post: operations['evaluation_records.delete'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/scorers': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A new version, of a new scorer where there is none of that name. Raises Conflict where */
+    post: operations['scorers.register'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/scorer-list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** The newest version of each scorer, by experiment and name; fewer than `limit` where they */
+    post: operations['scorers.list'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/scorers/{name}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** One version; the newest unless another is named. */
+    get: operations['scorers.get'];
+    put?: never;
+    post?: never;
+    /** Delete a version for good, or the scorer with all of its versions. */
+    delete: operations['scorers.delete'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/scorers/{name}/versions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All versions, the oldest first; fewer than `limit` where they are large. */
+    get: operations['scorers.versions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/experiments/{experiment}/scorers/{name}/sampling': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /** Say which traces are to be scored as they come. Raises InvalidInput for a share above 0: */
+    put: operations['scorers.set_sampling'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/scorer-samplings': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** What was said of sampling, of those of the scorers that anything was said of. */
+    post: operations['scorers.samplings'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/webhooks': {
     parameters: {
       query?: never;
@@ -3211,6 +3402,19 @@ export interface components {
       overrides: string | null;
     };
     /**
+     * CreateEvaluationDataset
+     * @description Several may have one name; the tag `mlflow.user` says who makes it.
+     */
+    CreateEvaluationDataset: {
+      name: string;
+      /** @default [] */
+      experiments: string[];
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+    };
+    /**
      * CreateExperiment
      * @description `exclusive` refuses a name that is taken.
      */
@@ -3349,6 +3553,10 @@ export interface components {
       /** @default  */
       note: string;
     };
+    /** DeleteRecords */
+    DeleteRecords: {
+      record_ids: string[];
+    };
     /**
      * DeleteTraces
      * @description Which traces of an experiment: those named, or those up to a moment, the oldest first and at
@@ -3364,6 +3572,10 @@ export interface components {
     };
     /** Deleted */
     Deleted: {
+      count: number;
+    };
+    /** DeletedRecords */
+    DeletedRecords: {
       count: number;
     };
     /**
@@ -3666,6 +3878,64 @@ export interface components {
       request_id: string;
     };
     /**
+     * EvaluationDataset
+     * @description A dataset as it is now. `experiments` has their numbers by name; `fields` tells the types of
+     *         what the records' inputs, outputs and expectations have, None before there was a record. The
+     *         digest is another one after every change of the records.
+     */
+    EvaluationDataset: {
+      dataset_id: string;
+      name: string;
+      tags: {
+        [key: string]: string;
+      };
+      experiments: {
+        [key: string]: number;
+      };
+      digest: string;
+      records: number;
+      fields: Record<string, never> | null;
+      created: number;
+      updated: number;
+      /** @default null */
+      created_by: string | null;
+      /** @default null */
+      updated_by: string | null;
+    };
+    /**
+     * EvaluationDatasetList
+     * @description Datasets; `next` is the `after` that asks for the part that follows.
+     */
+    EvaluationDatasetList: {
+      items: components['schemas']['EvaluationDataset'][];
+      /** @default null */
+      next: string | null;
+    };
+    /** EvaluationRecord */
+    EvaluationRecord: {
+      record_id: string;
+      inputs: Record<string, never>;
+      outputs: unknown;
+      expectations: Record<string, never> | null;
+      tags: Record<string, never>;
+      source: components['schemas']['RecordSource'] | null;
+      created: number;
+      updated: number;
+      /** @default null */
+      created_by: string | null;
+      /** @default null */
+      updated_by: string | null;
+    };
+    /**
+     * EvaluationRecordList
+     * @description Records, the oldest first; `next` is the `after` that asks for the part that follows.
+     */
+    EvaluationRecordList: {
+      items: components['schemas']['EvaluationRecord'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
      * Event
      * @description One change of state. `subject` is the id of what changed, `kind` says what happened.
      */
@@ -3844,6 +4114,11 @@ export interface components {
       order_by: string[];
       /** @default null */
       max_results: number | null;
+    };
+    /** GetScorerSamplings */
+    GetScorerSamplings: {
+      /** @default [] */
+      scorer_ids: string[];
     };
     /**
      * InstanceAccess
@@ -4116,6 +4391,18 @@ export interface components {
     /** LineageList */
     LineageList: {
       items: components['schemas']['LineageEntry'][];
+    };
+    /**
+     * ListScorers
+     * @description Which experiments to ask; without any, all that are not in the trash.
+     */
+    ListScorers: {
+      /** @default null */
+      experiments: string[] | null;
+      /** @default 100 */
+      limit: number;
+      /** @default null */
+      after: string | null;
     };
     /**
      * LiveNotebook
@@ -4804,6 +5091,35 @@ export interface components {
       kept: components['schemas']['Kept'][];
     };
     /**
+     * PutCount
+     * @description How many records are new, and how many were there.
+     */
+    PutCount: {
+      inserted: number;
+      updated: number;
+    };
+    /**
+     * PutRecord
+     * @description A record, or what is new of the one with the same inputs: outputs are replaced where there
+     *         are any, expectations and tags are added to those that it has. The tag `mlflow.user` says whose
+     *         it is.
+     */
+    PutRecord: {
+      /** @default {} */
+      inputs: Record<string, never>;
+      outputs?: unknown;
+      /** @default null */
+      expectations: Record<string, never> | null;
+      /** @default null */
+      tags: Record<string, never> | null;
+      /** @default null */
+      source: components['schemas']['RecordSource'] | null;
+    };
+    /** PutRecords */
+    PutRecords: {
+      items: components['schemas']['PutRecord'][];
+    };
+    /**
      * Quotas
      * @description How much of a target this workspace uses at once; None is no limit of its own.
      */
@@ -4822,6 +5138,16 @@ export interface components {
     /** RecordRunEnvironment */
     RecordRunEnvironment: {
       record: components['schemas']['EnvironmentRecord'];
+    };
+    /**
+     * RecordSource
+     * @description Where a record comes from; `data` has the `trace_id` of a trace.
+     */
+    RecordSource: {
+      /** @enum {unknown} */
+      type: 'CODE' | 'DOCUMENT' | 'HUMAN' | 'TRACE' | 'UNSPECIFIED';
+      /** @default {} */
+      data: Record<string, never>;
     };
     /** RegenerateKey */
     RegenerateKey: {
@@ -4884,6 +5210,11 @@ export interface components {
       properties: {
         [key: string]: string;
       };
+    };
+    /** RegisterScorer */
+    RegisterScorer: {
+      name: string;
+      content: string;
     };
     /**
      * RequestSettings
@@ -5218,6 +5549,45 @@ export interface components {
       run_ms: number | null;
     };
     /**
+     * ScorerSampling
+     * @description What is scored as it comes; `sampling_id` is another one after every change.
+     */
+    ScorerSampling: {
+      sampling_id: string;
+      scorer_id: string;
+      experiment: string;
+      experiment_number: number;
+      share: number;
+      /** @default null */
+      filter: string | null;
+    };
+    /** ScorerSamplingList */
+    ScorerSamplingList: {
+      items: components['schemas']['ScorerSampling'][];
+    };
+    /**
+     * ScorerVersion
+     * @description One version of a scorer; `content` is JSON, as its client reads it.
+     */
+    ScorerVersion: {
+      scorer_id: string;
+      name: string;
+      version: number;
+      experiment: string;
+      experiment_number: number;
+      content: string;
+      created: number;
+    };
+    /**
+     * ScorerVersionList
+     * @description Versions of scorers; `next` is the `after` that asks for the part that follows.
+     */
+    ScorerVersionList: {
+      items: components['schemas']['ScorerVersion'][];
+      /** @default null */
+      next: string | null;
+    };
+    /**
      * ScriptJob
      * @description A Python script of the snapshot and its arguments, in which `${{parameters.NAME}}`,
      *         `${{inputs.NAME}}` and `${{outputs.NAME}}` stand for values and paths.
@@ -5232,6 +5602,23 @@ export interface components {
       parameters: {
         [key: string]: boolean | number | string | null;
       };
+    };
+    /**
+     * SearchEvaluationDatasets
+     * @description What to look for, in some experiments or everywhere: `filter` and `order_by` in the grammar
+     *         of the search for runs.
+     */
+    SearchEvaluationDatasets: {
+      /** @default  */
+      filter: string;
+      /** @default null */
+      experiments: string[] | null;
+      /** @default [] */
+      order_by: string[];
+      /** @default 100 */
+      limit: number;
+      /** @default null */
+      after: string | null;
     };
     /**
      * SearchExperiments
@@ -5347,6 +5734,15 @@ export interface components {
     /** SetAlias */
     SetAlias: {
       version: number;
+    };
+    /**
+     * SetScorerSampling
+     * @description Which share of the traces that `filter` matches is scored as they come.
+     */
+    SetScorerSampling: {
+      share: number;
+      /** @default null */
+      filter: string | null;
     };
     /**
      * SetStage
@@ -5872,6 +6268,22 @@ export interface components {
       remove_tags: string[];
     };
     /**
+     * UpdateEvaluationDataset
+     * @description What to change: tags are set, experiments are added to those that it has.
+     */
+    UpdateEvaluationDataset: {
+      /** @default {} */
+      tags: {
+        [key: string]: string;
+      };
+      /** @default [] */
+      remove_tags: string[];
+      /** @default [] */
+      add_experiments: string[];
+      /** @default [] */
+      remove_experiments: string[];
+    };
+    /**
      * UpdateExperiment
      * @description What to change; tags are set.
      */
@@ -6207,6 +6619,7 @@ export type CondaSpecification = components['schemas']['CondaSpecification'];
 export type CorrelateTraces = components['schemas']['CorrelateTraces'];
 export type CountRuns = components['schemas']['CountRuns'];
 export type CreateAssessment = components['schemas']['CreateAssessment'];
+export type CreateEvaluationDataset = components['schemas']['CreateEvaluationDataset'];
 export type CreateExperiment = components['schemas']['CreateExperiment'];
 export type CreateInstance = components['schemas']['CreateInstance'];
 export type CreateModel = components['schemas']['CreateModel'];
@@ -6216,8 +6629,10 @@ export type CreateWebhook = components['schemas']['CreateWebhook'];
 export type CreateWorkspace = components['schemas']['CreateWorkspace'];
 export type CreatedToken = components['schemas']['CreatedToken'];
 export type DecideTrust = components['schemas']['DecideTrust'];
+export type DeleteRecords = components['schemas']['DeleteRecords'];
 export type DeleteTraces = components['schemas']['DeleteTraces'];
 export type Deleted = components['schemas']['Deleted'];
+export type DeletedRecords = components['schemas']['DeletedRecords'];
 export type DeployEndpoint = components['schemas']['DeployEndpoint'];
 export type DeployedEndpoint = components['schemas']['DeployedEndpoint'];
 export type DeploymentInfo = components['schemas']['DeploymentInfo'];
@@ -6235,6 +6650,10 @@ export type EnvironmentSummary = components['schemas']['EnvironmentSummary'];
 export type EnvironmentVersion = components['schemas']['EnvironmentVersion'];
 export type EnvironmentVersionList = components['schemas']['EnvironmentVersionList'];
 export type ErrorBody = components['schemas']['ErrorBody'];
+export type EvaluationDataset = components['schemas']['EvaluationDataset'];
+export type EvaluationDatasetList = components['schemas']['EvaluationDatasetList'];
+export type EvaluationRecord = components['schemas']['EvaluationRecord'];
+export type EvaluationRecordList = components['schemas']['EvaluationRecordList'];
 export type Event = components['schemas']['Event'];
 export type EventBatch = components['schemas']['EventBatch'];
 export type EventMark = components['schemas']['EventMark'];
@@ -6250,6 +6669,7 @@ export type FigureList = components['schemas']['FigureList'];
 export type FileChange = components['schemas']['FileChange'];
 export type Finding = components['schemas']['Finding'];
 export type FrameRuns = components['schemas']['FrameRuns'];
+export type GetScorerSamplings = components['schemas']['GetScorerSamplings'];
 export type InstanceAccess = components['schemas']['InstanceAccess'];
 export type InstanceFiles = components['schemas']['InstanceFiles'];
 export type InstanceInfo = components['schemas']['InstanceInfo'];
@@ -6268,6 +6688,7 @@ export type Level = components['schemas']['Level'];
 export type LineageEntry = components['schemas']['LineageEntry'];
 export type LineageItem = components['schemas']['LineageItem'];
 export type LineageList = components['schemas']['LineageList'];
+export type ListScorers = components['schemas']['ListScorers'];
 export type LiveNotebook = components['schemas']['LiveNotebook'];
 export type LiveRun = components['schemas']['LiveRun'];
 export type Lock = components['schemas']['Lock'];
@@ -6324,11 +6745,16 @@ export type Profile = components['schemas']['Profile'];
 export type Progress = components['schemas']['Progress'];
 export type Purge = components['schemas']['Purge'];
 export type PurgeResult = components['schemas']['PurgeResult'];
+export type PutCount = components['schemas']['PutCount'];
+export type PutRecord = components['schemas']['PutRecord'];
+export type PutRecords = components['schemas']['PutRecords'];
 export type Quotas = components['schemas']['Quotas'];
 export type RecordRunEnvironment = components['schemas']['RecordRunEnvironment'];
+export type RecordSource = components['schemas']['RecordSource'];
 export type RegenerateKey = components['schemas']['RegenerateKey'];
 export type RegisterEnvironment = components['schemas']['RegisterEnvironment'];
 export type RegisterModel = components['schemas']['RegisterModel'];
+export type RegisterScorer = components['schemas']['RegisterScorer'];
 export type RequestSettings = components['schemas']['RequestSettings'];
 export type Resources = components['schemas']['Resources'];
 export type Retry = components['schemas']['Retry'];
@@ -6352,7 +6778,13 @@ export type Scaling = components['schemas']['Scaling'];
 export type Schedule = components['schemas']['Schedule'];
 export type ScoreRequest = components['schemas']['ScoreRequest'];
 export type ScoreResult = components['schemas']['ScoreResult'];
+export type ScorerSampling = components['schemas']['ScorerSampling'];
+export type ScorerSamplingList = components['schemas']['ScorerSamplingList'];
+export type ScorerVersion = components['schemas']['ScorerVersion'];
+export type ScorerVersionList = components['schemas']['ScorerVersionList'];
 export type ScriptJob = components['schemas']['ScriptJob'];
+export type SearchEvaluationDatasets =
+  components['schemas']['SearchEvaluationDatasets'];
 export type SearchExperiments = components['schemas']['SearchExperiments'];
 export type SearchLoggedModels = components['schemas']['SearchLoggedModels'];
 export type SearchModels = components['schemas']['SearchModels'];
@@ -6360,6 +6792,7 @@ export type SearchRuns = components['schemas']['SearchRuns'];
 export type SearchTraces = components['schemas']['SearchTraces'];
 export type ServedBy = components['schemas']['ServedBy'];
 export type SetAlias = components['schemas']['SetAlias'];
+export type SetScorerSampling = components['schemas']['SetScorerSampling'];
 export type SetStage = components['schemas']['SetStage'];
 export type SetTraffic = components['schemas']['SetTraffic'];
 export type SetupScript = components['schemas']['SetupScript'];
@@ -6399,6 +6832,7 @@ export type TrustDecision = components['schemas']['TrustDecision'];
 export type TrustDecisions = components['schemas']['TrustDecisions'];
 export type UpdateAssessment = components['schemas']['UpdateAssessment'];
 export type UpdateCompute = components['schemas']['UpdateCompute'];
+export type UpdateEvaluationDataset = components['schemas']['UpdateEvaluationDataset'];
 export type UpdateExperiment = components['schemas']['UpdateExperiment'];
 export type UpdateInstance = components['schemas']['UpdateInstance'];
 export type UpdateLoggedModel = components['schemas']['UpdateLoggedModel'];
@@ -12274,6 +12708,513 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Assessment'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_datasets.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateEvaluationDataset'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EvaluationDataset'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_datasets.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        dataset_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EvaluationDataset'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_datasets.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        dataset_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_datasets.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        dataset_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateEvaluationDataset'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EvaluationDataset'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_datasets.search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchEvaluationDatasets'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EvaluationDatasetList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_records.list': {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string | null;
+      };
+      header?: never;
+      path: {
+        dataset_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['EvaluationRecordList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_records.put': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        dataset_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PutRecords'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PutCount'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'evaluation_records.delete': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        dataset_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['DeleteRecords'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeletedRecords'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.register': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RegisterScorer'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ScorerVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.list': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ListScorers'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ScorerVersionList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.get': {
+    parameters: {
+      query?: {
+        version?: number | null;
+      };
+      header?: never;
+      path: {
+        experiment: string;
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ScorerVersion'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.delete': {
+    parameters: {
+      query?: {
+        version?: number | null;
+      };
+      header?: never;
+      path: {
+        experiment: string;
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Nothing'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.versions': {
+    parameters: {
+      query?: {
+        limit?: number;
+        after?: string | null;
+      };
+      header?: never;
+      path: {
+        experiment: string;
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ScorerVersionList'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.set_sampling': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SetScorerSampling'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ScorerSampling'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'scorers.samplings': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['GetScorerSamplings'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ScorerSamplingList'];
         };
       };
       /** @description Refused. */

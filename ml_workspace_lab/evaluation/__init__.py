@@ -1,0 +1,1 @@
+"""What applications are evaluated with: datasets of inputs and what is expected, and scorers."""

@@ -1,0 +1,135 @@
+"""How the records of evaluation datasets are kept."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ml_workspace_lab.evaluation import merging
+from ml_workspace_lab.evaluation.merging import Kept
+from ml_workspace_lab.evaluation.model import (
+    EvaluationRecord,
+    PutCount,
+    PutRecord,
+    RecordSource,
+)
+from ml_workspace_lab.evaluation.pages import fitting
+from ml_workspace_lab.storage.database import Queries, Row, Transaction
+from ml_workspace_lab.storage.marks import groups, marks_of
+
+AT_ONCE = 100
+"""Records that are merged with those that are there at a time."""
+
+_CHANGED = ("outputs_json", "expectations_json", "tags_json", "size", "updated", "updated_by")
+
+
+def put(
+    transaction: Transaction, dataset: int, records: Sequence[PutRecord], moment: int
+) -> PutCount:
+    """Add records, merged with those that have the same inputs. Raises InvalidInput where one gets
+    too large."""
+    inserted = 0
+    for at in range(0, len(records), AT_ONCE):
+        part = records[at : at + AT_ONCE]
+        keys = [merging.hash_of(record.inputs) for record in part]
+        kept = _there(transaction, dataset, keys)
+        known = len(kept)
+        for key, record in zip(keys, part, strict=True):
+            if key in kept:
+                kept[key].merge(record, moment)
+            else:
+                kept[key] = merging.new(record, key, moment)
+        inserted += len(kept) - known
+        _write(transaction, dataset, kept.values())
+    return PutCount(inserted, len(records) - inserted)
+
+
+def _there(queries: Queries, dataset: int, keys: Iterable[str]) -> dict[str, Kept]:
+    marks, named = marks_of(dict.fromkeys(keys))
+    rows = queries.all(
+        "SELECT id, hash, size, outputs_json, expectations_json, tags_json, updated, updated_by"
+        f" FROM evaluation_record WHERE evaluation_dataset = :dataset AND hash IN ({marks})",
+        dataset=dataset,
+        **named,
+    )
+    return {row["hash"]: merging.there(row) for row in rows}
+
+
+def _write(transaction: Transaction, dataset: int, records: Iterable[Kept]) -> None:
+    changed = []
+    for one in records:
+        if one.row is None:
+            transaction.insert(
+                "evaluation_record",
+                evaluation_dataset=dataset,
+                hash=one.hash,
+                size=one.size,
+                **one.values,
+            )
+        else:
+            changed.append({**one.values, "size": one.size, "id": one.row})
+    settings = ", ".join(f"{name} = :{name}" for name in _CHANGED)
+    transaction.many(f"UPDATE evaluation_record SET {settings} WHERE id = :id", changed)
+
+
+def page(
+    queries: Queries, dataset: int, after: int, limit: int
+) -> tuple[list[EvaluationRecord], int | None]:
+    """Records after the one of that row id, the oldest first, as many as a page takes; the row id
+    of the last where others follow."""
+    found = queries.all(
+        "SELECT id, size FROM evaluation_record WHERE evaluation_dataset = :dataset AND id > :after"
+        " ORDER BY id LIMIT :limit",
+        dataset=dataset,
+        after=after,
+        limit=limit + 1,
+    )
+    taken = fitting(found, limit)
+    if not taken:
+        return [], None
+    last = found[taken - 1]["id"]
+    rows = queries.all(
+        "SELECT * FROM evaluation_record WHERE evaluation_dataset = :dataset AND id > :after"
+        " AND id <= :last ORDER BY id",
+        dataset=dataset,
+        after=after,
+        last=last,
+    )
+    return [_record(row) for row in rows], last if taken < len(found) else None
+
+
+def delete(transaction: Transaction, dataset: int, record_ids: Iterable[str]) -> int:
+    """Delete records; how many there were."""
+    count = 0
+    for marks, named in groups(record_ids):
+        count += transaction.execute(
+            "DELETE FROM evaluation_record"
+            f" WHERE evaluation_dataset = :dataset AND uid IN ({marks})",
+            dataset=dataset,
+            **named,
+        ).rowcount
+    return count
+
+
+def count(queries: Queries, dataset: int) -> int:
+    row = queries.one(
+        "SELECT count(*) AS n FROM evaluation_record WHERE evaluation_dataset = :dataset",
+        dataset=dataset,
+    )
+    assert row is not None
+    return int(row["n"])
+
+
+def _record(row: Row) -> EvaluationRecord:
+    return EvaluationRecord(
+        record_id=row["uid"],
+        inputs=json.loads(row["inputs_json"]),
+        outputs=json.loads(row["outputs_json"]),
+        expectations=json.loads(row["expectations_json"]),
+        tags=json.loads(row["tags_json"]),
+        source=msgspec.convert(json.loads(row["source_json"]), RecordSource | None),
+        created=row["created"],
+        updated=row["updated"],
+        created_by=row["created_by"],
+        updated_by=row["updated_by"],
+    )
