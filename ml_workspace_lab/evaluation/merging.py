@@ -36,11 +36,11 @@ class Kept:
         """Add what is new of it. Raises InvalidInput where it gets too large."""
         before = self.length()
         if new.outputs is not UNSET:
-            self.values["outputs_json"] = json.dumps(new.outputs)
+            self.values["outputs_json"] = _spelled(new.outputs)
         for name, more in (("expectations_json", new.expectations), ("tags_json", new.tags)):
             if more:
                 known = json.loads(self.values[name]) or {}
-                self.values[name] = json.dumps(known | more)
+                self.values[name] = _spelled(known | more)
         self.values["updated"] = moment
         if user := user_in(new.tags):
             self.values["updated_by"] = user
@@ -53,7 +53,7 @@ class Kept:
 
 
 def hash_of(inputs: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_spelled(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def new(record: PutRecord, key: str, moment: int) -> Kept:
@@ -61,11 +61,11 @@ def new(record: PutRecord, key: str, moment: int) -> Kept:
     user = user_in(record.tags)
     values: dict[str, Any] = {
         "uid": f"dr-{os.urandom(16).hex()}",
-        "inputs_json": json.dumps(record.inputs),
-        "outputs_json": json.dumps({} if record.outputs is UNSET else record.outputs),
-        "expectations_json": json.dumps(record.expectations),
-        "tags_json": json.dumps(record.tags or {}),
-        "source_json": json.dumps(msgspec.to_builtins(record.source)),
+        "inputs_json": _spelled(record.inputs),
+        "outputs_json": _spelled({} if record.outputs is UNSET else record.outputs),
+        "expectations_json": _spelled(record.expectations),
+        "tags_json": _spelled(record.tags or {}),
+        "source_json": _spelled(msgspec.to_builtins(record.source)),
         "created": moment,
         "updated": moment,
         "created_by": user,
@@ -87,6 +87,18 @@ def user_in(tags: dict[str, Any] | None) -> str | None:
     """Who the tags say it is."""
     user = (tags or {}).get(USER_TAG)
     return user if isinstance(user, str) and user else None
+
+
+def _spelled(value: Any, *, sort_keys: bool = False) -> str:
+    """The value as JSON. Raises InvalidInput at a number that JSON has not."""
+    try:
+        return json.dumps(value, sort_keys=sort_keys, allow_nan=False)
+    except ValueError:
+        raise InvalidInput(
+            "A record holds NaN or an infinity, which JSON has not.",
+            field="items",
+            hint="Write it as text, or leave it out.",
+        ) from None
 
 
 def _check_size(size: int) -> None:

@@ -38,4 +38,10 @@ DIFFERENCES = {
     "graphql-view": "MLflow can't read the view of runs that its own schema offers.",
     "graphql-echo": "MLflow has no answer to `testMutation`, which should echo.",
     "foreign-run": "A source that names no run's id leads to no run, so any may come with it.",
+    "dataset-experiment": "A dataset is used by experiments that are there; MLflow keeps any id.",
+    "dataset-missing": "A dataset that isn't there has not got an empty list of records.",
+    "dataset-json": "JSON in a field that is none, or of another form, is the caller's mistake.",
+    "dataset-nan": "NaN and Infinity are no JSON, and no value of a record.",
+    "dataset-outputs": "Outputs may be objects and others by turns; MLflow answers 500 to that.",
+    "dataset-digest": "A dataset that has lost records has another digest than before.",
 }
