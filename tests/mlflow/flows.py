@@ -4,6 +4,7 @@ Runs in an environment that has a client and nothing of ours; a failed assertion
 """
 
 import contextlib
+import json
 import os
 import sys
 
@@ -124,6 +125,70 @@ def traces():
     assert len(mlflow.search_traces(run_id=run.info.run_id, return_type="list")) == 1
     experiment_id = trace.info.experiment_id
     assert client.delete_traces(experiment_id=experiment_id, trace_ids=[trace_id]) == 1
+
+
+def evaluation():
+    """A dataset is filled by hand and with traces, found again, and evaluated with a scorer that is
+    registered."""
+    from mlflow.entities import Feedback
+    from mlflow.genai import datasets, scorers
+
+    experiment = mlflow.set_experiment("evaluated").experiment_id
+    dataset = datasets.create_dataset("qa", experiment_id=experiment, tags={"team": "ml"})
+    dataset.merge_records(
+        [
+            {"inputs": {"question": "one"}, "expectations": {"answer": "ONE"}},
+            {"inputs": {"question": "two"}, "expectations": {"answer": "other"}},
+        ]
+    )
+
+    @mlflow.trace
+    def ask(question):
+        return question.upper()
+
+    ask("three")
+    mlflow.flush_trace_async_logging()
+    dataset.merge_records(mlflow.search_traces(locations=[experiment]))
+    dataset.merge_records([{"inputs": {"question": "one"}, "expectations": {"more": 1}}])
+    found = datasets.get_dataset(name="qa")
+    assert (found.dataset_id, found.tags["team"]) == (dataset.dataset_id, "ml")
+    assert found.experiment_ids == [experiment]
+    frame = found.to_df()
+    assert list(frame["source_type"]) == ["HUMAN", "HUMAN", "TRACE"]
+    assert frame["expectations"][0] == {"answer": "ONE", "more": 1}
+    assert frame["outputs"][2] == "THREE"
+    assert json.loads(found.profile) == {"num_records": 3}
+
+    @scorers.scorer
+    def right(outputs, expectations):
+        return Feedback(value=outputs == expectations.get("answer"))
+
+    done = mlflow.genai.evaluate(data=found, predict_fn=ask, scorers=[right])
+    assert done.metrics["right/mean"] == 1 / 3
+    assert found.delete_records([frame["dataset_record_id"][0]]) == 1
+    assert len(datasets.get_dataset(dataset_id=found.dataset_id).to_df()) == 2
+    other = client.create_experiment("other")
+    datasets.add_dataset_to_experiments(found.dataset_id, [other])
+    datasets.remove_dataset_from_experiments(found.dataset_id, [experiment])
+    (listed,) = datasets.search_datasets(experiment_ids=other, filter_string="tags.team = 'ml'")
+    assert listed.experiment_ids == [other]
+    datasets.set_dataset_tags(found.dataset_id, {"team": "data"})
+    datasets.delete_dataset_tag(found.dataset_id, "mlflow.user")
+    assert datasets.get_dataset(name="qa").tags["team"] == "data"
+    datasets.delete_dataset(dataset_id=found.dataset_id)
+    assert datasets.search_datasets() == []
+
+    judge = scorers.Guidelines(name="polite", guidelines="Be polite.", model="openai:/gpt-4.1-mini")
+    assert judge.register(experiment_id=experiment).name == "polite"
+    kept = scorers.get_scorer(name="polite", experiment_id=experiment)
+    assert (kept.guidelines, kept.model) == ("Be polite.", "openai:/gpt-4.1-mini")
+    judge.register(experiment_id=experiment)
+    assert [one.name for one in scorers.list_scorers(experiment_id=experiment)] == ["polite"]
+    store = client._tracking_client.store
+    versions = store.list_scorer_versions(experiment, "polite")
+    assert [one.scorer_version for one in versions] == [1, 2]
+    scorers.delete_scorer(name="polite", experiment_id=experiment, version="all")
+    assert scorers.list_scorers(experiment_id=experiment) == []
 
 
 def parts():

@@ -69,6 +69,10 @@ def test_traces_are_told_of_and_assessed(ours: Target, folder: Path) -> None:
     run(ours, "traces", folder)
 
 
+def test_applications_are_evaluated_with_datasets_and_scorers(ours: Target, folder: Path) -> None:
+    run(ours, "evaluation", folder)
+
+
 def test_a_large_file_goes_in_parts(ours: Target, folder: Path) -> None:
     sizes = {"MINIMUM_FILE_SIZE": "6000000", "CHUNK_SIZE": "5242880"}
     run(ours, "parts", folder, **{f"MLFLOW_MULTIPART_UPLOAD_{k}": v for k, v in sizes.items()})

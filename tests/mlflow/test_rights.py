@@ -74,6 +74,57 @@ def test_who_may_read_only_searches_a_workspace_that_nobody_has_used(tmp_path: P
         assert len(ok(reader.post("experiments/search", max_results=5))["experiments"]) == 1
 
 
+def test_who_may_read_only_changes_no_dataset_and_no_scorer(
+    served: tuple[Target, Workspace],
+) -> None:
+    target, workspace = served
+    experiment_id, root = target.experiment(), "/api/3.0/mlflow"
+    made = ok(target.post(f"{root}/datasets/create", name="d", experiment_ids=[experiment_id]))
+    path = f"{root}/datasets/{made['dataset']['dataset_id']}"
+    ok(target.post(f"{path}/records", records='[{"inputs": {"q": 1}}]'))
+    records = ok(target.get(f"{path}/records"))["records"]
+    scorer = {"experiment_id": experiment_id, "name": "s"}
+    register = {**scorer, "serialized_scorer": "{}"}
+    registered = ok(target.post(f"{root}/scorers/register", **register))
+    reader = with_token(target, workspace, "experiments/read", "experiments/runs/read")
+    writer = with_token(
+        target, workspace, "experiments/read", "experiments/runs/read", "experiments/runs/write"
+    )
+    again = {"records": '[{"inputs": {"q": 1}, "outputs": 2}]'}
+    changes: list[tuple[str, str, dict[str, object]]] = [
+        ("POST", f"{root}/datasets/create", {"name": "e"}),
+        ("PATCH", f"{path}/tags", {"tags": '{"k": "v"}'}),
+        ("DELETE", f"{path}/tags/k", {}),
+        ("POST", f"{path}/records", again),
+        ("POST", f"{path}/add-experiments", {"experiment_ids": [experiment_id]}),
+        ("POST", f"{path}/remove-experiments", {"experiment_ids": [experiment_id]}),
+        ("POST", f"{root}/scorers/register", register),
+        ("PUT", f"{root}/scorers/online-config", {**scorer, "sample_rate": 0}),
+    ]
+    deletions: list[tuple[str, str, dict[str, object]]] = [
+        ("DELETE", path, {}),
+        ("DELETE", f"{path}/records", {"dataset_record_ids": ["dr-" + "0" * 32]}),
+        ("DELETE", f"{root}/scorers/delete", dict(scorer)),
+    ]
+    for client, refused in ((reader, changes + deletions), (writer, deletions)):
+        for method, address, body in refused:
+            answer = client.send(method, address, body)
+            assert (answer.status, answer.json["error_code"]) == (403, "PERMISSION_DENIED"), address
+        assert (
+            ok(client.get(path))["dataset"]["digest"] == ok(target.get(path))["dataset"]["digest"]
+        )
+        assert ok(client.get(f"{path}/records"))["records"] == records
+        assert len(ok(client.post(f"{root}/datasets/search"))["datasets"]) == 1
+        found = ok(client.get(f"{root}/scorers/get", **scorer))["scorer"]
+        assert found["scorer_id"] == registered["scorer_id"]
+    for method, address, body in changes:
+        ok(writer.send(method, address, body))
+    blind = with_token(target, workspace, "experiments/read", "models/read")
+    for address in (path, f"{path}/records", f"{path}/experiment-ids"):
+        assert blind.get(address).status == 404
+    assert blind.get(f"{root}/scorers/get", **scorer).status == 404
+
+
 def test_who_may_not_read_finds_nothing(served: tuple[Target, Workspace]) -> None:
     target, workspace = served
     run_id = target.run()

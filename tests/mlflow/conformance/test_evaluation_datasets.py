@@ -298,7 +298,7 @@ def test_datasets_are_found(target: Target) -> None:
         invalid(search(target, experiment_id, order_by=[order]))
     either = search(target, experiment_id, filter_string="name = 'one' OR tags.team = 'data'")
     assert either.status == target.choose("grammar", theirs=400, ours=200)
-    assert found(target, "987654321") == []
+    assert found(target, "123456789") == []
 
 
 def test_datasets_are_found_in_pages(target: Target) -> None:
