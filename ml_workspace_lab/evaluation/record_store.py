@@ -20,7 +20,17 @@ from ml_workspace_lab.storage.marks import groups, marks_of
 AT_ONCE = 100
 """Records that are merged with those that are there at a time."""
 
-_CHANGED = ("outputs_json", "expectations_json", "tags_json", "size", "updated", "updated_by")
+_ADD = (
+    "INSERT INTO evaluation_record (uid, evaluation_dataset, hash, inputs_json, outputs_json,"
+    " expectations_json, tags_json, source_json, size, created, updated, created_by, updated_by)"
+    " VALUES (:uid, :dataset, :hash, :inputs_json, :outputs_json, :expectations_json, :tags_json,"
+    " :source_json, :size, :created, :updated, :created_by, :updated_by)"
+)
+_CHANGE = (
+    "UPDATE evaluation_record SET outputs_json = :outputs_json, size = :size, updated = :updated,"
+    " expectations_json = :expectations_json, tags_json = :tags_json, updated_by = :updated_by"
+    " WHERE id = :id"
+)
 
 
 def put(
@@ -56,20 +66,14 @@ def _there(queries: Queries, dataset: int, keys: Iterable[str]) -> dict[str, Kep
 
 
 def _write(transaction: Transaction, dataset: int, records: Iterable[Kept]) -> None:
-    changed = []
+    added, changed = [], []
     for one in records:
         if one.row is None:
-            transaction.insert(
-                "evaluation_record",
-                evaluation_dataset=dataset,
-                hash=one.hash,
-                size=one.size,
-                **one.values,
-            )
+            added.append({**one.values, "size": one.size, "dataset": dataset, "hash": one.hash})
         else:
             changed.append({**one.values, "size": one.size, "id": one.row})
-    settings = ", ".join(f"{name} = :{name}" for name in _CHANGED)
-    transaction.many(f"UPDATE evaluation_record SET {settings} WHERE id = :id", changed)
+    transaction.many(_ADD, added)
+    transaction.many(_CHANGE, changed)
 
 
 def page(
