@@ -4,6 +4,7 @@ import msgspec
 
 from ml_workspace_lab.evaluation import store
 from ml_workspace_lab.evaluation.model import EvaluationDatasetList, SearchEvaluationDatasets
+from ml_workspace_lab.evaluation.pages import fitting
 from ml_workspace_lab.experiments.search import records
 from ml_workspace_lab.experiments.search.limits import in_time
 from ml_workspace_lab.experiments.search.ordering import by_attributes
@@ -45,7 +46,8 @@ _VALUES = {
 
 
 def datasets(database: Database, asked: SearchEvaluationDatasets) -> EvaluationDatasetList:
-    """One page of datasets, the newest first unless `order_by` says otherwise."""
+    """One page of datasets, the newest first unless `order_by` says otherwise; fewer than were
+    asked for where they are large."""
     way, bindings = dialect(database), Bindings()
     read = columns(_ATTRIBUTES)
     about = Records(_DATASETS, read, {"tag": records.json_pairs(way, "d.tags_json")})
@@ -63,13 +65,13 @@ def datasets(database: Database, asked: SearchEvaluationDatasets) -> EvaluationD
         parts.append(records.after(place, order, sorted_by, bindings))
     with in_time(database) as queries:
         rows = queries.all(
-            f"{store.DATASETS} WHERE {' AND '.join(parts)}"
+            f"{store.FOUND} WHERE {' AND '.join(parts)}"
             f" ORDER BY {records.order_sql(order, sorted_by)}"
             f" LIMIT {bindings.mark(asked.limit + 1)}",
             **bindings.values,
         )
-        page = rows[: asked.limit]
-        found = store.of_rows(queries, page)
+        page = rows[: fitting(rows, asked.limit)]
+        found = store.of_ids(queries, [row["id"] for row in page])
     if len(rows) == len(page):
         return EvaluationDatasetList(found)
     last = [page[-1][_VALUES[one.term.name]] for one in order]

@@ -11,6 +11,10 @@ from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 from ml_workspace_lab.storage.marks import groups
 
 DATASETS = "SELECT d.* FROM evaluation_dataset d"
+FOUND = (
+    "SELECT d.id, d.name, d.created, d.updated,"
+    " length(d.tags_json) + coalesce(length(d.fields_json), 0) AS size FROM evaluation_dataset d"
+)
 OF_EXPERIMENTS = (
     "SELECT p.evaluation_dataset FROM evaluation_dataset_experiment p"
     " JOIN experiment e ON e.id = p.experiment"
@@ -72,6 +76,16 @@ def remove_from(transaction: Transaction, dataset: int, experiments: Iterable[in
         " WHERE evaluation_dataset = :dataset AND experiment = :experiment",
         [{"dataset": dataset, "experiment": one} for one in experiments],
     )
+
+
+def of_ids(queries: Queries, ids: Sequence[int]) -> list[EvaluationDataset]:
+    """The datasets of these row ids, in their order."""
+    rows = {
+        row["id"]: row
+        for marks, named in groups(ids)
+        for row in queries.all(f"{DATASETS} WHERE d.id IN ({marks})", **named)
+    }
+    return of_rows(queries, [rows[one] for one in ids])
 
 
 def of_rows(queries: Queries, rows: Sequence[Row]) -> list[EvaluationDataset]:

@@ -26,6 +26,9 @@ LISTED = 50_000
 AT_ONCE = 1_000
 """Datasets and records that one of our own pages has at most."""
 
+AT_MOST = 16 * 1024 * 1024
+"""Characters from which on what was found is an answer, though more was asked for."""
+
 _RECORD_ID = re.compile(r"dr-[0-9a-f]{32}")
 
 
@@ -94,15 +97,17 @@ def search(request: Request) -> Response:
     if call.experiment_ids:
         names = experiments_there(request.connection, call.experiment_ids)
     found: list[entities.Dataset] = []
-    following = call.page_token or None
+    size, following = 0, call.page_token or None
     while True:
         limit = min(AT_ONCE, call.max_results - len(found))
         page = request.connection.evaluation_datasets.search(
             SearchEvaluationDatasets(call.filter_string, names, call.order_by, limit, following)
         )
-        found += [entities.dataset(one) for one in page.items]
+        part = [entities.dataset(one) for one in page.items]
+        found += part
+        size += sum(len(one.tags) + len(one.schema or "") for one in part)
         following = page.next
-        if following is None or len(found) >= call.max_results:
+        if following is None or len(found) >= call.max_results or size > AT_MOST:
             return answer(datasets=found, next_page_token=following)
 
 

@@ -179,6 +179,25 @@ def test_datasets_are_found_page_by_page(ws: Workspace) -> None:
         assert len(found.items) == count
 
 
+def test_a_page_of_datasets_is_bounded_by_its_size(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE_SIZE", 1000)
+    for n in range(5):
+        create(ws, f"set {n}", text="x" * 400)
+    names: list[str] = []
+    after = None
+    while True:
+        asked = SearchEvaluationDatasets(limit=1000, after=after)
+        page = ws.connection.evaluation_datasets.search(asked)
+        assert len(page.items) <= 2
+        names += [one.name for one in page.items]
+        after = page.next
+        if after is None:
+            break
+    assert names == [f"set {n}" for n in (4, 3, 2, 1, 0)]
+
+
 def test_experiments_that_are_purged_leave_no_link(ws: Workspace) -> None:
     dataset = create(ws, "qa", "a", "b")
     put(ws, dataset, PutRecord({"n": 1}))
