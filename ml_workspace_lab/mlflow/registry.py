@@ -227,9 +227,7 @@ def version_number(text: str) -> int:
     """Raises InvalidInput where the text is no number."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 10):
         raise InvalidInput(
-            f"Invalid value \"{text[:80]}\" for parameter 'version' supplied: Model version must be"
-            " an integer",
-            field="version",
+            f"Parameter 'version' must be an integer, got '{text[:80]}'.", field="version"
         )
     return int(text)
 

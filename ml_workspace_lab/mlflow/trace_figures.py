@@ -24,6 +24,8 @@ VIEWS: tuple[Counted, ...] = ("traces", "spans", "assessments")
 """In the order of their numbers, which begin at 1, as those of the aggregations do."""
 AGGREGATIONS = ("COUNT", "SUM", "AVG", "PERCENTILE", "MIN", "MAX")
 MAX_RESULTS = 1000
+FILTERS = {"first": "filter_string1", "second": "filter_string2", "filter": "base_filter"}
+"""What the protocol calls the filters of a correlation."""
 _SOURCE_RUN = "mlflow.sourceRun"
 _JSON_VALUE = re.compile(r'-?[0-9].*|true|false|[\[{"].*', re.DOTALL)
 _FILTER = re.compile(
@@ -107,7 +109,10 @@ def correlation(request: Request) -> Response:
         second=call.filter_string2,
         filter=call.base_filter,
     )
-    found = request.connection.traces.correlate(asked)
+    try:
+        found = request.connection.traces.correlate(asked)
+    except InvalidInput as error:
+        raise _of_filter(error) from None
     return answer(
         npmi=found.npmi,
         npmi_smoothed=found.npmi_smoothed,
@@ -116,6 +121,16 @@ def correlation(request: Request) -> Response:
         joint_count=found.both,
         total_count=found.traces,
     )
+
+
+def _of_filter(error: InvalidInput) -> InvalidInput:
+    """What is wrong with a filter, by its name in the protocol and in the words that clients look
+    for."""
+    name = FILTERS.get(error.field or "")
+    if name is None:
+        return error
+    said = error.message.removeprefix(f"{error.field}: ")
+    return InvalidInput(f"Invalid {name}: {said}", field=name, hint=error.hint)
 
 
 def _view(given: str | int) -> Counted:

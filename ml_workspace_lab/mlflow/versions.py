@@ -32,6 +32,7 @@ AT_ONCE = 1000
 SOURCE_LENGTH = 65_535
 VERSIONS_TAG = "mlflow.modelVersions"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+_VERSION = re.compile(r"models:/(?P<name>[^/@]+)/(?P<version>[0-9]{1,9})")
 
 
 class Create(Struct):
@@ -97,7 +98,7 @@ def create(request: Request) -> Response:
         made = request.connection.models.register(
             call.name,
             RegisterModel(
-                run_id=_run_of(call),
+                run_id=_run_of(request.connection, call),
                 source=call.source,
                 model_id=call.model_id or None,
                 run_link=call.run_link,
@@ -181,13 +182,26 @@ def search(request: Request) -> Response:
             return answer(model_versions=found, next_page_token=following)
 
 
-def _run_of(call: Create) -> str | None:
-    """The run that a call names. One that isn't a run's id here is the source's own, or none."""
-    if not call.run_id or _RUN_ID.fullmatch(call.run_id):
-        return call.run_id or None
+def _run_of(connection: LocalConnection, call: Create) -> str | None:
+    """The run that a call names. One that isn't a run's id here is the source's own, or none; a
+    copied version's may be gone."""
+    if not call.run_id or _is_run_of_copied(connection, call):
+        return None
+    if _RUN_ID.fullmatch(call.run_id):
+        return call.run_id
     if call.source.startswith(f"runs:/{call.run_id}/"):
         return None
     raise InvalidInput(f"Run with id={call.run_id[:80]} not found", field="run_id")
+
+
+def _is_run_of_copied(connection: LocalConnection, call: Create) -> bool:
+    copied = _VERSION.fullmatch(call.source)
+    if copied is None:
+        return False
+    try:
+        return find(connection, copied["name"], copied["version"]).run_id == call.run_id
+    except NotFound:
+        return False
 
 
 def _check_logged_model(connection: LocalConnection, call: Create) -> None:

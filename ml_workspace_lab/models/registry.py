@@ -123,6 +123,7 @@ class Registry(Service):
                     if other.stage == body.stage and other.version != version:
                         store.move(transaction, name, other.version, "Archived")
             store.move(transaction, name, version, body.stage)
+            store.touch(transaction, name)
         return self.services.models.version(name, version)
 
     def _check_free(self, transaction: Transaction, name: str, new: str) -> None:

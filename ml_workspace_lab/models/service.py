@@ -111,6 +111,7 @@ class Models(Service):
             store.version(transaction, name, version)
             self.check_not_served(name, version)  # and no endpoint comes to it meanwhile
             store.delete_version(transaction, name, version)
+            store.touch(transaction, name)
         return Nothing()
 
     @operation("GET", "/models/{name}/versions/{version}/files/{path}", action="models/read")

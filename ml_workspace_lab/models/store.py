@@ -85,6 +85,11 @@ def insert_model(
     return added.rowcount == 1
 
 
+def touch(transaction: Transaction, name: str) -> None:
+    """Note that a model has changed now: one of its versions came to a stage, or is gone."""
+    transaction.execute("UPDATE model SET updated = :now WHERE name = :name", now=now(), name=name)
+
+
 def insert_version(
     transaction: Transaction, name: str, files: Sequence[ModelFile], **values: Any
 ) -> int:

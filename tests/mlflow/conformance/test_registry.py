@@ -204,6 +204,30 @@ def test_a_version_of_a_version_keeps_its_lineage(target: Target) -> None:
         assert (made["source"], made["run_id"]) == (f"models:/{name}/1", run_id)
 
 
+def test_a_copy_is_of_the_run_of_its_version_wherever_that_is(target: Target) -> None:
+    name, copy = make(target), make(target)
+    add(target, name, source="runs:/anothers-run/model", run_id="anothers-run")
+    made = add(target, copy, source=f"models:/{name}/1", run_id="anothers-run")
+    assert (made["source"], made["run_id"]) == (f"models:/{name}/1", "anothers-run")
+
+
+def test_a_model_changes_with_the_stages_and_the_end_of_its_versions(target: Target) -> None:
+    name = make(target)
+    made = add(target, name)
+    staged = {"stage": "Staging", "archive_existing_versions": False}
+    for path, more in (("transition-stage", staged), ("delete", {})):
+        before = read(target, name)["last_updated_timestamp"]
+        named = {"name": name, "version": made["version"], **more}
+        send = target.delete if path == "delete" else target.post
+        ok(send(f"model-versions/{path}", **named))
+        assert read(target, name)["last_updated_timestamp"] > before
+
+
+def test_a_version_that_is_no_number_is_named(target: Target) -> None:
+    answer = target.get("model-versions/get", name=make(target), version="not a number")
+    invalid(answer, "Parameter 'version' must be an integer, got 'not a number'.")
+
+
 def test_aliases_name_versions(target: Target) -> None:
     name = make(target)
     add(target, name)

@@ -231,5 +231,5 @@ def test_filters_that_go_together_correlate(target: Target) -> None:
 def test_a_filter_that_is_none_or_missing_is_refused(target: Target) -> None:
     experiment_id = target.experiment()
     start(target, experiment_id)
-    invalid(correlate(target, experiment_id, "invalid.filter = 'x'", "tags.a = 'b'"), "nvalid")
+    invalid(correlate(target, experiment_id, "invalid.filter = 'x'", "tags.a = 'b'"), "Invalid")
     invalid(correlate(target, experiment_id, "", "tags.a = 'b'"), "filter_string1")
