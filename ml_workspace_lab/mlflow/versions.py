@@ -121,7 +121,7 @@ def get(request: Request) -> Response:
 
 def download_uri(request: Request) -> Response:
     """Where a client finds the files: here, or where the version says that they are."""
-    found = _named(request)
+    found = _original(request.connection, _named(request))
     kept_here = found.files or found.source is None
     uri = address(found.name, found.version) if kept_here else found.source
     return answer(artifact_uri=uri)
@@ -202,6 +202,21 @@ def _is_run_of_copied(connection: LocalConnection, call: Create) -> bool:
         return find(connection, copied["name"], copied["version"]).run_id == call.run_id
     except NotFound:
         return False
+
+
+def _original(connection: LocalConnection, found: ModelVersion) -> ModelVersion:
+    """The version that this one, without files, is a copy of, as far as it is here."""
+    seen = {(found.name, found.version)}  # Names may have been given to others since.
+    while not found.files and (copied := _VERSION.fullmatch(found.source or "")):
+        try:
+            before = find(connection, copied["name"], copied["version"])
+        except (NotFound, InvalidInput):
+            return found
+        if (before.name, before.version) in seen:
+            return found
+        seen.add((before.name, before.version))
+        found = before
+    return found
 
 
 def _check_logged_model(connection: LocalConnection, call: Create) -> None:

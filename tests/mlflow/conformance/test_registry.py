@@ -209,6 +209,8 @@ def test_a_copy_is_of_the_run_of_its_version_wherever_that_is(target: Target) ->
     add(target, name, source="runs:/anothers-run/model", run_id="anothers-run")
     made = add(target, copy, source=f"models:/{name}/1", run_id="anothers-run")
     assert (made["source"], made["run_id"]) == (f"models:/{name}/1", "anothers-run")
+    answer = ok(target.get("model-versions/get-download-uri", name=copy, version="1"))
+    assert answer["artifact_uri"] == "runs:/anothers-run/model"
 
 
 def test_a_model_changes_with_the_stages_and_the_end_of_its_versions(target: Target) -> None:
