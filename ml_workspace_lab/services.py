@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.snapshots.uploads import BlobUploads
     from ml_workspace_lab.storage.storage import Storage
     from ml_workspace_lab.tracing.assessments import Assessments
+    from ml_workspace_lab.tracing.issues import Issues
     from ml_workspace_lab.tracing.service import Traces
     from ml_workspace_lab.webhooks.service import Webhooks
     from ml_workspace_lab.workspace.service import Events, Workspaces
@@ -81,6 +82,7 @@ SERVICES = {
     "model_profiles": "models.profiles.service:ModelProfiles",
     "traces": "tracing.service:Traces",
     "assessments": "tracing.assessments:Assessments",
+    "issues": "tracing.issues:Issues",
     "evaluation_datasets": "evaluation.datasets:EvaluationDatasets",
     "evaluation_records": "evaluation.records:EvaluationRecords",
     "scorers": "evaluation.scorers:Scorers",
@@ -139,6 +141,7 @@ class ByName(ABC):
     model_profiles: "ModelProfiles"
     traces: "Traces"
     assessments: "Assessments"
+    issues: "Issues"
     evaluation_datasets: "EvaluationDatasets"
     evaluation_records: "EvaluationRecords"
     scorers: "Scorers"

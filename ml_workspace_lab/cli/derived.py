@@ -97,6 +97,15 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "delete": ("traces", "delete"),
         },
     ),
+    "issue": (
+        "problems of applications that were found in traces",
+        {
+            "list": ("issues", "search"),
+            "show": ("issues", "get"),
+            "create": ("issues", "create"),
+            "update": ("issues", "update"),
+        },
+    ),
     "evaluation-dataset": (
         "inputs of applications, and what is expected of them",
         {

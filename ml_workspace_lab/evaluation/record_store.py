@@ -13,7 +13,7 @@ from ml_workspace_lab.evaluation.model import (
     PutRecord,
     RecordSource,
 )
-from ml_workspace_lab.evaluation.pages import fitting
+from ml_workspace_lab.experiments.search.bounded import fitting
 from ml_workspace_lab.storage.database import Queries, Row, Transaction
 from ml_workspace_lab.storage.marks import groups, marks_of
 

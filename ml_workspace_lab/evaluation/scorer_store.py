@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from ml_workspace_lab.errors import NotFound
-from ml_workspace_lab.evaluation.pages import fitting
 from ml_workspace_lab.evaluation.scorer import ScorerSampling, ScorerVersion
+from ml_workspace_lab.experiments.search.bounded import fitting
 from ml_workspace_lab.experiments.search.sql import TRUE, Bindings, Dialect
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 from ml_workspace_lab.storage.marks import groups

@@ -4,8 +4,8 @@ import msgspec
 
 from ml_workspace_lab.evaluation import store
 from ml_workspace_lab.evaluation.model import EvaluationDatasetList, SearchEvaluationDatasets
-from ml_workspace_lab.evaluation.pages import fitting
 from ml_workspace_lab.experiments.search import records
+from ml_workspace_lab.experiments.search.bounded import fitting
 from ml_workspace_lab.experiments.search.limits import in_time
 from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse

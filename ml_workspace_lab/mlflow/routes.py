@@ -16,6 +16,7 @@ from ml_workspace_lab.mlflow import (
     graphql,
     history,
     inputs,
+    issues,
     logged_models,
     logging,
     multipart,
@@ -128,8 +129,9 @@ def _tracing() -> Iterator[Route]:
     yield Route("POST", "/v1/traces", otlp.export)
 
 
-def _evaluation() -> Iterator[Route]:
-    for method, path, call in (*evaluation_datasets.CALLS, *scorers.CALLS):
+def _judging() -> Iterator[Route]:
+    """How applications are judged, and what is wrong with them."""
+    for method, path, call in (*evaluation_datasets.CALLS, *scorers.CALLS, *issues.CALLS):
         yield from twins(Route(method, f"/3.0/mlflow/{path}", call))
 
 
@@ -182,7 +184,7 @@ routes: list[Route] = [
     *_artifacts(),
     *_pages(),
     *_tracing(),
-    *_evaluation(),
+    *_judging(),
     *_graphql(),
     *_server(),
     *_rest(),

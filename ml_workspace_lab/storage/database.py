@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable
 
-SCHEMA_VERSION = 18
+SCHEMA_VERSION = 19
 BUSY_SECONDS = 5.0
 """How long a call waits for others that hold the database."""
 

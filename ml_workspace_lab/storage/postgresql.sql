@@ -299,6 +299,27 @@ CREATE UNIQUE INDEX evaluation_record_hash ON evaluation_record (evaluation_data
 
 CREATE INDEX evaluation_record_oldest ON evaluation_record (evaluation_dataset, id);
 
+CREATE TABLE issue (
+  id BIGSERIAL NOT NULL,
+  uid TEXT NOT NULL,
+  experiment BIGINT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  status TEXT NOT NULL,
+  severity TEXT,
+  root_causes_json TEXT NOT NULL,
+  categories_json TEXT NOT NULL,
+  source_run TEXT,
+  created_by TEXT,
+  created BIGINT NOT NULL,
+  updated BIGINT NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE (uid),
+  FOREIGN KEY(experiment) REFERENCES experiment (id) ON DELETE CASCADE
+);
+
+CREATE INDEX issue_of_experiment ON issue (experiment, created);
+
 CREATE TABLE logged_model (
   id BIGSERIAL NOT NULL,
   uid TEXT NOT NULL,
@@ -522,6 +543,8 @@ CREATE TABLE assessment (
   UNIQUE (uid),
   FOREIGN KEY(trace) REFERENCES trace (id) ON DELETE CASCADE
 );
+
+CREATE INDEX assessment_name ON assessment (kind, name, trace);
 
 CREATE INDEX assessment_trace ON assessment (trace, kind, name);
 

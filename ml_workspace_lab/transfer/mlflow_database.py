@@ -22,7 +22,7 @@ Query = Callable[..., Iterator[Any]]
 """Rows of a statement with named parameters: by name, or by place where they are `plain`.
 Texts that are not UTF-8 are bytes where the query is `lenient`, and an error elsewhere."""
 
-_ELSEWHERE = ("trace_info", "assessments", "scorers", "webhooks", "evaluation_datasets")
+_ELSEWHERE = ("trace_info", "assessments", "issues", "scorers", "webhooks", "evaluation_datasets")
 NO_MODEL = "The model that it belongs to is not there."
 _NEEDED = {"experiments", "runs", "metrics", "params", "tags"}
 

@@ -2302,6 +2302,57 @@ export interface paths {
     patch: operations['assessments.update'];
     trace?: never;
   };
+  '/experiments/{experiment}/issues': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A new issue. Raises Conflict where the experiment is in the trash, and NotFound where the */
+    post: operations['issues.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/issues/{issue_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['issues.get'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** Change what is given. */
+    patch: operations['issues.update'];
+    trace?: never;
+  };
+  '/issue-search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Issues that a filter matches, the gravest first and of these the newest, unless */
+    post: operations['issues.search'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/evaluation-datasets': {
     parameters: {
       query?: never;
@@ -3461,6 +3512,26 @@ export interface components {
       /** @default null */
       resources: components['schemas']['Resources'] | null;
     };
+    /** CreateIssue */
+    CreateIssue: {
+      name: string;
+      description: string;
+      /**
+       * @default pending
+       * @enum {unknown}
+       */
+      status: 'pending' | 'rejected' | 'resolved';
+      /** @default null */
+      severity: ('high' | 'low' | 'medium' | 'not_an_issue') | null;
+      /** @default [] */
+      root_causes: string[];
+      /** @default [] */
+      categories: string[];
+      /** @default null */
+      source_run: string | null;
+      /** @default null */
+      created_by: string | null;
+    };
     /** CreateModel */
     CreateModel: {
       name: string;
@@ -4251,6 +4322,39 @@ export interface components {
       };
       /** @default null */
       resume_from: string | null;
+    };
+    /**
+     * Issue
+     * @description An issue as it is now. `traces` counts those that have an assessment of the kind `issue` with
+     *         its id as the name; `source_run` is the run that found it.
+     */
+    Issue: {
+      issue_id: string;
+      experiment: string;
+      experiment_number: number;
+      name: string;
+      description: string;
+      /** @enum {unknown} */
+      status: 'pending' | 'rejected' | 'resolved';
+      severity: ('high' | 'low' | 'medium' | 'not_an_issue') | null;
+      root_causes: string[];
+      categories: string[];
+      traces: number;
+      created: number;
+      updated: number;
+      /** @default null */
+      source_run: string | null;
+      /** @default null */
+      created_by: string | null;
+    };
+    /**
+     * IssueList
+     * @description Issues; `next` is the `after` that asks for the part that follows.
+     */
+    IssueList: {
+      items: components['schemas']['Issue'][];
+      /** @default null */
+      next: string | null;
     };
     /**
      * JournalMark
@@ -5640,6 +5744,23 @@ export interface components {
       after: string | null;
     };
     /**
+     * SearchIssues
+     * @description What to look for, in some experiments or in all that are not in the trash: `filter` and
+     *         `order_by` in the grammar of the search for runs.
+     */
+    SearchIssues: {
+      /** @default  */
+      filter: string;
+      /** @default null */
+      experiments: string[] | null;
+      /** @default [] */
+      order_by: string[];
+      /** @default 100 */
+      limit: number;
+      /** @default null */
+      after: string | null;
+    };
+    /**
      * SearchLoggedModels
      * @description What to look for in experiments: `filter` in the grammar of the search for runs; metrics are
      *         those that were measured on one of `datasets`, where any are named.
@@ -6320,6 +6441,20 @@ export interface components {
       resources?: components['schemas']['Resources'];
     };
     /**
+     * UpdateIssue
+     * @description What to change; the rest stays.
+     */
+    UpdateIssue: {
+      /** @default null */
+      name: string | null;
+      /** @default null */
+      description: string | null;
+      /** @default null */
+      status: ('pending' | 'rejected' | 'resolved') | null;
+      /** @default null */
+      severity: ('high' | 'low' | 'medium' | 'not_an_issue') | null;
+    };
+    /**
      * UpdateLoggedModel
      * @description What to change: parameters and tags are set.
      */
@@ -6622,6 +6757,7 @@ export type CreateAssessment = components['schemas']['CreateAssessment'];
 export type CreateEvaluationDataset = components['schemas']['CreateEvaluationDataset'];
 export type CreateExperiment = components['schemas']['CreateExperiment'];
 export type CreateInstance = components['schemas']['CreateInstance'];
+export type CreateIssue = components['schemas']['CreateIssue'];
 export type CreateModel = components['schemas']['CreateModel'];
 export type CreateSnapshot = components['schemas']['CreateSnapshot'];
 export type CreateToken = components['schemas']['CreateToken'];
@@ -6676,6 +6812,8 @@ export type InstanceInfo = components['schemas']['InstanceInfo'];
 export type InstanceList = components['schemas']['InstanceList'];
 export type InstanceState = components['schemas']['InstanceState'];
 export type InvokeBatch = components['schemas']['InvokeBatch'];
+export type Issue = components['schemas']['Issue'];
+export type IssueList = components['schemas']['IssueList'];
 export type JournalMark = components['schemas']['JournalMark'];
 export type KeepCompilation = components['schemas']['KeepCompilation'];
 export type KeepProfile = components['schemas']['KeepProfile'];
@@ -6786,6 +6924,7 @@ export type ScriptJob = components['schemas']['ScriptJob'];
 export type SearchEvaluationDatasets =
   components['schemas']['SearchEvaluationDatasets'];
 export type SearchExperiments = components['schemas']['SearchExperiments'];
+export type SearchIssues = components['schemas']['SearchIssues'];
 export type SearchLoggedModels = components['schemas']['SearchLoggedModels'];
 export type SearchModels = components['schemas']['SearchModels'];
 export type SearchRuns = components['schemas']['SearchRuns'];
@@ -6835,6 +6974,7 @@ export type UpdateCompute = components['schemas']['UpdateCompute'];
 export type UpdateEvaluationDataset = components['schemas']['UpdateEvaluationDataset'];
 export type UpdateExperiment = components['schemas']['UpdateExperiment'];
 export type UpdateInstance = components['schemas']['UpdateInstance'];
+export type UpdateIssue = components['schemas']['UpdateIssue'];
 export type UpdateLoggedModel = components['schemas']['UpdateLoggedModel'];
 export type UpdateModel = components['schemas']['UpdateModel'];
 export type UpdateModelVersion = components['schemas']['UpdateModelVersion'];
@@ -12708,6 +12848,140 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Assessment'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'issues.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        experiment: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateIssue'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Issue'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'issues.get': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        issue_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Issue'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'issues.update': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        issue_id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateIssue'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Issue'];
+        };
+      };
+      /** @description Refused. */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ErrorBody'];
+        };
+      };
+    };
+  };
+  'issues.search': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SearchIssues'];
+      };
+    };
+    responses: {
+      /** @description Done. */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['IssueList'];
         };
       };
       /** @description Refused. */

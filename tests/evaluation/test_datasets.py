@@ -7,7 +7,7 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.errors import InvalidInput, NotFound
-from ml_workspace_lab.evaluation import fields, merging, pages
+from ml_workspace_lab.evaluation import fields, merging
 from ml_workspace_lab.evaluation.model import (
     CreateEvaluationDataset,
     DeleteRecords,
@@ -21,6 +21,7 @@ from ml_workspace_lab.evaluation.model import (
     UpdateEvaluationDataset,
 )
 from ml_workspace_lab.experiments.model import CreateExperiment
+from ml_workspace_lab.experiments.search import bounded
 from ml_workspace_lab.experiments.trash import Purge
 
 
@@ -133,7 +134,7 @@ def test_a_page_is_bounded_by_its_size(ws: Workspace) -> None:
     for n in range(6):
         put(ws, dataset, PutRecord({"n": n}, large))
     page = ws.connection.evaluation_records.list(dataset.dataset_id, 1000)
-    assert len(page.items) * merging.RECORD_SIZE <= pages.PAGE_SIZE
+    assert len(page.items) * merging.RECORD_SIZE <= bounded.PAGE_SIZE
     assert page.next is not None
     assert [one.inputs["n"] for one in records(ws, dataset, 1000)] == [*range(6)]
 
@@ -182,7 +183,7 @@ def test_datasets_are_found_page_by_page(ws: Workspace) -> None:
 def test_a_page_of_datasets_is_bounded_by_its_size(
     ws: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "PAGE_SIZE", 1000)
+    monkeypatch.setattr(bounded, "PAGE_SIZE", 1000)
     for n in range(5):
         create(ws, f"set {n}", text="x" * 400)
     names: list[str] = []

@@ -6,7 +6,7 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
-from ml_workspace_lab.evaluation import contents, pages
+from ml_workspace_lab.evaluation import contents
 from ml_workspace_lab.evaluation.scorer import (
     GetScorerSamplings,
     ListScorers,
@@ -15,6 +15,7 @@ from ml_workspace_lab.evaluation.scorer import (
     SetScorerSampling,
 )
 from ml_workspace_lab.experiments.model import CreateExperiment
+from ml_workspace_lab.experiments.search import bounded
 from ml_workspace_lab.experiments.trash import Purge
 
 
@@ -64,7 +65,7 @@ def test_versions_are_read_page_by_page_and_bounded_by_their_size(ws: Workspace)
     after = None
     while True:
         page = ws.connection.scorers.versions("x", "s", 1000, after)
-        assert sum(len(one.content) for one in page.items) <= pages.PAGE_SIZE
+        assert sum(len(one.content) for one in page.items) <= bounded.PAGE_SIZE
         found += [one.version for one in page.items]
         after = page.next
         if after is None:

@@ -1,4 +1,4 @@
-"""Traces: what a call of an application did, span by span, and what people think of it."""
+"""Traces: what a call of an application did, span by span, what people think of it, and issues."""
 
 from sqlalchemy import Column, Index, Integer, PrimaryKeyConstraint, Table, Text
 
@@ -83,4 +83,25 @@ Table(
     time_("created"),
     time_("updated"),
     Index("assessment_trace", "trace", "kind", "name"),
+    Index("assessment_name", "kind", "name", "trace"),
+)
+
+# A problem that was found in traces; those that have it say so by an assessment named by its `uid`.
+Table(
+    "issue",
+    metadata,
+    id_(),
+    Column("uid", Text, nullable=False, unique=True),
+    owner("experiment"),
+    text("name"),
+    text("description"),
+    text("status"),  # pending, rejected, resolved
+    Column("severity", Text),  # not_an_issue, low, medium, high
+    text("root_causes_json"),
+    text("categories_json"),
+    Column("source_run", Text),
+    Column("created_by", Text),
+    time_("created"),
+    time_("updated"),
+    Index("issue_of_experiment", "experiment", "created"),
 )
