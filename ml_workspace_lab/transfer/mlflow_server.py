@@ -26,8 +26,8 @@ SECONDS = 60
 PAGE = 1000
 POINTS = 25_000
 _NOT_ASKED = (
-    "Traces, assessments, webhooks and evaluation datasets are neither taken over nor counted:"
-    " a server is not asked for them."
+    "Traces, assessments, issues, webhooks and evaluation datasets are neither taken over nor"
+    " counted: a server is not asked for them."
 )
 _DATASET = ("source_type", "source", "schema", "profile")
 

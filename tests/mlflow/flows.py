@@ -127,6 +127,39 @@ def traces():
     assert client.delete_traces(experiment_id=experiment_id, trace_ids=[trace_id]) == 1
 
 
+def issues():
+    """A problem is written down, traces say that they have it, and it is solved."""
+    from mlflow.entities.issue import IssueSeverity, IssueStatus
+    from mlflow.tracing.client import TracingClient
+
+    experiment = mlflow.set_experiment("chat").experiment_id
+    made = TracingClient()._create_issue(
+        experiment, "slow", "It takes long.", severity=IssueSeverity.LOW, root_causes=["network"]
+    )
+    TracingClient()._create_issue(experiment, "wrong", "It errs.")
+
+    @mlflow.trace
+    def ask(question):
+        return question.upper()
+
+    ask("one")
+    ask("two")
+    mlflow.flush_trace_async_logging()
+    trace_id = mlflow.get_last_active_trace_id()
+    said = mlflow.log_issue(trace_id=trace_id, issue_id=made.issue_id)
+    assert (said.name, said.issue.issue_name) == (made.issue_id, "slow")
+    text = f"issue.id = '{made.issue_id}'"
+    (trace,) = mlflow.search_traces(filter_string=text, return_type="list")
+    assert trace.info.trace_id == trace_id
+    store = client._tracking_client.store
+    found = store.search_issues(experiment, include_trace_count=True)
+    assert [(one.name, one.trace_count) for one in found] == [("slow", 1), ("wrong", 0)]
+    assert (found[0].severity, found[0].root_causes) == (IssueSeverity.LOW, ["network"])
+    solved = store.update_issue(made.issue_id, status=IssueStatus.RESOLVED)
+    assert store.search_issues(filter_string="status = 'resolved'") == [solved]
+    assert store.get_issue(made.issue_id) == solved
+
+
 def evaluation():
     """A dataset is filled by hand and with traces, found again, and evaluated with a scorer that is
     registered."""

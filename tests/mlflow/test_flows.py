@@ -69,6 +69,10 @@ def test_traces_are_told_of_and_assessed(ours: Target, folder: Path) -> None:
     run(ours, "traces", folder)
 
 
+def test_issues_are_written_down_and_solved(ours: Target, folder: Path) -> None:
+    run(ours, "issues", folder)
+
+
 def test_applications_are_evaluated_with_datasets_and_scorers(ours: Target, folder: Path) -> None:
     run(ours, "evaluation", folder)
 

@@ -74,7 +74,7 @@ def test_who_may_read_only_searches_a_workspace_that_nobody_has_used(tmp_path: P
         assert len(ok(reader.post("experiments/search", max_results=5))["experiments"]) == 1
 
 
-def test_who_may_read_only_changes_no_dataset_and_no_scorer(
+def test_who_may_read_only_changes_no_dataset_no_scorer_and_no_issue(
     served: tuple[Target, Workspace],
 ) -> None:
     target, workspace = served
@@ -86,6 +86,9 @@ def test_who_may_read_only_changes_no_dataset_and_no_scorer(
     scorer = {"experiment_id": experiment_id, "name": "s"}
     register = {**scorer, "serialized_scorer": "{}"}
     registered = ok(target.post(f"{root}/scorers/register", **register))
+    issue = {"experiment_id": experiment_id, "name": "i", "description": "d"}
+    written = ok(target.post(f"{root}/issues", **issue))["issue"]
+    one_issue = f"{root}/issues/{written['issue_id']}"
     reader = with_token(target, workspace, "experiments/read", "experiments/runs/read")
     writer = with_token(
         target, workspace, "experiments/read", "experiments/runs/read", "experiments/runs/write"
@@ -100,6 +103,8 @@ def test_who_may_read_only_changes_no_dataset_and_no_scorer(
         ("POST", f"{path}/remove-experiments", {"experiment_ids": [experiment_id]}),
         ("POST", f"{root}/scorers/register", register),
         ("PUT", f"{root}/scorers/online-config", {**scorer, "sample_rate": 0}),
+        ("POST", f"{root}/issues", issue),
+        ("PATCH", one_issue, {"issue_id": written["issue_id"], "status": "resolved"}),
     ]
     deletions: list[tuple[str, str, dict[str, object]]] = [
         ("DELETE", path, {}),
@@ -117,10 +122,12 @@ def test_who_may_read_only_changes_no_dataset_and_no_scorer(
         assert len(ok(client.post(f"{root}/datasets/search"))["datasets"]) == 1
         found = ok(client.get(f"{root}/scorers/get", **scorer))["scorer"]
         assert found["scorer_id"] == registered["scorer_id"]
+        assert ok(client.get(one_issue))["issue"] == written
+        assert ok(client.post(f"{root}/issues/search"))["issues"] == [written]
     for method, address, body in changes:
         ok(writer.send(method, address, body))
     blind = with_token(target, workspace, "experiments/read", "models/read")
-    for address in (path, f"{path}/records", f"{path}/experiment-ids"):
+    for address in (path, f"{path}/records", f"{path}/experiment-ids", one_issue):
         assert blind.get(address).status == 404
     assert blind.get(f"{root}/scorers/get", **scorer).status == 404
 
