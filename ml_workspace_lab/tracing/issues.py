@@ -25,8 +25,11 @@ class Issues(Service):
 
     @operation("POST", "/experiments/{experiment}/issues", action="experiments/runs/write")
     def create(self, experiment: Name, body: CreateIssue) -> Issue:
-        """A new issue. Raises Conflict where the experiment is in the trash, and NotFound where the
-        run that found it isn't there."""
+        """A new issue of an experiment.
+
+        Raises Conflict where that is in the trash, NotFound where the run that found it is not
+        there.
+        """
         info = self.services.experiments.get(experiment)
         if info.deleted is not None:
             raise Conflict(
@@ -43,6 +46,7 @@ class Issues(Service):
 
     @operation("GET", "/issues/{issue_id}", action="experiments/runs/read")
     def get(self, issue_id: IssueId) -> Issue:
+        """The issue as it is now."""
         return store.of_row(store.row_of(self.storage.database, issue_id))
 
     @operation("PATCH", "/issues/{issue_id}", action="experiments/runs/write")
@@ -56,6 +60,5 @@ class Issues(Service):
 
     @operation("POST", "/issue-search", action="experiments/runs/read", audited=False)
     def search(self, body: SearchIssues) -> IssueList:
-        """Issues that a filter matches, the gravest first and of these the newest, unless
-        `order_by` says otherwise."""
+        """Issues that a filter matches: the gravest first, unless `order_by` says otherwise."""
         return issue_search.issues(self.storage.database, body)

@@ -2311,7 +2311,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** A new issue. Raises Conflict where the experiment is in the trash, and NotFound where the */
+    /** A new issue of an experiment. */
     post: operations['issues.create'];
     delete?: never;
     options?: never;
@@ -2326,6 +2326,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** The issue as it is now. */
     get: operations['issues.get'];
     put?: never;
     post?: never;
@@ -2345,7 +2346,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Issues that a filter matches, the gravest first and of these the newest, unless */
+    /** Issues that a filter matches: the gravest first, unless `order_by` says otherwise. */
     post: operations['issues.search'];
     delete?: never;
     options?: never;

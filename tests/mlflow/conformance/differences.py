@@ -44,7 +44,7 @@ DIFFERENCES = {
     "dataset-nan": "NaN and Infinity are no JSON, and no value of a record.",
     "dataset-outputs": "Outputs may be objects and others by turns; MLflow answers 500 to that.",
     "dataset-digest": "A dataset that has lost records has another digest than before.",
-    "issue-fields": "An issue's field that can't be is the caller's mistake; MLflow says 200 or 500.",
+    "issue-fields": "A wrong field of an issue is the caller's mistake; MLflow says 200 or 500.",
     "issue-run": "A run that isn't there is told of as such; MLflow tells its database's error.",
     "issue-trash": "A search of all experiments leaves out those that are in the trash.",
 }
