@@ -198,6 +198,7 @@ def test_what_processes_put_while_others_purge_the_same_is_whole(ws: Workspace) 
 def test_every_column_that_names_a_content_is_looked_at() -> None:
     others = {
         ("lineage", "digest"),  # of things elsewhere
+        ("evaluation_dataset", "digest"),  # of its records, which are rows
         ("logged_model_metric", "dataset_digest"),
         ("snapshot", "digest"),  # read with the list that it names
         ("environment_version", "digest"),  # of its declaration, which is in the row

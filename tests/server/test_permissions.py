@@ -39,6 +39,8 @@ VALUES = {
     "webhook_id": "0" * 32,
     "package_id": "0" * 32,
     "other_version": "2",
+    "dataset_id": f"d-{'0' * 32}",
+    "issue_id": f"iss-{'0' * 32}",
 }
 FROM_NO_RUN = {"run_id": "0" * 32, "artifact_path": "outputs"}
 
