@@ -142,10 +142,11 @@ def transformers():
             folder, num_train_epochs=EPOCHS, logging_steps=2, report_to=["mlflow"], use_cpu=True,
             disable_tqdm=True, save_strategy="no", per_device_train_batch_size=16,
         )  # fmt: skip
-        Trainer(BertForSequenceClassification(config), arguments, train_dataset=rows).train()
-    # MLflow 2.9 forgets at its exit what waits to be sent: this is the last of what does.
-    mlflow.log_metric("sent", 1, synchronous=False).wait()
-    mlflow.end_run()
+        trainer = Trainer(BertForSequenceClassification(config), arguments, train_dataset=rows)
+        with mlflow.start_run():
+            trainer.train()
+            # MLflow 2.9 forgets at its exit what waits to be sent: this is the last of what does.
+            mlflow.log_metric("sent", 1, synchronous=False).wait()
 
 
 if __name__ == "__main__":
