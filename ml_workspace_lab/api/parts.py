@@ -7,7 +7,7 @@ from typing import BinaryIO, TypeVar
 
 from msgspec import Struct
 
-from ml_workspace_lab.errors import Conflict, Unavailable
+from ml_workspace_lab.errors import Unavailable
 
 PART = 8 * 1024 * 1024
 MOST = 16 * 1024**3
@@ -40,9 +40,9 @@ def send(
     end: Callable[[], T],
 ) -> T:
     """Send the next `size` bytes of a file: `begin` says what is missing, `put` sends a part, and
-    what `end` says is returned. Raises Unavailable where the workspace can't be reached, and
-    Conflict where somebody else takes long to end the same upload; the same call later goes on
-    where this one came to."""
+    what `end` says is returned. Raises Unavailable where the workspace can't be reached, or
+    somebody else takes long to end the same upload; the same call later goes on where this one came
+    to."""
     start = file.tell()
     pauses = list(PAUSES)
     while True:
@@ -54,7 +54,7 @@ def send(
                 put(part, BytesIO(file.read(min(state.part_size, size - at))))
                 pauses = list(PAUSES)
             return end()
-        except (Conflict, Unavailable):
+        except Unavailable:
             if not pauses:
                 raise
             time.sleep(pauses.pop(0))

@@ -1,6 +1,6 @@
 """Keeping single files in the workspace."""
 
-import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -8,16 +8,18 @@ from typing import BinaryIO
 from ml_workspace_lab.api import parts
 from ml_workspace_lab.api.connection import Connection, LocalConnection
 from ml_workspace_lab.snapshots.model import BlobInfo, BlobUpload, MissingBlobs
-
-CHUNK = 1 << 20
+from ml_workspace_lab.storage.digests import digest_of
 
 
 def put_file(connection: Connection, content: Path | bytes) -> tuple[str, int]:
     """Keep one content in the workspace; its digest and size."""
-    digest, size = _digest(content)
-    if connection.snapshots.missing_blobs(MissingBlobs([digest])).digests:
-        with _open(content) as stream:
-            send_content(connection, digest, stream, size)
+    with BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        digest = digest_of(file, size)
+        if connection.snapshots.missing_blobs(MissingBlobs([digest])).digests:
+            file.seek(0)
+            send_content(connection, digest, file, size)
     return digest, size
 
 
@@ -34,16 +36,3 @@ def send_content(connection: Connection, digest: str, file: BinaryIO, size: int)
         put=lambda part, content: uploads.put_part(digest, part, content=content),
         end=lambda: uploads.end(digest, wanted),
     )
-
-
-def _digest(source: Path | bytes) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    with _open(source) as stream:
-        while part := stream.read(CHUNK):
-            digest.update(part)
-            size += len(part)
-    return digest.hexdigest(), size
-
-
-def _open(source: Path | bytes) -> BinaryIO:
-    return BytesIO(source) if isinstance(source, bytes) else source.open("rb")

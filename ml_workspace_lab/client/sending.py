@@ -4,16 +4,17 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from ml_workspace_lab.api.connection import Connection
-from ml_workspace_lab.client.contents import CHUNK, send_content
+from ml_workspace_lab.client.contents import send_content
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.snapshots.capture import Capture
 from ml_workspace_lab.snapshots.frames import Direct, Parts, frame
 from ml_workspace_lab.snapshots.model import BlobInfo, MissingBlobs, OmittedFile, SnapshotFile
 from ml_workspace_lab.snapshots.reading import TRIES, WHOLE, Reading
 from ml_workspace_lab.snapshots.walking import Found
+from ml_workspace_lab.storage.digests import digest_of
 
 BATCH = 8 * 1024 * 1024
 """Bytes of small contents that one request carries."""
@@ -115,7 +116,7 @@ class Sender:
         try:
             with reading.opened(self._captured.root) as file:
                 size = os.fstat(file.fileno()).st_size
-                digest = _digest(file, size)
+                digest = digest_of(file, size)
                 file.seek(0)
                 return send_content(self._connection, digest, file, size)
         except OSError as error:
@@ -187,12 +188,3 @@ class Sender:
     def _omit(self, found: Found, reason: str) -> None:
         size = found.status.st_size
         self._captured.omitted.append(OmittedFile(found.path, reason, size))
-
-
-def _digest(file: BinaryIO, size: int) -> str:
-    """Of the next `size` bytes."""
-    digest = hashlib.sha256()
-    while size and (part := file.read(min(size, CHUNK))):
-        digest.update(part)
-        size -= len(part)
-    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Limit, Name, Nothing, Text
-from ml_workspace_lab.errors import Conflict, InvalidInput
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.evaluation import contents, scorer_store
 from ml_workspace_lab.evaluation.scorer import (
     GetScorerSamplings,
@@ -18,6 +18,7 @@ from ml_workspace_lab.evaluation.scorer import (
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import from_token, to_token
 from ml_workspace_lab.experiments.search.sql import dialect
+from ml_workspace_lab.experiments.service import require_not_deleted
 from ml_workspace_lab.storage.database import Queries, Row
 from ml_workspace_lab.tracing.terms import TRACES
 
@@ -119,10 +120,5 @@ class Scorers(Service):
     def _number(self, experiment: str) -> int:
         """The number of an experiment that is not in the trash."""
         info = self.services.experiments.get(experiment)
-        if info.deleted is not None:
-            raise Conflict(
-                f"The experiment {experiment!r} is in the trash.",
-                field="experiment",
-                hint="Restore it to use its scorers.",
-            )
+        require_not_deleted(info)
         return info.number

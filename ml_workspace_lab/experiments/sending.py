@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ml_workspace_lab.api import parts
 from ml_workspace_lab.api.connection import Connection, LocalConnection
-from ml_workspace_lab.storage.digests import sha256
+from ml_workspace_lab.storage.digests import digest_of
 
 if TYPE_CHECKING:
     from ml_workspace_lab.experiments.model import ArtifactInfo
 
 LARGE = 16 * 1024 * 1024
 """Bytes from which an artifact is sent in parts: it is read once more, for its digest."""
-CHUNK = 1024 * 1024
 
 
 def send_artifact(connection: Connection, run_id: str, path: str, file: BinaryIO) -> "ArtifactInfo":
@@ -31,7 +30,7 @@ def _send(
     from ml_workspace_lab.experiments.uploads import ArtifactUpload
 
     start = file.tell()
-    wanted = ArtifactUpload(path, _digest(file), size)
+    wanted = ArtifactUpload(path, digest_of(file, size), size)
     file.seek(start)
     uploads = connection.artifact_uploads
     return parts.send(
@@ -43,10 +42,3 @@ def _send(
         ),
         end=lambda: uploads.end(run_id, wanted),
     )
-
-
-def _digest(file: BinaryIO) -> str:
-    digest = sha256()
-    while part := file.read(CHUNK):
-        digest.update(part)
-    return digest.hexdigest()

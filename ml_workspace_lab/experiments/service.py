@@ -59,7 +59,7 @@ class Experiments(Service):
         """Rename it, describe it, set its tags. Raises Conflict where the name is taken."""
         with self.storage.database.write() as transaction:
             info = store.experiment(transaction, experiment)
-            _require_not_deleted(info)
+            require_not_deleted(info)
             name = info.name if body.name is msgspec.UNSET else body.name
             if name != info.name and store.find_experiment(transaction, name):
                 raise _taken(name)
@@ -125,7 +125,8 @@ class Experiments(Service):
         return self.get(experiment)
 
 
-def _require_not_deleted(info: ExperimentInfo) -> None:
+def require_not_deleted(info: ExperimentInfo) -> None:
+    """Raise Conflict where it is in the trash."""
     if info.deleted is not None:
         raise Conflict(
             f"The experiment {info.name!r} is in the trash.",

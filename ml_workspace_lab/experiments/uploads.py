@@ -1,6 +1,5 @@
 """Large artifacts that come in parts: one that was cut off goes on with the part that was cut."""
 
-import hashlib
 from typing import Annotated, BinaryIO
 
 from msgspec import Meta, Struct
@@ -8,7 +7,7 @@ from msgspec import Meta, Struct
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.parts import MOST, PART, UploadState, count
 from ml_workspace_lab.api.types import Digest, Nothing, RelativePath, RunId
-from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.experiments.model import ArtifactInfo
 from ml_workspace_lab.storage.paths import relative
 
@@ -32,9 +31,8 @@ class ArtifactUploads(Service):
         self.services.runs.get(run_id)
         if self._there(run_id, path, body.digest) is not None:
             return UploadState(PART, [])
-        parts = count(body.size)
-        here = self.storage.uploads.resume(*_named(run_id, path, body.digest), parts)
-        return UploadState(PART, [part for part in range(1, parts + 1) if part not in here])
+        target = _target(run_id, path, body.digest)
+        return UploadState(PART, self.storage.uploads.missing(target, count(body.size)))
 
     @operation(
         "PUT",
@@ -52,8 +50,8 @@ class ArtifactUploads(Service):
         content: BinaryIO,
     ) -> Nothing:
         """Keep one part of an upload that was begun. Raises NotFound where none was."""
-        upload_id, target = _named(run_id, relative(path), digest)
-        self.storage.uploads.put_part(upload_id, target, part, content)
+        target = _target(run_id, relative(path), digest)
+        self.storage.uploads.put_part(target, part, content)
         return Nothing()
 
     @operation("POST", "/runs/{run_id}/uploads/end", action="experiments/runs/write")
@@ -61,23 +59,13 @@ class ArtifactUploads(Service):
         """Keep what was sent as an artifact; a repeat is safe. Raises InvalidInput where parts are
         missing, and where what came has another digest: it is forgotten then."""
         path = relative(body.path)
-        upload_id, target = _named(run_id, path, body.digest)
         if (there := self._there(run_id, path, body.digest)) is not None:
             return there
-        uploads = self.storage.uploads
-        here = uploads.resume(upload_id, target, count(body.size))
-        refusal: InvalidInput | None = None
-        with uploads.whole(upload_id, target, here) as content:
-            if content is None:
-                raise NotFound("The upload has been ended before.", hint="Begin anew.")
-            try:
-                info = self._keep(run_id, body, path, content)
-            except InvalidInput as error:
-                refusal = error
-        uploads.drop(upload_id, target)
-        if refusal is not None:
-            raise refusal
-        return info
+        return self.storage.uploads.end(
+            _target(run_id, path, body.digest),
+            count(body.size),
+            lambda content: self._keep(run_id, body, path, content),
+        )
 
     def _keep(
         self, run_id: str, body: ArtifactUpload, path: str, content: BinaryIO
@@ -93,7 +81,6 @@ class ArtifactUploads(Service):
         return found if found.digest == digest else None
 
 
-def _named(run_id: str, path: str, digest: str) -> tuple[str, str]:
-    """The id of an upload, the same each time that it is begun, and what it is of."""
-    target = f"run {run_id} {digest} {path}"
-    return hashlib.sha256(target.encode()).hexdigest()[:32], target
+def _target(run_id: str, path: str, digest: str) -> str:
+    """What the upload of an artifact is of."""
+    return f"run {run_id} {digest} {path}"

@@ -17,17 +17,11 @@ from ml_workspace_lab.evaluation.model import (
     UpdateEvaluationDataset,
 )
 from ml_workspace_lab.mlflow import evaluation_entities as entities
+from ml_workspace_lab.mlflow import lookup, paging
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
-from ml_workspace_lab.mlflow.evaluation_entities import experiments_in, experiments_there
+from ml_workspace_lab.mlflow.evaluation_entities import experiments_in
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.wire import Request, Response
-
-LISTED = 50_000
-AT_ONCE = 1_000
-"""Datasets and records that one of our own pages has at most."""
-
-AT_MOST = 16 * 1024 * 1024
-"""Characters from which on what was found is an answer, though more was asked for."""
 
 _RECORD_ID = re.compile(r"dr-[0-9a-f]{32}")
 
@@ -87,28 +81,21 @@ def delete(request: Request) -> Response:
 
 def search(request: Request) -> Response:
     call = body(request, Search)
-    if not 1 <= call.max_results <= LISTED:
-        raise InvalidInput(
-            f"Invalid value {call.max_results} for parameter 'max_results' supplied. It must be a"
-            f" positive integer, and at most {LISTED}",
-            field="max_results",
-        )
+    paging.check_listed(call.max_results)
     names = None
     if call.experiment_ids:
-        names = experiments_there(request.connection, call.experiment_ids)
-    found: list[entities.Dataset] = []
-    size, following = 0, call.page_token or None
-    while True:
-        limit = min(AT_ONCE, call.max_results - len(found))
-        page = request.connection.evaluation_datasets.search(
-            SearchEvaluationDatasets(call.filter_string, names, call.order_by, limit, following)
-        )
-        part = [entities.dataset(one) for one in page.items]
-        found += part
-        size += sum(len(one.tags) + len(one.schema or "") for one in part)
-        following = page.next
-        if following is None or len(found) >= call.max_results or size > AT_MOST:
-            return answer(datasets=found, next_page_token=following)
+        # What is no number is no experiment's.
+        numbers = [one for one in call.experiment_ids if one.isdecimal()]
+        names = lookup.experiment_names(request.connection, numbers)
+    found, following = paging.gathered(
+        lambda limit, token: request.connection.evaluation_datasets.search(
+            SearchEvaluationDatasets(call.filter_string, names, call.order_by, limit, token)
+        ),
+        call.max_results,
+        call.page_token,
+        lambda one: len(json.dumps([one.tags, one.fields])),
+    )
+    return answer(datasets=list(map(entities.dataset, found)), next_page_token=following)
 
 
 def set_tags(request: Request) -> Response:
@@ -161,7 +148,7 @@ def get_records(request: Request) -> Response:
         )
     dataset_id = _named(request).dataset_id
     page = request.connection.evaluation_records.list(
-        dataset_id, min(call.max_results or AT_ONCE, AT_ONCE), call.page_token or None
+        dataset_id, min(call.max_results or paging.AT_ONCE, paging.AT_ONCE), call.page_token or None
     )
     records = [entities.record(one, dataset_id) for one in page.items]
     return answer(records=json.dumps(records), next_page_token=page.next)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -22,7 +22,7 @@ from ml_workspace_lab.mlflow import lookup
 
 T = TypeVar("T")
 
-SOURCES: tuple[SourceType, ...] = ("UNSPECIFIED", "TRACE", "HUMAN", "DOCUMENT", "CODE")
+SOURCES: tuple[SourceType, ...] = get_args(SourceType)
 
 
 class Dataset(Struct, frozen=True, omit_defaults=True):
@@ -144,17 +144,6 @@ def experiments_in(connection: LocalConnection, experiment_ids: Iterable[str]) -
             raise NotFound(
                 f"No Experiment with id={one[:80]} exists", field="experiment_ids"
             ) from None
-    return names
-
-
-def experiments_there(connection: LocalConnection, experiment_ids: Iterable[str]) -> list[str]:
-    """The names of those of these experiments that there are."""
-    names: list[str] = []
-    for one in dict.fromkeys(experiment_ids):
-        try:
-            names += experiments_in(connection, [one])
-        except NotFound:
-            continue
     return names
 
 

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from msgspec import Struct, field
 
 from ml_workspace_lab.errors import InvalidInput, NotFound
-from ml_workspace_lab.mlflow import lookup
+from ml_workspace_lab.mlflow import lookup, paging
 from ml_workspace_lab.mlflow.answers import answer
-from ml_workspace_lab.mlflow.evaluation_entities import experiments_there
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.tracing.issue import (
@@ -23,15 +22,8 @@ from ml_workspace_lab.tracing.issue import (
 
 T = TypeVar("T", bound=str)
 
-LISTED = 50_000
-AT_ONCE = 1_000
-"""Issues that one of our own pages has at most."""
-
-AT_MOST = 16 * 1024 * 1024
-"""Characters from which on what was found is an answer, though more was asked for."""
-
-STATUSES: tuple[IssueStatus, ...] = ("pending", "rejected", "resolved")
-SEVERITIES: tuple[IssueSeverity, ...] = ("not_an_issue", "low", "medium", "high")
+STATUSES: tuple[IssueStatus, ...] = get_args(IssueStatus)
+SEVERITIES: tuple[IssueSeverity, ...] = get_args(IssueSeverity)
 _ISSUE_ID = re.compile(r"iss-[0-9a-f]{32}")
 
 
@@ -121,29 +113,21 @@ def update(request: Request) -> Response:
 def search(request: Request) -> Response:
     """The gravest first; where traces are counted, then those that most of them have."""
     call = body(request, Search)
-    if not 1 <= call.max_results <= LISTED:
-        raise InvalidInput(
-            f"Invalid value {call.max_results} for parameter 'max_results' supplied. It must be a"
-            f" positive integer, and at most {LISTED}",
-            field="max_results",
-        )
+    paging.check_listed(call.max_results)
     names = None
     if call.experiment_id:
-        lookup.experiment_number(call.experiment_id)
-        names = experiments_there(request.connection, [call.experiment_id])
+        names = lookup.experiment_names(request.connection, [call.experiment_id])
     order = ["severity DESC", "traces DESC"] if call.include_trace_count else []
-    found: list[Shown] = []
-    size, following = 0, call.page_token or None
-    while True:
-        limit = min(AT_ONCE, call.max_results - len(found))
-        page = request.connection.issues.search(
-            SearchIssues(call.filter_string, names, order, limit, following)
-        )
-        found += [shown_as(one, counted=call.include_trace_count) for one in page.items]
-        size += sum(map(_size, page.items))
-        following = page.next
-        if following is None or len(found) >= call.max_results or size > AT_MOST:
-            return answer(issues=found, next_page_token=following or "")
+    found, following = paging.gathered(
+        lambda limit, token: request.connection.issues.search(
+            SearchIssues(call.filter_string, names, order, limit, token)
+        ),
+        call.max_results,
+        call.page_token,
+        _size,
+    )
+    shown = [shown_as(one, counted=call.include_trace_count) for one in found]
+    return answer(issues=shown, next_page_token=following or "")
 
 
 def shown_as(issue: Issue, *, counted: bool = False) -> Shown:

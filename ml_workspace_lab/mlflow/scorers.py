@@ -14,14 +14,10 @@ from ml_workspace_lab.evaluation.scorer import (
     SetScorerSampling,
 )
 from ml_workspace_lab.mlflow import evaluation_entities as entities
-from ml_workspace_lab.mlflow import lookup
+from ml_workspace_lab.mlflow import lookup, paging
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
-from ml_workspace_lab.mlflow.evaluation_entities import experiments_there
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.wire import Request, Response
-
-AT_ONCE = 1_000
-"""Scorers that one of our own pages has at most."""
 
 AT_MOST = 64 * 1024 * 1024
 """Characters that the scorers of one answer have at most: the protocol has no pages of them."""
@@ -89,18 +85,16 @@ def list_latest(request: Request) -> Response:
     if call.experiment_id:
         names = [_experiment(request, call.experiment_id)]
     elif call.experiment_ids is not UNSET:
-        for one in call.experiment_ids:
-            lookup.experiment_number(one)
-        names = experiments_there(request.connection, call.experiment_ids)
+        names = lookup.experiment_names(request.connection, call.experiment_ids)
 
     scorers = request.connection.scorers
-    return _listed(lambda after: scorers.list(ListScorers(names, AT_ONCE, after)))
+    return _listed(lambda after: scorers.list(ListScorers(names, paging.AT_ONCE, after)))
 
 
 def list_versions(request: Request) -> Response:
     call = body(request, Versions)
     experiment, scorers = _experiment(request, call.experiment_id), request.connection.scorers
-    return _listed(lambda after: scorers.versions(experiment, call.name, AT_ONCE, after))
+    return _listed(lambda after: scorers.versions(experiment, call.name, paging.AT_ONCE, after))
 
 
 def get(request: Request) -> Response:

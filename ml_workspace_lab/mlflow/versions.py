@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
-from ml_workspace_lab.mlflow import logged_models, registered, validation
+from ml_workspace_lab.mlflow import logged_models, paging, registered, validation
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.prompts import asked_for
@@ -28,7 +28,6 @@ from ml_workspace_lab.models.search import VERSIONS
 from ml_workspace_lab.models.sources import address
 
 MAX_RESULTS = 200_000
-AT_ONCE = 1000
 SOURCE_LENGTH = 65_535
 VERSIONS_TAG = "mlflow.modelVersions"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -169,17 +168,15 @@ def search(request: Request) -> Response:
             field="max_results",
         )
     kind, wanted = asked_for(call.filter, VERSIONS)
-    found: list[registered.Version] = []
-    following = call.page_token or None
-    while True:
-        limit = min(AT_ONCE, call.max_results - len(found))
-        page = request.connection.registry.versions(
-            SearchModels(wanted, call.order_by, kind, limit, following)
-        )
-        found += [registered.version(one) for one in page.items]
-        following = page.next
-        if following is None or len(found) >= call.max_results:
-            return answer(model_versions=found, next_page_token=following)
+    found, following = paging.gathered(
+        lambda limit, token: request.connection.registry.versions(
+            SearchModels(wanted, call.order_by, kind, limit, token)
+        ),
+        call.max_results,
+        call.page_token,
+    )
+    shown = list(map(registered.version, found))
+    return answer(model_versions=shown, next_page_token=following)
 
 
 def _run_of(connection: LocalConnection, call: Create) -> str | None:

@@ -10,15 +10,15 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
 
-from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, NotFound, TooLarge
+from ml_workspace_lab.errors import Conflict, Denied, InvalidInput, NotFound, TooLarge, Unavailable
 from ml_workspace_lab.storage.files import FileLock, disk_errors, is_held, write_atomic
 from ml_workspace_lab.storage.freeing import Freed, is_older, remove
 from ml_workspace_lab.storage.joined import Joined
@@ -29,6 +29,8 @@ LINK_SECONDS = 6 * 3600
 KEPT_SECONDS = 22 * 3600
 """How long an upload is kept that nobody sends parts of; its addresses are dead by then. It is gone
 within a day: somebody looks every hour."""
+
+T = TypeVar("T")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -91,30 +93,50 @@ class Uploads:
             raise Denied("The address of the part is no longer valid.", hint="Begin anew.")
         return self._keep(folder, link.part, stream)
 
-    def resume(self, upload_id: str, target: str, parts: int) -> dict[int, str]:
-        """Begin an upload under an id that the caller made up, or go on with it: the SHA-256 of
-        each part that is here. Its parts come by `put_part`. Raises NotFound where the id is of
-        another target, InvalidInput, StorageFull."""
+    def missing(self, target: str, parts: int) -> list[int]:
+        """The parts that have yet to come of the upload that a target has of its own, which begins
+        where it isn't there. They come by `put_part`. Raises InvalidInput, and StorageFull."""
         _require_few(parts)
-        folder = self._root / upload_id
+        folder = self._root / _own_id(target)
         if not (folder / _ABOUT).exists():
             about = About(target, parts, secrets.token_hex(32))
             with disk_errors():
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomic(folder / _ABOUT, msgspec.json.encode(about))
-        _, about = self._find(upload_id, target)
-        if about.parts != parts:
-            raise InvalidInput("size: the upload was begun with another one.", field="size")
+        here = self._here(target, parts)
         with disk_errors():
             os.utime(folder)
-        return {_number(file): file.name[6:] for file in _parts(folder)}
+        return [part for part in range(1, parts + 1) if part not in here]
 
-    def put_part(self, upload_id: str, target: str, part: int, stream: BinaryIO) -> str:
-        """As `put`, for a caller who has the right to it."""
-        folder, about = self._find(upload_id, target)
+    def put_part(self, target: str, part: int, stream: BinaryIO) -> str:
+        """As `put`, for the target's own upload and a caller who has the right to it."""
+        folder, about = self._find(_own_id(target), target)
         if not 1 <= part <= about.parts:
             raise InvalidInput(f"part: must be between 1 and {about.parts}.", field="part")
         return self._keep(folder, part, stream)
+
+    def end(self, target: str, parts: int, keep: Callable[[BinaryIO], T]) -> T:
+        """What `keep` makes of all parts of the target's own upload, which is forgotten then, also
+        where `keep` raises InvalidInput. Raises as `whole` does."""
+        upload_id, here = _own_id(target), self._here(target, parts)
+        refusal: InvalidInput | None = None
+        with self.whole(upload_id, target, here) as content:
+            assert content is not None, "it is forgotten once it has ended"
+            try:
+                kept = keep(content)
+            except InvalidInput as error:
+                refusal = error
+        self.drop(upload_id, target)
+        if refusal is not None:
+            raise refusal
+        return kept
+
+    def _here(self, target: str, parts: int) -> dict[int, str]:
+        """The SHA-256 of each part of the target's own upload that has come."""
+        folder, about = self._find(_own_id(target), target)
+        if about.parts != parts:
+            raise InvalidInput("size: the upload was begun with another one.", field="size")
+        return {_number(file): file.name[6:] for file in _parts(folder)}
 
     def _keep(self, folder: Path, part: int, stream: BinaryIO) -> str:
         _require_open(folder)
@@ -143,12 +165,12 @@ class Uploads:
         an error, and is as it was otherwise. None where the same has been done before.
 
         Raises NotFound for an unknown upload, InvalidInput where parts are missing or others than
-        those that were sent.
+        those that were sent, Unavailable while another call ends it.
         """
         folder, about = self._find(upload_id, target)
         lock = FileLock(folder / _LOCK)
         if not lock.acquire():
-            raise Conflict("The upload is being ended by another call.")
+            raise Unavailable("The upload is being ended by another call.")
         try:
             done = folder / _DONE
             told = msgspec.json.encode(sorted(digests.items()))
@@ -218,6 +240,11 @@ class Uploads:
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The file is over the limit of {self._limit / 1024**3:g} GiB.")
+
+
+def _own_id(target: str) -> str:
+    """The id of a target's own upload, the same each time that it is begun."""
+    return hashlib.sha256(target.encode()).hexdigest()[:32]
 
 
 def _signature(about: About, part: int, until: int) -> str:

@@ -1,10 +1,7 @@
 """Finding issues by what is said of them."""
 
-import msgspec
-
 from ml_workspace_lab.experiments.search import records
-from ml_workspace_lab.experiments.search.bounded import fitting
-from ml_workspace_lab.experiments.search.limits import in_time
+from ml_workspace_lab.experiments.search.bounded import Sorted, page
 from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
@@ -57,26 +54,11 @@ def issues(database: Database, asked: SearchIssues) -> IssueList:
     read = columns(_ATTRIBUTES)
     order = by_attributes(asked.order_by, _VALUES, _TIES, _ISSUES)
     sorted_by = {**read, "name": way.bytewise(read["name"]), "severity": store.RANK}
-    question = msgspec.structs.replace(asked, after=None, limit=1)
     if asked.experiments is None:
         parts = ["e.deleted IS NULL"]
     else:
         parts = [way.among("e.name", asked.experiments, bindings)]
     if (expression := parse(asked.filter, _ISSUES)) is not None:
         parts.append(records.condition(expression, Records(_ISSUES, read, {}), way, bindings))
-    if asked.after is not None:
-        place = records.from_token(asked.after, question, "after")
-        parts.append(records.after(place, order, sorted_by, bindings))
-    with in_time(database) as queries:
-        rows = queries.all(
-            f"{store.FOUND} WHERE {' AND '.join(parts)}"
-            f" ORDER BY {records.order_sql(order, sorted_by)}"
-            f" LIMIT {bindings.mark(asked.limit + 1)}",
-            **bindings.values,
-        )
-        page = rows[: fitting(rows, asked.limit)]
-        found = store.of_ids(queries, [row["id"] for row in page])
-    if len(rows) == len(page):
-        return IssueList(found)
-    last = [page[-1][_VALUES[one.term.name]] for one in order]
-    return IssueList(found, records.to_token(last, question))
+    by = Sorted(order, sorted_by, _VALUES)
+    return IssueList(*page(database, store.FOUND, parts, by, asked, bindings, store.of_ids))

@@ -6,7 +6,7 @@ import msgspec
 
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Name
-from ml_workspace_lab.errors import Conflict
+from ml_workspace_lab.experiments.service import require_not_deleted
 from ml_workspace_lab.tracing import issue_search
 from ml_workspace_lab.tracing import issue_store as store
 from ml_workspace_lab.tracing.issue import (
@@ -31,12 +31,7 @@ class Issues(Service):
         there.
         """
         info = self.services.experiments.get(experiment)
-        if info.deleted is not None:
-            raise Conflict(
-                f"The experiment {experiment!r} is in the trash.",
-                field="experiment",
-                hint="Restore it to add issues.",
-            )
+        require_not_deleted(info)
         if body.source_run is not None:
             self.services.runs.get(body.source_run)
         issue_id = f"iss-{os.urandom(16).hex()}"

@@ -53,7 +53,7 @@ class Records:
             return None
         return msgspec.json.decode(content, type=Elsewhere)
 
-    def begin(
+    def find_or_begin(
         self,
         endpoint: str,
         deployment: str,
@@ -63,7 +63,10 @@ class Records:
         settings: dict[str, Any],
         place: str,
     ) -> Elsewhere:
-        """A record of a deployment that has none there yet, with a key of its own."""
+        """The record of a deployment, from before anything of it is there: a new one has a key of
+        its own."""
+        if (found := self.find(endpoint, deployment, place)) is not None:
+            return found
         key = secrets.token_urlsafe(32)
         record = Elsewhere(endpoint, deployment, target, kind, settings, place, key)
         self.put(record)

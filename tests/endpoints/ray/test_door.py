@@ -1,10 +1,5 @@
 """Where Ray Serve is reached."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import pytest
 
 from ml_workspace_lab.compute.driver import Refused
@@ -12,6 +7,7 @@ from ml_workspace_lab.compute.ray.settings import RaySettings, ServeSettings
 from ml_workspace_lab.endpoints.drivers.ray.door import Door
 from ml_workspace_lab.endpoints.drivers.ray.serve import HttpOptions, Instance
 from ml_workspace_lab.errors import InvalidInput
+from tests.endpoints.ray.support import answering
 
 REMOTE = RaySettings("http://head:8265")
 OPEN = Instance(http_options=HttpOptions("0.0.0.0", 8000), proxy_location="EveryNode")
@@ -22,27 +18,6 @@ WITHOUT = Instance(http_options=HttpOptions("0.0.0.0", 8000), proxy_location="Di
 
 def told(address: str) -> RaySettings:
     return RaySettings("http://head:8265", endpoints=ServeSettings(address))
-
-
-@contextmanager
-def proxy(status: int, body: bytes) -> Iterator[int]:
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert self.path == "/a-g1/healthz"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 def test_it_is_on_the_dashboard_s_host_unless_the_settings_say_otherwise() -> None:
@@ -72,11 +47,11 @@ def test_an_address_that_is_no_proxy_of_serve_is_refused(address: str) -> None:
 
 def test_only_a_scoring_process_s_own_word_counts() -> None:
     door = Door(REMOTE)
-    with proxy(200, b"Healthy") as port:
+    with answering("/a-g1/healthz", 200, b"Healthy") as port:
         assert door.trouble(("127.0.0.1", port), "/a-g1") == ""
-    with proxy(404, b"Path '/a-g1' not found.") as port:
+    with answering("/a-g1/healthz", 404, b"Path '/a-g1' not found.") as port:
         assert "answers 404 for it: Path" in door.trouble(("127.0.0.1", port), "/a-g1")
-    with proxy(200, b"success") as port:
+    with answering("/a-g1/healthz", 200, b"success") as port:
         assert "answers 200" in door.trouble(("127.0.0.1", port), "/a-g1")
     away = door.trouble(("127.0.0.1", 1), "/a-g1")
     assert "can't be reached" in away

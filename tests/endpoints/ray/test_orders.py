@@ -1,7 +1,6 @@
 """Jobs that have applications made and removed, given to an API that does not always take them."""
 
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,6 +19,7 @@ from ml_workspace_lab.endpoints.drivers.ray.orders import Orders
 from ml_workspace_lab.endpoints.folder import EndpointFolder
 from ml_workspace_lab.services import Services
 from tests.conftest import eventually
+from tests.endpoints.ray.support import Quiet, running
 
 
 class Dashboard(HTTPServer):
@@ -32,7 +32,7 @@ class Dashboard(HTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(Quiet, BaseHTTPRequestHandler):
     server: Dashboard
 
     def do_GET(self) -> None:
@@ -56,29 +56,19 @@ class _Answers(BaseHTTPRequestHandler):
             self._answer(503, {})
 
     def _answer(self, status: int, told: object) -> None:
-        body = json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(status, json.dumps(told).encode())
 
 
 @pytest.fixture
 def dashboard() -> Iterator[Dashboard]:
-    with Dashboard() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    server = Dashboard()
+    with running(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def begin(records: Records, dashboard: Dashboard) -> Elsewhere:
     settings = {"address": dashboard.url}
-    return records.begin(
+    return records.find_or_begin(
         "wine", "blue", target="rays", kind="ray", settings=settings, place=dashboard.url
     )
 

@@ -1,36 +1,20 @@
 """What is asked of Serve's REST API, over real HTTP."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from ml_workspace_lab.compute.driver import Refused, Unreachable
 from ml_workspace_lab.compute.http import Engine
 from ml_workspace_lab.endpoints.drivers.ray.serve import PATH, ServeApi
+from tests.endpoints.ray.support import answering
 
 
 @contextmanager
 def dashboard(status: int, body: bytes) -> Iterator[ServeApi]:
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert self.path == PATH
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield ServeApi(Engine(f"http://127.0.0.1:{server.server_port}"))
-        server.shutdown()
-        thread.join()
+    with answering(PATH, status, body) as port:
+        yield ServeApi(Engine(f"http://127.0.0.1:{port}"))
 
 
 def test_applications_are_found_by_how_their_names_begin() -> None:

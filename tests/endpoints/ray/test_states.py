@@ -35,7 +35,6 @@ FAILED = {"status": "DEPLOY_FAILED", "message": "ImportError: no module named sk
 @pytest.mark.parametrize(
     ("found", "was_well", "state"),
     [
-        (None, False, EndpointState.CREATING),
         (application("DEPLOYING", "STARTING"), False, EndpointState.CREATING),
         (application("RUNNING", "RUNNING"), False, EndpointState.HEALTHY),
         (application("DEPLOY_FAILED", part=FAILED), False, EndpointState.FAILED),
@@ -46,7 +45,7 @@ FAILED = {"status": "DEPLOY_FAILED", "message": "ImportError: no module named sk
     ],
 )
 def test_each_state_of_an_application_has_one_of_a_deployment(
-    found: Application | None, was_well: bool, state: EndpointState
+    found: Application, was_well: bool, state: EndpointState
 ) -> None:
     assert observed(found, was_well).state is state
 

@@ -151,10 +151,7 @@ class KubernetesDeployments:
         return self._services.workspaces.get().workspace_id
 
     def _record(self, wanted: WantedDeployment) -> Elsewhere:
-        """What is kept here of it, from before anything of it is there."""
-        return self._records.find(
-            wanted.endpoint, wanted.info.name, self.place
-        ) or self._records.begin(
+        return self._records.find_or_begin(
             wanted.endpoint,
             wanted.info.name,
             target=self._target,

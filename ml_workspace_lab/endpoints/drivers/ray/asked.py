@@ -18,7 +18,7 @@ from ml_workspace_lab.endpoints.scaling import WorkerScaling
 from ml_workspace_lab.models.packages.places import KEY_VARIABLE, SETTINGS_VARIABLE
 
 PROGRAM = [Path(__file__).with_name(name) for name in ("program.py", "replica.py")]
-"""What is sent to the cluster; it is never imported here."""
+"""What is sent to the cluster; here only its words are imported."""
 MORE_REQUESTS = 100
 """So many beyond those that may wait a replica is handed: it is the one to refuse them."""
 HEALTH_SECONDS = 2

@@ -27,6 +27,7 @@ from ml_workspace_lab.endpoints.drivers.images import Images, forget_package
 from ml_workspace_lab.endpoints.drivers.ray.asked import Asked, Sent, digest_of, prefix_of
 from ml_workspace_lab.endpoints.drivers.ray.door import Door
 from ml_workspace_lab.endpoints.drivers.ray.orders import SUCCEEDED, Orders, is_under_way
+from ml_workspace_lab.endpoints.drivers.ray.program import FORGOTTEN
 from ml_workspace_lab.endpoints.drivers.ray.serve import Instance, ServeApi
 from ml_workspace_lab.endpoints.drivers.ray.states import count_ready, observed
 from ml_workspace_lab.endpoints.folder import EndpointFolder, Upstream
@@ -41,8 +42,6 @@ _WELL = (EndpointState.HEALTHY, EndpointState.UNHEALTHY)
 AGAIN_SECONDS = 10
 """What did not come about is tried again after so long."""
 APPLY, PRUNE = "apply", "prune"
-FORGOTTEN = 75
-"""How a job ends that misses the image: see the program."""
 REMOVED = "removed"
 """What a deployment was told last that is to go."""
 
@@ -239,10 +238,7 @@ class RayDeployments:
         return prefix_of(self._workspace, wanted.endpoint, wanted.info.name)
 
     def _record(self, wanted: WantedDeployment) -> Elsewhere:
-        """What is kept here of it, from before anything of it is there."""
-        return self._records.find(
-            wanted.endpoint, wanted.info.name, self.place
-        ) or self._records.begin(
+        return self._records.find_or_begin(
             wanted.endpoint,
             wanted.info.name,
             target=self._target,

@@ -34,6 +34,7 @@ IDLE_SECONDS = 0.5
 """For how long a connection to the scoring process is kept: for less than one that leaves waits."""
 LAST_LINES = 40
 ENDED = "The scoring process ended"
+"""How it begins to say why."""
 PROBED = b"GET /healthz 200 "
 """How the line begins that it prints whenever it is asked how it is: every other second."""
 _OF_CONNECTION = frozenset(

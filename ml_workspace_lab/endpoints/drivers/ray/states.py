@@ -1,20 +1,17 @@
 """What an application of Ray Serve says about the deployment of an endpoint."""
 
 from ml_workspace_lab.endpoints.drivers.driver import Observed
+from ml_workspace_lab.endpoints.drivers.ray.replica import ENDED
 from ml_workspace_lab.endpoints.drivers.ray.serve import Application
 from ml_workspace_lab.endpoints.model import EndpointState
 
 _RUNNING = "RUNNING"
 """Both Serve's word for an application that answers, and for a replica that does."""
-_ENDED = "The scoring process ended"
-"""How the program on the cluster begins to say why."""
 
 
-def observed(found: Application | None, was_well: bool) -> Observed:
+def observed(found: Application, was_well: bool) -> Observed:
     """How it is; `was_well` says that it has answered before. One whose start has failed is
     Failed only then: Serve goes on trying to replace replicas of one that has answered."""
-    if found is None:
-        return Observed(EndpointState.CREATING, "Ray Serve has no such application yet.")
     ready = count_ready(found)
     wanted = sum(one.target_num_replicas for one in found.deployments.values())
     trouble = _trouble(found)
@@ -46,5 +43,5 @@ def _trouble(found: Application) -> str:
     process that has ended: what it said, without all that Ray tells of who noticed."""
     for part in found.deployments.values():
         if part.status not in ("HEALTHY", "UPSCALING", "DOWNSCALING") and part.message:
-            return part.message[max(0, part.message.rfind(_ENDED)) :].strip()
+            return part.message[max(0, part.message.rfind(ENDED)) :].strip()
     return found.message
