@@ -1,11 +1,13 @@
-"""Child processes that outlive their parent, known again by pid and start time."""
+"""Child processes that outlive their parent, known again by pid and start."""
 
 import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -61,11 +63,27 @@ def remember(pid: int, child: Child) -> str:
 
 
 def native_id(pid: int) -> str:
-    """Pid and start time: a pid alone may have been given to another process meanwhile."""
+    """Pid and start: a pid alone may have been given to another process meanwhile."""
     try:
-        return f"{pid}:{psutil.Process(pid).create_time():.2f}"
-    except psutil.NoSuchProcess:
+        return f"{pid}:{_start_of(pid)}"
+    except (psutil.NoSuchProcess, OSError):
         return f"{pid}:0"
+
+
+def _start_of(pid: int) -> str:
+    """When a process began. On Linux in ticks since the machine was started: what psutil makes of
+    them is another time for the same process as soon as the clock is set."""
+    if sys.platform != "linux":
+        return f"{psutil.Process(pid).create_time():.2f}"
+    # The second field, a name, may have spaces and parentheses in it; the 22nd is the start.
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return f"{fields[19].decode()}-{_boot()}"
+
+
+@cache
+def _boot() -> str:
+    """Which start of the machine this is."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
 
 
 def find(native: str) -> psutil.Process | None:
@@ -75,11 +93,17 @@ def find(native: str) -> psutil.Process | None:
     pid, _, _ = native.partition(":")
     try:
         process = psutil.Process(int(pid))
-        if native_id(process.pid) == native and process.status() != psutil.STATUS_ZOMBIE:
+        if native_id(process.pid) == native and not _has_ended(process):
             return process
     except (psutil.Error, ValueError):
         pass
     return None
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    # The first thread may be over while others are not, and then nobody can be told yet how the
+    # process has ended.
+    return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
 
 
 def return_code(native: str) -> int | None:

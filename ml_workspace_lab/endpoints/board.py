@@ -1,7 +1,8 @@
 """Where the workers of a deployment tell each other, and their supervisor, how busy they are.
 
 A file with a row of numbers for each worker, which all have in memory: who looks asks nobody and
-waits for nobody. A worker writes its own row; the supervisor clears that of one that is dead.
+waits for nobody. A worker writes its own row; the supervisor, or who can't reach one, clears that
+of one that is dead.
 """
 
 import mmap

@@ -7,6 +7,9 @@ import type { ErrorBody } from './schema';
 const API = 'ml-workspace-lab/api/v1';
 // A network that changes under the browser cuts off what is under way: it is there again at once.
 const PAUSES_MS = [200, 1000];
+// Bad gateway, service unavailable, gateway timeout: a server that is about to end says so, and
+// what stands before one that is not there yet.
+const PASSING = [502, 503, 504];
 
 /** A refusal by the server, in its own words. */
 export class ApiError extends Error {
@@ -20,6 +23,11 @@ export class ApiError extends Error {
   /** No workspace is configured, which is a state and not a fault. */
   get isNoWorkspace(): boolean {
     return this.body.error_code === 'WorkspaceNotConfigured';
+  }
+
+  /** It may be otherwise in a moment, without anybody doing anything. */
+  get isPassing(): boolean {
+    return PASSING.includes(this.status);
   }
 }
 
@@ -67,7 +75,7 @@ export class Client {
     return response;
   }
 
-  /** Reading changes nothing, so that an answer which the network has lost is asked for again. */
+  /** Reading changes nothing, so that what a moment may mend is asked for again. */
   private async read<T>(
     path: string,
     content: (response: Response) => Promise<T>
@@ -77,11 +85,15 @@ export class Client {
         return await content(await this.request('GET', path));
       } catch (error) {
         // What fetch throws, and JupyterLab's NetworkError after it.
-        if (!(error instanceof TypeError)) {
+        const isLost = error instanceof TypeError;
+        const isPassing = error instanceof ApiError && error.isPassing;
+        if (!isLost && !isPassing) {
           throw error;
         }
         if (tries === PAUSES_MS.length) {
-          this.lostSignal.emit();
+          if (isLost) {
+            this.lostSignal.emit();
+          }
           throw error;
         }
         await new Promise(resolve => setTimeout(resolve, PAUSES_MS[tries]));

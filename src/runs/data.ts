@@ -12,6 +12,8 @@ import type {
 import type { IActivity, WorkspaceModel } from '../workspace/model';
 import { isOver } from '../workspace/state';
 
+const AGAIN_MS = 2000;
+
 /** One run as a view needs it, read again when the workspace says that it has changed. */
 export class RunData {
   constructor(
@@ -47,6 +49,7 @@ export class RunData {
 
   dispose(): void {
     this.disposed = true;
+    clearTimeout(this.timer);
     this.workspace.activity.disconnect(this.onActivity);
     Signal.clearData(this);
   }
@@ -79,13 +82,24 @@ export class RunData {
       this.error = null;
     } catch (error) {
       if (error instanceof ApiError) {
-        this.error = error.body;
+        this.onError(error);
       }
     }
     if (!this.disposed) {
       this.changedSignal.emit();
       this.grownSignal.emit();
     }
+  }
+
+  private onError(error: ApiError): void {
+    if (error.isPassing) {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => void this.refresh(), AGAIN_MS);
+      if (this.info) {
+        return; // What was read stays to be seen.
+      }
+    }
+    this.error = error.body;
   }
 
   private readonly onActivity = (_: WorkspaceModel, { runId }: IActivity): void => {
@@ -98,5 +112,6 @@ export class RunData {
   private readonly grownSignal = new Signal<this, void>(this);
   private reading = false;
   private again = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private disposed = false;
 }

@@ -24,6 +24,7 @@ import { EventStream } from '../api/stream';
 
 const RECENT = 20;
 const GATHER_MS = 100;
+const AGAIN_MS = 2000;
 
 export type Status = 'loading' | 'none' | 'ready' | 'error';
 
@@ -149,16 +150,16 @@ export class WorkspaceModel implements IDisposable {
       this.activitySignal.emit({ runId, live: live.get(runId) ?? null });
     }
     if (batch.events.length > 0) {
-      this.gather();
+      this.refreshIn(GATHER_MS);
     }
   }
 
   /** Many events may come at once: they are answered by reading once. */
-  private gather(): void {
+  private refreshIn(milliseconds: number): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       void this.refresh();
-    }, GATHER_MS);
+    }, milliseconds);
   }
 
   private onConnected(connected: boolean): void {
@@ -174,11 +175,19 @@ export class WorkspaceModel implements IDisposable {
   }
 
   private onError(error: unknown): void {
-    if (error instanceof ApiError) {
-      this.status = error.isNoWorkspace ? 'none' : 'error';
-      this.error = error.body;
-      this.connected = true;
+    if (!(error instanceof ApiError)) {
+      return;
     }
+    if (error.isPassing) {
+      this.refreshIn(AGAIN_MS);
+      if (this.status === 'ready') {
+        this.connected = false; // What was read stays to be seen.
+        return;
+      }
+    }
+    this.status = error.isNoWorkspace ? 'none' : 'error';
+    this.error = error.body;
+    this.connected = true;
   }
 
   /** The stream, begun anew, says when there is an answer: then everything is read anew. */

@@ -47,6 +47,29 @@ def test_what_the_network_cuts_off_is_asked_for_again(
     assert next(asked) > cuts + 1
 
 
+def test_a_server_that_can_not_answer_now_hides_nothing(
+    lab: Lab, open_lab: OpenLab, tmp_path: Path
+) -> None:
+    experiment = lab.workspace.experiment("passing")
+    first = experiment.submit(CommandConfig(tmp_path, ["echo", "hi"]))
+    first.wait_for_completion()
+    page = open_lab(lab)
+    panel = Panel(page).show()
+    panel.line(f"passing #{first.number}").click()
+    view = RunView(page)
+    view.expect_state("Completed")
+    ours = re.compile(r"/api/v1/(?!events)")
+    page.route(ours, lambda route: route.fulfill(status=503, json={"error_code": "Unavailable"}))
+    second = experiment.submit(CommandConfig(tmp_path, ["echo", "hi"]))
+    expect(panel.node.get_by_role("status")).to_have_text("offline, trying again")
+    expect(panel.line(f"passing #{first.number}")).to_be_visible()
+    view.expect_state("Completed")
+    page.unroute(ours)
+    expect(panel.line(f"passing #{second.number}")).to_be_visible()
+    expect(panel.node.get_by_role("status")).to_have_count(0)
+    expect(panel.node.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_lost_server_is_told_and_a_returned_one_is_caught_up_with(
     tmp_path: Path, open_lab: OpenLab
 ) -> None:

@@ -45,7 +45,7 @@ def test_more_than_may_wait_are_sent_away_and_told_when_to_come_again(tmp_path: 
         assert first_answer[0].status == 200
         for refused in answers[1:]:
             assert int(refused.headers["Retry-After"]) >= 1
-            assert refused.json == {"message": "1 requests are waiting already"}
+            assert refused.json == {"message": "1 request is waiting already"}
         assert process.post('{"x": 1}' + " " * 1000).json["message"] == (
             "The body is over the limit of 1000 bytes"
         )

@@ -103,7 +103,10 @@ def test_one_that_is_at_work_leaves_the_others_to_who_is_free(
         client.stop.set()
         with closing(_connection(endpoint)) as connection:
             asked = [_ask(connection, endpoint) for _ in range(20)]
-        asked += [score(endpoint, '{"x": 1}').json["pid"] for _ in range(20)]
+        for _ in range(20):
+            answer = score(endpoint, '{"x": 1}')
+            assert answer.status == 200, answer
+            asked.append(answer.json["pid"])
         gate.open()
         client.join(30)
     assert client.failures == []
@@ -142,8 +145,9 @@ def _ask(connection: http.client.HTTPConnection, endpoint: Endpoint) -> int:
     headers = {"Authorization": f"Bearer {endpoint.keys.primary}"}
     connection.request("POST", "/score", '{"x": 1}', headers)
     response = connection.getresponse()
-    assert response.status == 200
-    return int(json.loads(response.read())["pid"])
+    said = response.read()
+    assert response.status == 200, said
+    return int(json.loads(said)["pid"])
 
 
 def test_another_number_lets_no_request_fail(endpoint: Endpoint, root: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ml_workspace_lab.endpoints.scoring.site import Site
     from ml_workspace_lab.endpoints.scoring.turns import Turns
 
-FRESH_SECONDS = 2.0
+FRESH_SECONDS = 5.0
 """One that has said nothing for longer is dead, or stuck."""
 BUSIER = 0.1
 """The part of its time that a worker is at work more than the others before it lets clients go."""
@@ -75,9 +75,7 @@ class Fellows:
         self._looked, self._worked, self._used = now, worked, used
         clients = sum(not connection.is_inner for connection in self._site.connections)
         self._board.post(self._own, Post(self._port, self._turns.load(), clients, self._busy, now))
-        rows = self._board.rows()
-        there = {n: post for n, post in rows.items() if now - post.moment < FRESH_SECONDS}
-        self._others = {n: post.port for n, post in there.items() if n != self._own}
+        there = self._see(now)
         self._peers.keep_only(self._others.values())
         self._peers.sweep(now)
         self._site.let_go(self._surplus(there))
@@ -91,11 +89,10 @@ class Fellows:
         least = self._turns.load()
         if not least or request.is_inner or self._turns.pace.is_quick:
             return False
-        chosen = None
-        for number in self._others:
-            load = self._board.load(number) + self._given[number]
-            if load < least and self._board.takes(number):
-                chosen, least = number, load
+        chosen = self._less_busy(least)
+        if chosen is None:
+            self._see(monotonic())  # One may have come since.
+            chosen = self._less_busy(least)
         if chosen is None:
             return False
         request.bound_for = LENT
@@ -103,6 +100,22 @@ class Fellows:
         then = partial(self._answered, request, chosen)
         self._peers.ask(self._others[chosen], as_sent(request), then)
         return True
+
+    def _see(self, now: float) -> dict[int, Post]:
+        """Those who are there, this one too."""
+        rows = self._board.rows()
+        there = {n: post for n, post in rows.items() if now - post.moment < FRESH_SECONDS}
+        self._others = {n: post.port for n, post in there.items() if n != self._own}
+        return there
+
+    def _less_busy(self, least: int) -> int | None:
+        """Which of the others has the fewest requests, less than so many."""
+        chosen = None
+        for number in self._others:
+            load = self._board.load(number) + self._given[number]
+            if load < least and self._board.takes(number):
+                chosen, least = number, load
+        return chosen
 
     def tell(self, load: int) -> None:
         """Say how many requests wait here or are worked on."""
@@ -162,6 +175,7 @@ class Fellows:
             request.pass_on(outcome.status, lines_of(outcome), outcome.body)
             return
         self._others.pop(number, None)
+        self._board.clear(number)  # One that lives says at its next look that it does.
         request.bound_for = None
         if outcome is Missing.UNREACHED:
             self._site.serve(request)

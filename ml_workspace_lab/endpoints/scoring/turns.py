@@ -110,7 +110,7 @@ class Turns:
         if len(self.waiting) >= most and self._working is None and not self._taking:
             self._take_turns()
         if len(self.waiting) >= most and self._working is not None:
-            raise Busy(f"{len(self.waiting)} requests are waiting already", self._guess())
+            raise Busy(_enough(len(self.waiting)), self._guess())
         job.arrived = self._loop.time()
         self.waiting.append(job)
         if self._working is not None:
@@ -206,6 +206,7 @@ class Turns:
         self._working = None
         if jobs[0].key is not None:
             self.pace.took(milliseconds, computed)
+        self._tell()  # First: who is answered may ask again, and another worker looks here then.
         self._settle(jobs, outcomes, milliseconds)
         self._take_turns()
         self._tell()
@@ -261,6 +262,12 @@ class Turns:
     def _guess(self) -> int:
         """The seconds until those who wait now are done, if each takes as long as the last one."""
         return min(60, max(1, math.ceil(self._last_ms * (len(self.waiting) + 1) / 1000)))
+
+
+def _enough(waiting: int) -> str:
+    if not waiting:
+        return "The model is at work, and no request may wait for it"
+    return f"{waiting} {'request is' if waiting == 1 else 'requests are'} waiting already"
 
 
 def attempt(job: Job) -> Outcome:

@@ -90,9 +90,10 @@ class Trying:
     def _put_in_place(self, serving: Serving, release: Release) -> None:
         place, port = self._place, release.work.port
         old = place.record.serving
+        # Before it is said: an agent that is killed then goes on from here.
+        self._keep(serving, is_taking=True)
         self.said = "probation"
         place.say("probation")
-        self._keep(serving, is_taking=True)
         if port is not None:
             if old is not None:
                 processes.end(old.native, force=False)
