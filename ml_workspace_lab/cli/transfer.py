@@ -22,8 +22,8 @@ def add_commands(commands: Any) -> None:
     export = commands.add_parser(
         "export",
         help="put experiments into a folder that another workspace takes",
-        description="Put experiments with all that belongs to their runs into a folder. A folder"
-        " of an earlier export gets what is new.",
+        description="Put experiments with all that belongs to them into a folder. A folder of an"
+        " earlier export gets what is new.",
     )
     export.add_argument("names", nargs="+", metavar="EXPERIMENT")
     export.add_argument("folder", type=Path, metavar="FOLDER")
@@ -49,13 +49,13 @@ def add_commands(commands: Any) -> None:
 
 
 def _export(options: argparse.Namespace) -> ExportReport:
-    with_bar = bar("runs")
+    with_bar = bar("runs and other things")
     return workspace(options).export_experiments(options.names, options.folder, with_bar)
 
 
 def _import(options: argparse.Namespace) -> ImportReport:
     _check(options)
-    report = _importer(options)(bar("runs"))
+    report = _importer(options)(bar("runs and other things"))
     if options.report is not None:
         options.report.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
     return report

@@ -52,15 +52,15 @@ class WorkspaceTransfer:
     def export_experiments(
         self, names: str | Sequence[str], folder: str | Path, progress: Progress = silent
     ) -> "ExportReport":
-        """Put experiments with all that belongs to their runs into a folder that another workspace
-        takes. Called again, it adds what is new."""
+        """Put experiments with all that belongs to them into a folder that another workspace takes.
+        Called again, it adds what is new."""
         from ml_workspace_lab.transfer.exporting import export
 
         wanted = [names] if isinstance(names, str) else list(names)
         return export(self._services(), wanted, Path(folder), progress)
 
     def import_experiments(self, folder: str | Path, progress: Progress = silent) -> "ImportReport":
-        """Take all runs of an exported folder that are not here yet."""
+        """Take all of an exported folder that is not here yet."""
         from ml_workspace_lab.transfer.importing import import_folder
 
         return import_folder(self._services(), Path(folder), progress)

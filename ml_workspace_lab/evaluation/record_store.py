@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.evaluation import merging
 from ml_workspace_lab.evaluation.merging import Kept
 from ml_workspace_lab.evaluation.model import (
@@ -54,6 +55,31 @@ def put(
     return PutCount(inserted, len(records) - inserted)
 
 
+def restore(transaction: Transaction, dataset: int, records: Sequence[EvaluationRecord]) -> None:
+    """Add records to a dataset without any, as they were elsewhere. Raises InvalidInput where one
+    is too large, or is another dataset's, and where two have the same inputs."""
+    for marks, named in groups(one.record_id for one in records):
+        taken = transaction.one(
+            f"SELECT uid FROM evaluation_record WHERE uid IN ({marks})", **named
+        )
+        if taken is not None:
+            raise InvalidInput(f"The record {taken['uid']} is another dataset's.")
+    kept: dict[str, Kept] = {}
+    for one in records:
+        key = merging.hash_of(one.inputs)
+        new = PutRecord(one.inputs, one.outputs, one.expectations, one.tags, one.source)
+        kept[key] = merging.new(new, key, one.created)
+        kept[key].values |= {
+            "uid": one.record_id,
+            "updated": one.updated,
+            "created_by": one.created_by,
+            "updated_by": one.updated_by,
+        }
+    if len({one.values["uid"] for one in kept.values()}) < len(records):
+        raise InvalidInput("Two of its records have the same inputs, or the same id.")
+    _write(transaction, dataset, kept.values())
+
+
 def _there(queries: Queries, dataset: int, keys: Iterable[str]) -> dict[str, Kept]:
     marks, named = marks_of(dict.fromkeys(keys))
     rows = queries.all(
@@ -100,6 +126,26 @@ def page(
         last=last,
     )
     return [_record(row) for row in rows], last if taken < len(found) else None
+
+
+def all_of(queries: Queries, dataset: int) -> list[EvaluationRecord]:
+    """All records, the oldest first."""
+    rows = queries.all(
+        "SELECT * FROM evaluation_record WHERE evaluation_dataset = :dataset ORDER BY id",
+        dataset=dataset,
+    )
+    return [_record(row) for row in rows]
+
+
+def size(queries: Queries, dataset: int) -> int:
+    """The characters of all records' JSON."""
+    row = queries.one(
+        "SELECT coalesce(sum(size), 0) AS n FROM evaluation_record"
+        " WHERE evaluation_dataset = :dataset",
+        dataset=dataset,
+    )
+    assert row is not None
+    return int(row["n"])
 
 
 def delete(transaction: Transaction, dataset: int, record_ids: Iterable[str]) -> int:

@@ -21,12 +21,16 @@ Place = tuple[int, str]
 """Where a page of scorers begins: behind that of an experiment's number and a name."""
 
 
-def row_of(queries: Queries, experiment: int, name: str) -> Row:
-    row = queries.one(
+def find(queries: Queries, experiment: int, name: str) -> Row | None:
+    return queries.one(
         "SELECT * FROM scorer WHERE experiment = :experiment AND name = :name",
         experiment=experiment,
         name=name,
     )
+
+
+def row_of(queries: Queries, experiment: int, name: str) -> Row:
+    row = find(queries, experiment, name)
     if row is None:
         raise not_there(experiment, name)
     return row
@@ -42,26 +46,40 @@ def not_there(experiment: int, name: str, version: int | None = None) -> NotFoun
 
 def add(transaction: Transaction, experiment: int, name: str, content: str) -> int:
     """Add a version, of a new scorer where there is none of that name; its number."""
-    row = transaction.one(
-        "SELECT id, uid FROM scorer WHERE experiment = :experiment AND name = :name",
+    newest = transaction.one(
+        "SELECT coalesce(max(v.version), 0) AS version FROM scorer s JOIN scorer_version v"
+        " ON v.scorer = s.id WHERE s.experiment = :experiment AND s.name = :name",
         experiment=experiment,
         name=name,
     )
+    assert newest is not None
+    version = int(newest["version"]) + 1
+    restore(transaction, experiment, name, version, content, now())
+    return version
+
+
+def restore(
+    transaction: Transaction, experiment: int, name: str, version: int, content: str, created: int
+) -> None:
+    """Add the version of that number, which is not there yet."""
+    row = find(transaction, experiment, name)
     uid = row["uid"] if row else str(uuid.uuid4())
     scorer = (
         row["id"] if row else transaction.add("scorer", uid=uid, experiment=experiment, name=name)
     )
-    newest = transaction.one(
-        "SELECT coalesce(max(version), 0) AS version FROM scorer_version WHERE scorer = :scorer",
-        scorer=scorer,
-    )
-    assert newest is not None
-    version = int(newest["version"]) + 1
     transaction.insert(
-        "scorer_version", scorer=scorer, version=version, content=content, created=now()
+        "scorer_version", scorer=scorer, version=version, content=content, created=created
     )
     transaction.event("scorer.registered", uid, name=name, version=str(version))
-    return version
+
+
+def all_of(queries: Queries, scorer: Row) -> list[tuple[int, str, int]]:
+    """Number, content and moment of each version, the oldest first."""
+    rows = queries.all(
+        "SELECT version, content, created FROM scorer_version WHERE scorer = :id ORDER BY version",
+        id=scorer["id"],
+    )
+    return [(row["version"], row["content"], row["created"]) for row in rows]
 
 
 def delete(transaction: Transaction, row: Row, version: int | None) -> None:

@@ -21,8 +21,12 @@ OF_EXPERIMENTS = (
 )
 
 
+def find(queries: Queries, dataset_id: str) -> Row | None:
+    return queries.one(f"{DATASETS} WHERE d.uid = :uid", uid=dataset_id)
+
+
 def row_of(queries: Queries, dataset_id: str) -> Row:
-    row = queries.one(f"{DATASETS} WHERE d.uid = :uid", uid=dataset_id)
+    row = find(queries, dataset_id)
     if row is None:
         raise NotFound(f"Evaluation dataset with id '{dataset_id}' not found", field="dataset_id")
     return row

@@ -1,23 +1,26 @@
 """Logged and registered models as records, in a form that goes from workspace to workspace."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from ml_workspace_lab.api.types import Int64, Key, Name, Offset, RunId, Text
+from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.models import logged_store, store
 from ml_workspace_lab.models.logged_model import LoggedModelFile, LoggedModelId, ModelMetric, Status
 from ml_workspace_lab.models.model import Alias, ModelFile, ModelName, Stage
-from ml_workspace_lab.storage.database import Queries, Transaction
+from ml_workspace_lab.storage.database import Queries, Row, Transaction
 
 COMPARED = ("created", "run_id", "source", "description", "stage", "tags")
 """What two records of a version are compared in, beside their files."""
 
 
 class LoggedModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    """A logged model with its files and metrics. Times are milliseconds."""
+    """A logged model with its files and metrics. Times are milliseconds. `foreign_run` is a run of
+    no workspace."""
 
     model_id: LoggedModelId
     name: Name
@@ -26,6 +29,7 @@ class LoggedModelRecord(Struct, frozen=True, forbid_unknown_fields=True):
     created: Int64
     updated: Int64
     run_id: RunId | None = None
+    foreign_run: Key | None = None
     status_message: Text = ""
     deleted: Int64 | None = None
     params: dict[Key, Text] = field(default_factory=dict)
@@ -70,6 +74,39 @@ def read_logged(queries: Queries, run_id: str) -> list[LoggedModelRecord]:
     rows = queries.all(
         f"{logged_store.MODELS} WHERE l.run = :run ORDER BY l.created, l.uid", run=run_id
     )
+    return _logged(queries, rows)
+
+
+def logged_without_run(queries: Queries, experiment: int) -> list[str]:
+    """The ids of an experiment's logged models that no run here has logged, the oldest first."""
+    rows = queries.all(
+        "SELECT l.uid FROM logged_model l LEFT JOIN run r ON r.uid = l.run"
+        " WHERE l.experiment = :experiment AND r.uid IS NULL AND l.deleted IS NULL"
+        " ORDER BY l.created, l.uid",
+        experiment=experiment,
+    )
+    return [row["uid"] for row in rows]
+
+
+def read_one_logged(queries: Queries, _: int, model_id: str) -> LoggedModelRecord | None:
+    """The record of a logged model that no run here has logged; None where it isn't here."""
+    rows = queries.all(f"{logged_store.MODELS} WHERE l.uid = :uid", uid=model_id)
+    found = (
+        msgspec.structs.replace(one, run_id=None, foreign_run=one.run_id)
+        for one in _logged(queries, rows)
+    )
+    return next(found, None)
+
+
+def write_one_logged(transaction: Transaction, experiment: int, record: LoggedModelRecord) -> None:
+    """Add a logged model that no run here has logged, and that is not here yet. Raises InvalidInput
+    where it says that one has."""
+    if record.run_id is not None:
+        raise InvalidInput("It is the model of a run.")
+    write_logged(transaction, experiment, record)
+
+
+def _logged(queries: Queries, rows: Sequence[Row]) -> list[LoggedModelRecord]:
     return [
         LoggedModelRecord(
             model_id=info.model_id,
@@ -101,7 +138,7 @@ def write_logged(transaction: Transaction, experiment: int, record: LoggedModelR
         "logged_model",
         uid=record.model_id,
         experiment=experiment,
-        run=record.run_id,
+        run=record.run_id or record.foreign_run,
         params_json=json.dumps(record.params),
         tags_json=json.dumps(record.tags),
         **_same(record, "name model_type status status_message created updated deleted"),

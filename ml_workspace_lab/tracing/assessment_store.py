@@ -19,6 +19,24 @@ def insert(transaction: Transaction, trace: int, new: CreateAssessment) -> str:
     if new.overrides is not None:
         overridden = row_of(transaction, trace, new.overrides)
         transaction.execute("UPDATE assessment SET valid = 0 WHERE id = :id", id=overridden["id"])
+    moment = now()
+    _add(transaction, trace, uid, new, valid=1, created=moment, updated=moment)
+    return uid
+
+
+def restore(transaction: Transaction, trace: int, one: Assessment) -> bool:
+    """Add an assessment as it was elsewhere; whether there is none of its id."""
+    uid = one.assessment_id
+    if transaction.one("SELECT 1 AS one FROM assessment WHERE uid = :uid", uid=uid) is not None:
+        return False
+    moments = {"created": one.created, "updated": one.updated}
+    _add(transaction, trace, uid, one, valid=int(one.valid), **moments)
+    return True
+
+
+def _add(
+    transaction: Transaction, trace: int, uid: str, new: Assessment | CreateAssessment, **so: int
+) -> None:
     transaction.insert(
         "assessment",
         uid=uid,
@@ -27,11 +45,8 @@ def insert(transaction: Transaction, trace: int, new: CreateAssessment) -> str:
         name=new.name,
         value=searched(new.content),
         body_json=_body(new),
-        valid=1,
-        created=now(),
-        updated=now(),
+        **so,
     )
-    return uid
 
 
 def write(transaction: Transaction, row: Row, changed: Assessment) -> None:

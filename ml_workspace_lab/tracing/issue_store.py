@@ -26,16 +26,25 @@ FOUND = (
     f"{_FROM}"
 )
 
+Moments = tuple[int, int]
+"""When it was made, and when it was changed last: milliseconds."""
+
+
+def find(queries: Queries, issue_id: str) -> Row | None:
+    return queries.one(f"{_ISSUES} WHERE i.uid = :uid", uid=issue_id)
+
 
 def row_of(queries: Queries, issue_id: str) -> Row:
-    row = queries.one(f"{_ISSUES} WHERE i.uid = :uid", uid=issue_id)
+    row = find(queries, issue_id)
     if row is None:
         raise NotFound(f"Issue with ID '{issue_id}' not found", field="issue_id")
     return row
 
 
-def insert(transaction: Transaction, uid: str, experiment: int, body: CreateIssue) -> None:
-    moment = now()
+def insert(
+    transaction: Transaction, uid: str, experiment: int, body: CreateIssue, moments: Moments
+) -> None:
+    created, updated = moments
     transaction.insert(
         "issue",
         uid=uid,
@@ -48,8 +57,8 @@ def insert(transaction: Transaction, uid: str, experiment: int, body: CreateIssu
         categories_json=json.dumps(body.categories),
         source_run=body.source_run,
         created_by=body.created_by,
-        created=moment,
-        updated=moment,
+        created=created,
+        updated=updated,
     )
     transaction.event("issue.created", uid, name=body.name)
 

@@ -7,6 +7,7 @@ import msgspec
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Name
 from ml_workspace_lab.experiments.service import require_not_deleted
+from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.tracing import issue_search
 from ml_workspace_lab.tracing import issue_store as store
 from ml_workspace_lab.tracing.issue import (
@@ -36,7 +37,8 @@ class Issues(Service):
             self.services.runs.get(body.source_run)
         issue_id = f"iss-{os.urandom(16).hex()}"
         with self.storage.database.write() as transaction:
-            store.insert(transaction, issue_id, info.number, body)
+            moment = now()
+            store.insert(transaction, issue_id, info.number, body, (moment, moment))
         return self.get(issue_id)
 
     @operation("GET", "/issues/{issue_id}", action="experiments/runs/read")

@@ -7,7 +7,7 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, Name, Nothing, RelativePath
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.artifacts import GIB, media_type
-from ml_workspace_lab.storage.database import Transaction
+from ml_workspace_lab.storage.database import Transaction, now
 from ml_workspace_lab.storage.paths import relative
 from ml_workspace_lab.tracing import assessment_store, correlation, figures, search, store
 from ml_workspace_lab.tracing.figures_model import (
@@ -200,7 +200,7 @@ class Traces(Service):
         ):
             row = store.row_of(transaction, trace_id)
             held.require()
-            store.put_file(transaction, row["id"], path, held.digest, held.size)
+            store.put_file(transaction, row["id"], path, held.digest, held.size, now())
         return Nothing()
 
     @operation("DELETE", "/traces/{trace_id}/files/{path}", action="experiments/runs/write")

@@ -117,22 +117,40 @@ def spans(queries: Queries, trace: int) -> list[str]:
     return [row["body"] for row in rows]
 
 
+def whole_spans(queries: Queries, trace: int, trace_id: str) -> list[Span]:
+    """The spans of a trace, the first that began first."""
+    rows = queries.all(
+        "SELECT * FROM trace_span WHERE trace = :trace ORDER BY started, uid", trace=trace
+    )
+    return [
+        Span(
+            trace_id=trace_id,
+            span_id=row["uid"],
+            parent_id=row["parent"],
+            **{name: row[name] for name in ("name", "type", "status", "started", "ended", "body")},
+        )
+        for row in rows
+    ]
+
+
 def delete(transaction: Transaction, traces: Sequence[Row]) -> None:
     transaction.many("DELETE FROM trace WHERE id = :id", [{"id": row["id"]} for row in traces])
     for row in traces:
         transaction.event("trace.deleted", row["uid"])
 
 
-def put_file(transaction: Transaction, trace: int, path: str, digest: str, size: int) -> None:
+def put_file(
+    transaction: Transaction, trace: int, path: str, digest: str, size: int, created: int
+) -> None:
     transaction.execute(
         "INSERT INTO trace_file (trace, path, digest, size, created)"
-        " VALUES (:trace, :path, :digest, :size, :now) ON CONFLICT (trace, path) DO UPDATE"
+        " VALUES (:trace, :path, :digest, :size, :created) ON CONFLICT (trace, path) DO UPDATE"
         " SET digest = excluded.digest, size = excluded.size, created = excluded.created",
         trace=trace,
         path=path,
         digest=digest,
         size=size,
-        now=now(),
+        created=created,
     )
 
 

@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from msgspec import Struct, field
 
-from ml_workspace_lab.errors import InvalidInput, NotFound, WorkspaceError
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, WorkspaceError
 from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo
 from ml_workspace_lab.experiments.records import ExperimentRecord, chunks_of, find
 from ml_workspace_lab.models.records import read_logged
@@ -21,7 +23,9 @@ from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.database import Queries
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.storage.storage import Storage
+from ml_workspace_lab.transfer import belongings
 from ml_workspace_lab.transfer import folder as form
+from ml_workspace_lab.transfer.belongings import KINDS, Kind
 from ml_workspace_lab.transfer.folder import ExportedExperiment, ExportedRun, ExportedSnapshot
 from ml_workspace_lab.transfer.report import NotMapped, Progress
 
@@ -29,12 +33,18 @@ PAGE = 1000
 
 
 class ExportReport(Struct):
-    """What the folder holds of the experiments now; runs that go on are left out. `repaired` counts
-    contents of an earlier export that were damaged and are written anew."""
+    """What the folder holds of the experiments now; runs that go on are left out. `logged_models`
+    counts those without a run: others go with theirs. `repaired` counts contents of an earlier
+    export that were damaged and are written anew."""
 
     folder: str
     experiments: int = 0
     runs: int = 0
+    logged_models: int = 0
+    traces: int = 0
+    issues: int = 0
+    scorers: int = 0
+    evaluation_datasets: int = 0
     repaired: int = 0
     left_out: list[NotMapped] = field(default_factory=list)
 
@@ -49,32 +59,64 @@ class Description(NamedTuple):
 def export(
     services: Services, names: Sequence[str], target: Path, progress: Progress
 ) -> ExportReport:
-    """Put experiments with all that belongs to their runs into a folder; one that was begun before
-    gets what it lacks. Raises NotFound, and InvalidInput where something else is there."""
+    """Put experiments with all that belongs to them into a folder; one that was begun before gets
+    what it lacks. Raises NotFound, and InvalidInput where something else is there."""
     if target.resolve().is_relative_to(services.storage.root.resolve()):
         raise InvalidInput("The folder lies inside the workspace.", field="folder")
     found = [services.experiments.get(name) for name in dict.fromkeys(names)]
     folder = _Folder(services.storage, form.prepare(target))
     report = ExportReport(str(target))
+    with services.storage.database.read() as queries:
+        others = {i.number: {k.field: k.listed(queries, i.number) for k in KINDS} for i in found}
     total = sum(info.run_count for info in found)
+    total += sum(len(ids) for of_one in others.values() for ids in of_one.values())
+    steps = count(1)
     for info in found:
-        runs: dict[str, str] = {}
-        for run in _runs(services, info.name):
-            if not run.state.is_terminal and run.kind != "external":
-                report.left_out.append(NotMapped("run", run.run_id, "It goes on."))
-                continue
-            try:
-                runs[run.run_id] = folder.put_run(run.run_id)
-                report.runs += 1
-            except WorkspaceError as error:
-                report.left_out.append(NotMapped("run", run.run_id, error.message))
-            progress(report.runs + len(report.left_out), total)
-        listed = ExportedExperiment(_record(info), dict(reversed(runs.items())))
+        runs = _put_runs(services, info.name, folder, report, lambda: progress(next(steps), total))
+        listed: dict[str, dict[str, str]] = {}
+        for kind in KINDS:
+            listed[kind.field] = {}
+            for id_ in others[info.number][kind.field]:
+                with _leaving_out(report, kind.what, id_):
+                    if (digest := folder.put_one(kind, info.number, id_)) is not None:
+                        listed[kind.field][id_] = digest
+                progress(next(steps), total)
+            counted = getattr(report, kind.field) + len(listed[kind.field])
+            setattr(report, kind.field, counted)
         path = target / form.EXPERIMENTS / f"{info.experiment_id}.json"
-        write_atomic(path, form.encode(listed), durable=True)
+        whole = ExportedExperiment(_record(info), runs, **listed)
+        write_atomic(path, form.encode(whole), durable=True)
         report.experiments += 1
     report.repaired = folder.repaired
     return report
+
+
+def _put_runs(
+    services: Services,
+    experiment: str,
+    folder: "_Folder",
+    report: ExportReport,
+    is_done: Callable[[], None],
+) -> dict[str, str]:
+    """Put an experiment's runs; the digests of their descriptions in the order of their numbers."""
+    runs: dict[str, str] = {}
+    for run in _runs(services, experiment):
+        with _leaving_out(report, "run", run.run_id):
+            if not run.state.is_terminal and run.kind != "external":
+                raise Conflict("It goes on.")
+            runs[run.run_id] = folder.put_run(run.run_id)
+            report.runs += 1
+        is_done()
+    return dict(reversed(runs.items()))
+
+
+@contextmanager
+def _leaving_out(report: ExportReport, what: str, id_: str) -> Iterator[None]:
+    """Report one that can't be exported, and go on."""
+    try:
+        yield
+    except WorkspaceError as error:
+        report.left_out.append(NotMapped(what, id_, error.message))
 
 
 def describe(storage: Storage, queries: Queries, uid: str) -> Description:
@@ -129,7 +171,24 @@ class _Folder:
                 self._put(wanted, partial(_size, path), partial(form.open_plain, path))
         if exported.series is not None:
             self._put(exported.series, partial(len, series), partial(BytesIO, series))
-        raw = form.encode(exported)
+        return self._put_description(exported)
+
+    def put_one(self, kind: Kind, experiment: int, id_: str) -> str | None:
+        """Put one of an experiment's other things; the digest of its description, None where it was
+        removed meanwhile."""
+        blobs = self._storage.blobs
+        with self._storage.database.read() as queries:
+            record = kind.read(queries, experiment, id_)
+        if record is None:
+            return None
+        for _, one, _ in belongings.files(record):
+            self._put(one, partial(blobs.size, one), partial(blobs.open, one))
+        return self._put_description(record)
+
+    def _put_description(self, record: Struct) -> str:
+        raw = form.encode(record)
+        if len(raw) > form.DESCRIBED:
+            raise InvalidInput(f"Its description is larger than {form.DESCRIBED} bytes.")
         digest = hashlib.sha256(raw).hexdigest()
         self._put(digest, partial(len, raw), partial(BytesIO, raw))
         return digest

@@ -1,8 +1,8 @@
-"""An exported folder: a list of runs for each experiment, and contents by their SHA-256.
+"""An exported folder: a list for each experiment, and contents by their SHA-256.
 
     export.json            which format this is
-    experiments/ID.json    an experiment, and of each of its runs the digest of what it is
-    blobs/AB/CDEF...       contents: what runs are (JSON), chunks of metrics, artifacts, logs, ...
+    experiments/ID.json    an experiment, and the digests of what its runs, traces, ... are
+    blobs/AB/CDEF...       contents: what each is (JSON), chunks of metrics, artifacts, logs, ...
 
 Everything but the lists is a content whose digest is known from where it is named, so that what has
 changed on its way is found, and what is in two runs is there once.
@@ -18,17 +18,22 @@ from typing import BinaryIO, Literal, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from ml_workspace_lab.api.types import Digest, Int64, Key, Offset, RunId, Text
+from ml_workspace_lab.api.types import Digest, Int64, Key, Name, Offset, RunId, Text
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
+from ml_workspace_lab.evaluation.model import DatasetId
 from ml_workspace_lab.experiments.records import ExperimentRecord, RunRecord
+from ml_workspace_lab.models.logged_model import LoggedModelId
 from ml_workspace_lab.models.records import LoggedModelRecord
 from ml_workspace_lab.snapshots.model import OmittedFile
 from ml_workspace_lab.storage.blobs import Blobs
 from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.storage.files import write_atomic
 from ml_workspace_lab.storage.freeing import is_older
+from ml_workspace_lab.tracing.issue import IssueId
+from ml_workspace_lab.tracing.model import TraceId
 
-VERSION = 1
+VERSION = 2
+"""Version 1 had runs alone."""
 MARKER, EXPERIMENTS, BLOBS = "export.json", "experiments", "blobs"
 LISTED = 512 * 1024 * 1024
 """Bytes that a list of runs has at most."""
@@ -48,10 +53,16 @@ class Marker(Struct, frozen=True):
 
 
 class ExportedExperiment(Struct, frozen=True, forbid_unknown_fields=True):
-    """An experiment, and the digests of its runs' descriptions in the order of their numbers."""
+    """An experiment, and the digests of descriptions: of its runs, in the order of their numbers,
+    of logged models that no run has logged, and of all else that it has."""
 
     experiment: ExperimentRecord
     runs: dict[RunId, Digest]
+    logged_models: dict[LoggedModelId, Digest] = field(default_factory=dict)
+    traces: dict[TraceId, Digest] = field(default_factory=dict)
+    issues: dict[IssueId, Digest] = field(default_factory=dict)
+    scorers: dict[Name, Digest] = field(default_factory=dict)
+    evaluation_datasets: dict[DatasetId, Digest] = field(default_factory=dict)
 
 
 class ExportedSnapshot(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,9 +99,8 @@ def prepare(folder: Path) -> Blobs:
     if folder.exists() and not folder.is_dir():
         raise InvalidInput(f"{shown(folder)} is not a folder.", field="folder")
     folder.mkdir(parents=True, exist_ok=True)
-    if any(not path.name.startswith(f".{MARKER}.") for path in folder.iterdir()):
-        check(folder)
-    else:
+    is_begun = any(not path.name.startswith(f".{MARKER}.") for path in folder.iterdir())
+    if not is_begun or check(folder) < VERSION:
         write_atomic(folder / MARKER, encode(Marker()), durable=True)
     (folder / EXPERIMENTS).mkdir(exist_ok=True)
     _remove_unfinished(folder)
@@ -106,8 +116,9 @@ def _remove_unfinished(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def check(folder: Path) -> None:
-    """Raise NotFound or InvalidInput where a folder is not an exported one that can be read."""
+def check(folder: Path) -> int:
+    """The version of an exported folder. Raises NotFound or InvalidInput where it is none, or none
+    that can be read."""
     if not folder.is_dir():
         raise NotFound(f"There is no folder {shown(folder)}.", field="folder")
     try:
@@ -118,12 +129,14 @@ def check(folder: Path) -> None:
             field="folder",
             hint="`ml-workspace export` makes such folders.",
         ) from None
-    if marker.version != VERSION:
+    if marker.version > VERSION:
         raise InvalidInput(
-            f"The folder has version {marker.version} of the format, this release reads {VERSION}.",
+            f"The folder has version {marker.version} of the format, this release reads up to"
+            f" {VERSION}.",
             field="folder",
             hint="Use the release of ml_workspace_lab that made it, or a newer one.",
         )
+    return marker.version
 
 
 def read(path: Path, kind: type[T], limit: int) -> T:

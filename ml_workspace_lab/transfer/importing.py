@@ -2,9 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.records import place_experiment, write
@@ -15,8 +19,9 @@ from ml_workspace_lab.storage import chunks
 from ml_workspace_lab.storage.database import Transaction
 from ml_workspace_lab.storage.files import disk_errors
 from ml_workspace_lab.storage.paths import relative
+from ml_workspace_lab.transfer import belongings, placing
 from ml_workspace_lab.transfer import folder as form
-from ml_workspace_lab.transfer import placing
+from ml_workspace_lab.transfer.belongings import KINDS, Kind
 from ml_workspace_lab.transfer.exporting import describe
 from ml_workspace_lab.transfer.folder import ExportedExperiment, ExportedRun, ExportedSnapshot
 from ml_workspace_lab.transfer.report import ImportReport, Progress
@@ -26,8 +31,8 @@ SERIES = 4 * 1024**3
 
 
 def import_folder(services: Services, source: Path, progress: Progress) -> ImportReport:
-    """Take all runs of an exported folder that are not here yet. One that is here with other
-    content, or that is damaged, is reported. Raises InvalidInput where it is no such folder."""
+    """Take all of an exported folder that is not here yet. What is here with other content, or is
+    damaged, is reported. Raises InvalidInput where it is no such folder."""
     form.check(source)
     report = ImportReport(str(source))
     lists = []
@@ -39,7 +44,9 @@ def import_folder(services: Services, source: Path, progress: Progress) -> Impor
     if not lists and not report.not_mapped:
         reason = "It lists no experiments: its export was cut short. Export again."
         report.leave_out("folder", source, reason)
-    total, done = sum(len(listed.runs) for listed in lists), 0
+    fields = ("runs", *(kind.field for kind in KINDS))
+    total = sum(len(getattr(listed, field)) for listed in lists for field in fields)
+    steps = count(1)
     for listed in lists:
         with services.storage.database.write() as transaction:
             row, is_new = place_experiment(transaction, listed.experiment)
@@ -49,18 +56,28 @@ def import_folder(services: Services, source: Path, progress: Progress) -> Impor
             report.leave_out("experiment", listed.experiment.name, reason)
             continue
         taker = _Taker(services, source, row["id"], report)
-        for run_id, digest in listed.runs.items():
+        for what, id_, take in _all(listed, taker):
             try:
-                taker.take(run_id, digest)
+                take()
             except WorkspaceError as error:
-                report.leave_out("run", run_id, error.message)
-            done += 1
-            progress(done, total)
+                report.leave_out(what, id_, error.message)
+            progress(next(steps), total)
     return report
 
 
+def _all(
+    listed: ExportedExperiment, taker: "_Taker"
+) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    """All that an experiment has: what it is, its id, and taking it."""
+    for run_id, digest in listed.runs.items():
+        yield "run", run_id, partial(taker.take, run_id, digest)
+    for kind in KINDS:
+        for id_, digest in getattr(listed, kind.field).items():
+            yield kind.what, id_, partial(taker.take_one, kind, id_, digest)
+
+
 class _Taker:
-    """Takes runs of a folder into one experiment."""
+    """Takes what a folder has into one experiment."""
 
     def __init__(
         self, services: Services, source: Path, experiment: int, report: ImportReport
@@ -92,6 +109,42 @@ class _Taker:
                     self._report.logged_models += write_logged(transaction, self._experiment, model)
         self._report.count(given.run, {})
         self._report.points += sum(chunks.count(b) for found in series.values() for b in found)
+
+    def take_one(self, kind: Kind, id_: str, digest: str) -> None:
+        raw = form.content(self._source, digest, form.DESCRIBED)
+        given = form.decode(raw, kind.record, form.DESCRIBED)
+        if belongings.key(given) != id_:
+            raise InvalidInput(f"It is described as {belongings.key(given)}.")
+        if self._has_same(kind, given):
+            return
+        paths = [path for path, _, _ in belongings.files(given)]
+        _check_paths(paths)
+        with placing.contents(self._storage) as contents:
+            for _, one, size in belongings.files(given):
+                self._put(one, size, contents)
+            with self._storage.database.write() as transaction:
+                contents.require()
+                if kind.read(transaction, self._experiment, id_) is None:  # else another was faster
+                    kind.write(transaction, self._experiment, given)
+        setattr(self._report, kind.field, getattr(self._report, kind.field) + 1)
+
+    def _has_same(self, kind: Kind, given: Struct) -> bool:
+        """Whether it is here; the experiment has it then. Raises InvalidInput where it is here with
+        other content."""
+        id_ = belongings.key(given)
+        with self._storage.database.read() as queries:
+            present = kind.read(queries, self._experiment, id_)
+        if present is None:
+            return False
+        names = given.__struct_fields__
+        different = [name for name in names if getattr(present, name) != getattr(given, name)]
+        if different:
+            raise InvalidInput(placing.told(different))
+        if kind.join is not None:
+            with self._storage.database.write() as transaction:
+                kind.join(transaction, self._experiment, id_)
+        self._report.skipped += 1
+        return True
 
     def _compare(self, run_id: str, given: ExportedRun) -> None:
         with self._storage.database.read() as queries:
@@ -170,10 +223,14 @@ def _check(run_id: str, given: ExportedRun) -> None:
     places = [one.path for one in run.artifacts]
     each: list[list[str]] = [places, *([f.path for f in m.files] for m in given.logged_models)]
     for paths in each:
-        if len(set(paths)) < len(paths):
-            raise InvalidInput("Two of its files have the same path.")
-        for path in paths:
-            _check_path(path)
+        _check_paths(paths)
+
+
+def _check_paths(paths: list[str]) -> None:
+    if len(set(paths)) < len(paths):
+        raise InvalidInput("Two of its files have the same path.")
+    for path in paths:
+        _check_path(path)
 
 
 def _check_path(path: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]
-"""Told how many runs of how many are done."""
+"""Told how many are done, of how many: runs, and what else is transferred."""
 
 
 def silent(done: int, total: int) -> None:
@@ -32,8 +32,9 @@ class NotMapped(Struct, frozen=True):
 
 
 class ImportReport(Struct):
-    """What was added. `skipped` counts runs that were there already with the same content; what
-    was left out or changed is in `not_mapped`, one by one."""
+    """What was added. `skipped` counts what was there already with the same content: runs and, of
+    an exported folder, traces and the like. What was left out or changed is in `not_mapped`, one by
+    one."""
 
     source: str
     experiments: int = 0
@@ -47,6 +48,10 @@ class ImportReport(Struct):
     artifact_bytes: int = 0
     logged_models: int = 0
     model_versions: int = 0
+    traces: int = 0
+    issues: int = 0
+    scorers: int = 0
+    evaluation_datasets: int = 0
     not_mapped: list[NotMapped] = field(default_factory=list)
 
     def count(self, record: "RunRecord", points: "Mapping[str, Points]") -> None:

@@ -149,8 +149,8 @@ def test_contents_that_changed_and_links_are_refused(
 
 
 def test_a_newer_format_is_refused(other: Workspace, hostile: Hostile) -> None:
-    (hostile.folder / "export.json").write_text('{"format": "ml-workspace-export", "version": 2}')
-    with pytest.raises(InvalidInput, match="version 2"):
+    (hostile.folder / "export.json").write_text('{"format": "ml-workspace-export", "version": 3}')
+    with pytest.raises(InvalidInput, match="version 3"):
         other.import_experiments(hostile.folder)
 
 
