@@ -9,6 +9,7 @@ from ml_workspace_lab.experiments import store
 from ml_workspace_lab.experiments.model import ExperimentInfo, View
 from ml_workspace_lab.experiments.search import records
 from ml_workspace_lab.experiments.search.limits import in_time
+from ml_workspace_lab.experiments.search.mirrored import of_experiments
 from ml_workspace_lab.experiments.search.ordering import by_attributes
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.experiments.search.records import Records
@@ -81,7 +82,7 @@ class ExperimentSearch(Service):
         }
         question = msgspec.structs.replace(body, after=None, limit=1)
         parts = [TRUE]
-        if (expression := parse(body.filter, _VOCABULARY)) is not None:
+        if (expression := of_experiments(parse(body.filter, _VOCABULARY))) is not None:
             parts.append(records.condition(expression, about, way, bindings))
         if body.after is not None:
             place = records.from_token(body.after, question, "after")

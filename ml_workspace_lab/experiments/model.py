@@ -170,10 +170,11 @@ class EndRun(Struct, frozen=True, forbid_unknown_fields=True):
 
 class UpdateRun(Struct, frozen=True, forbid_unknown_fields=True):
     """What to change: parameters and tags are set, properties only added (never overwritten).
-    `new_params` refuses parameters that have another value already."""
+    `new_params` refuses parameters that have another value already; a `parent` of null is none."""
 
     display_name: Name | UnsetType = UNSET
     description: Text | UnsetType = UNSET
+    parent: RunId | UnsetType | None = UNSET
     params: dict[Key, Scalar] = field(default_factory=dict)
     new_params: bool = False
     tags: dict[Key, Text] = field(default_factory=dict)

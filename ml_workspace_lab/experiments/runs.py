@@ -117,9 +117,12 @@ class Runs(Service):
     @operation("PATCH", "/runs/{run_id}", action="experiments/runs/write")
     def update(self, run_id: RunId, body: UpdateRun) -> RunInfo:
         """Set parameters and tags, add properties. Raises Conflict on a property that has another
-        value already, and on such a parameter where only new ones are wanted."""
+        value already, and on such a parameter where only new ones are wanted; NotFound for a parent
+        that isn't there, and InvalidInput for one that is below the run."""
         with self.storage.database.write(durable=False) as transaction:
             row = run_store.writable(transaction, run_id)
+            if isinstance(body.parent, str):
+                self._check_parent(transaction, run_id, body.parent)
             run = row["id"]
             present = documents.fill(transaction, run, documents.read(row))
             documents.check_unchanged("properties", present.properties, body.properties)
@@ -127,7 +130,7 @@ class Runs(Service):
                 documents.check_unchanged("params", present.params, body.params)
             columns = {
                 column: text
-                for column in ("display_name", "description")
+                for column in ("display_name", "description", "parent")
                 if (text := getattr(body, column)) is not msgspec.UNSET
             }
             if columns:
@@ -272,6 +275,11 @@ class Runs(Service):
             raise InvalidInput("parent: a run starts only runs below itself.", field="parent")
         if parent is not None:
             run_store.row_of(transaction, parent)
+
+    def _check_parent(self, transaction: Transaction, run_id: str, parent: str) -> None:
+        run_store.row_of(transaction, parent)
+        if run_id in (parent, *self.ancestors(parent)):
+            raise InvalidInput("parent: no run is below itself.", field="parent")
 
     def close_abandoned(self) -> bool:
         """Close every interactive run whose process is gone; whether others are going on."""

@@ -7,19 +7,20 @@ from msgspec import Struct, field
 
 from ml_workspace_lab.api.types import Number, Scalar, number_from_wire
 from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo
+from ml_workspace_lab.experiments.search.mirrored import (
+    NAME,
+    NOTE,
+    NOTEBOOK,
+    PARENT,
+    SOURCE_NAME,
+    SOURCE_TYPE,
+    USER,
+)
 from ml_workspace_lab.experiments.search.runs import mlflow_word
 
 Shown = float | str
 LARGEST = 1.7976931348623157e308
 """What clients are shown for an infinity, which they send as text but can't read as such."""
-
-NAME, USER, PARENT, NOTE = (
-    "mlflow.runName",
-    "mlflow.user",
-    "mlflow.parentRunId",
-    "mlflow.note.content",
-)
-SOURCE_NAME, SOURCE_TYPE = "mlflow.source.name", "mlflow.source.type"
 
 
 class Pair(Struct, frozen=True, gc=False):
@@ -107,7 +108,6 @@ class Run(Struct, frozen=True):
 
 
 def experiment(info: ExperimentInfo) -> Experiment:
-    tags = {**({NOTE: info.description} if info.description else {}), **info.tags}
     return Experiment(
         experiment_id=str(info.number),
         name=info.name,
@@ -115,7 +115,7 @@ def experiment(info: ExperimentInfo) -> Experiment:
         lifecycle_stage=stage(info.deleted),
         last_update_time=info.updated,
         creation_time=info.created,
-        tags=pairs(tags),
+        tags=pairs(_noted(info.tags, info.description)),
     )
 
 
@@ -156,19 +156,23 @@ def run_data(run: RunInfo) -> RunData:
 
 
 def tags(run: RunInfo) -> Mapping[str, str]:
-    """The run's tags, with what the protocol says in tags and we in fields."""
+    """The run's tags, with what the protocol says in tags and we in fields: see
+    `experiments.search.mirrored`."""
     ours = {
         USER: run.user,
         PARENT: run.parent,
         SOURCE_NAME: run.notebook,
-        SOURCE_TYPE: "NOTEBOOK" if run.notebook else None,
+        SOURCE_TYPE: NOTEBOOK if run.notebook else None,
     }
-    theirs = {NAME: run.display_name, NOTE: run.description}
-    return {
-        **({} if run.kind == "external" else {key: value for key, value in ours.items() if value}),
-        **run.tags,
-        **{key: value for key, value in theirs.items() if value},
-    }
+    native = {} if run.kind == "external" else {k: value for k, value in ours.items() if value}
+    return _noted({**native, **run.tags, NAME: run.display_name}, run.description)
+
+
+def _noted(tags: Mapping[str, str], description: str) -> Mapping[str, str]:
+    """Tags with the description as the note, whatever the note was before that was changed."""
+    if description:
+        return {**tags, NOTE: description}
+    return {key: value for key, value in tags.items() if key != NOTE or not value}
 
 
 def pairs(items: Mapping[str, str]) -> list[Pair]:

@@ -8,9 +8,10 @@ from ml_workspace_lab.experiments.model import (
     ExperimentInfo,
     UpdateExperiment,
 )
+from ml_workspace_lab.experiments.search.mirrored import NOTE
 from ml_workspace_lab.mlflow import entities, validation
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
-from ml_workspace_lab.mlflow.entities import NOTE, Pair
+from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.errors import AlreadyExists
 from ml_workspace_lab.mlflow.lookup import active_experiment, experiment
 from ml_workspace_lab.mlflow.reading import body
@@ -123,7 +124,7 @@ def set_tag(request: Request) -> Response:
 def delete_tag(request: Request) -> Response:
     call = body(request, DeleteTag)
     info = active_experiment(request.connection, call.experiment_id)
-    if call.key not in info.tags:
+    if call.key not in info.tags and not (call.key == NOTE and info.description):
         raise NotFound(
             f"No tag with name: {call.key} in experiment with id {info.number}", field="key"
         )

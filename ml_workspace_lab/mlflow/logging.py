@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
 from ml_workspace_lab.experiments.model import RunInfo, UpdateRun
+from ml_workspace_lab.experiments.search.mirrored import NAME, NOTE, PARENT
 from ml_workspace_lab.mlflow import entities, logged_models, lookup, validation
 from ml_workspace_lab.mlflow.answers import NOTHING
-from ml_workspace_lab.mlflow.entities import NAME, NOTE, Pair
+from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.errors import invalid
 from ml_workspace_lab.mlflow.lookup import active_run
 from ml_workspace_lab.mlflow.reading import Plain, body
@@ -131,11 +132,18 @@ def set_tag(request: Request) -> Response:
 def delete_tag(request: Request) -> Response:
     call = body(request, DeleteTag)
     found = active_run(request.connection, call.run_id)
-    if call.key not in found.tags:
+    if call.key not in entities.tags(found):
         raise NotFound(f"No tag with name: {call.key} in run with id {call.run_id}", field="key")
-    change = UpdateRun(remove_tags=[call.key])
-    if call.key == NOTE:
-        change = UpdateRun(description="", remove_tags=[call.key])
+    if call.key not in found.tags and call.key not in (NOTE, PARENT):
+        raise InvalidInput(
+            f"{call.key} tells what the workspace knows of the run {call.run_id}, and stays.",
+            field="key",
+        )
+    change = UpdateRun(
+        description="" if call.key == NOTE else UNSET,
+        parent=None if call.key == PARENT else UNSET,
+        remove_tags=[call.key],
+    )
     request.connection.runs.update(call.run_id, change)
     return NOTHING
 
@@ -221,6 +229,7 @@ def _set(
     change = UpdateRun(
         display_name=tagged.get(NAME) or UNSET,
         description=tagged.get(NOTE, UNSET),
+        parent=_parent(connection, found.run_id, tagged.get(PARENT)),
         params=dict(new),
         new_params=True,
         tags=tagged,
@@ -229,6 +238,21 @@ def _set(
         connection.runs.update(found.run_id, change)
     except Conflict as error:
         raise InvalidInput(f"Changing param values is not allowed. {error}") from None
+
+
+def _parent(connection: LocalConnection, run_id: str, named: str | None) -> str | UnsetType:
+    """The run that a tag says it is below, where that is here and can be."""
+    if named is None:
+        return UNSET
+    above: list[str] = []
+    try:
+        while named is not None and named not in above:
+            above.append(named)
+            named = lookup.run(connection, named).parent
+    except NotFound:  # A parent that has been purged has no parent.
+        if len(above) == 1:
+            return UNSET
+    return UNSET if run_id in above else above[0]
 
 
 def _check_same(found: RunInfo, key: str, value: str) -> None:

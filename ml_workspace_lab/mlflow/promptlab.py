@@ -10,9 +10,10 @@ from msgspec import Struct, field
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import EndRun, StartRun
+from ml_workspace_lab.experiments.search.mirrored import NAME
 from ml_workspace_lab.mlflow import entities, names, validation
 from ml_workspace_lab.mlflow.answers import answer
-from ml_workspace_lab.mlflow.entities import NAME, Pair
+from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.lookup import active_experiment, run
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.runs import whole

@@ -8,10 +8,11 @@ from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import EndRun, RunInfo, StartRun, UpdateRun
+from ml_workspace_lab.experiments.search.mirrored import NAME, NOTE, PARENT
 from ml_workspace_lab.experiments.search.runs import mlflow_word
 from ml_workspace_lab.mlflow import entities, inputs, names, validation
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
-from ml_workspace_lab.mlflow.entities import NAME, NOTE, PARENT, Pair
+from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.errors import invalid
 from ml_workspace_lab.mlflow.lookup import active_experiment, active_run, experiment_of, run
 from ml_workspace_lab.mlflow.reading import body

@@ -6507,11 +6507,12 @@ export interface components {
     /**
      * UpdateRun
      * @description What to change: parameters and tags are set, properties only added (never overwritten).
-     *         `new_params` refuses parameters that have another value already.
+     *         `new_params` refuses parameters that have another value already; a `parent` of null is none.
      */
     UpdateRun: {
       display_name?: string;
       description?: string;
+      parent?: string | null;
       /** @default {} */
       params: {
         [key: string]: boolean | number | string | null;

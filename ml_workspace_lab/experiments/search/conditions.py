@@ -107,7 +107,7 @@ def states(comparison: Comparison) -> list[RunState]:
             != comparison.negated
         ]
     return [
-        s for s in RunState if any(_like(w, comparison) for w in words(s)) != comparison.negated
+        s for s in RunState if any(is_like(w, comparison) for w in words(s)) != comparison.negated
     ]
 
 
@@ -207,7 +207,8 @@ def _is_nan(value: Value) -> bool:
     return isinstance(value, float) and isnan(value)
 
 
-def _like(word: str, comparison: Comparison) -> bool:
+def is_like(word: str, comparison: Comparison) -> bool:
+    """Whether a pattern matches a word."""
     pattern = str(comparison.values[0])
     if comparison.operator == "RLIKE":
         return is_found(word, pattern)

@@ -7,7 +7,7 @@ from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content
 from ml_workspace_lab.errors import StorageFull, Unavailable
 from ml_workspace_lab.experiments import run_store
-from ml_workspace_lab.experiments.search import pages, query
+from ml_workspace_lab.experiments.search import mirrored, pages, query
 from ml_workspace_lab.experiments.search.answers import Answers
 from ml_workspace_lab.experiments.search.compare import compare
 from ml_workspace_lab.experiments.search.limits import in_time
@@ -93,8 +93,8 @@ class Search(Service):
         return query.query(
             queries,
             dialect(self.storage.database),
-            parse(body.filter, RUNS),
-            parse_order(order_by, RUNS),
+            mirrored.of_runs(parse(body.filter, RUNS), queries),
+            mirrored.ordered(parse_order(order_by, RUNS)),
             reach(queries, body.experiments, body.view),
             self._sizes,
         )
