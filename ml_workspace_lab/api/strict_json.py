@@ -16,6 +16,8 @@ _SOME = "[...]"
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _NUL = re.compile(r"\0")
 _TOO_LONG = "digits"
+_TEXT, _NUMBER = "The text", "The number"
+"""What a fault is said of that has no place in a larger value."""
 _ARRAYS = (list, tuple)
 _EITHER = re.compile(r"[\0\ud800-\udfff]")
 # Possessive, and the closing quote optional: text without an end is passed over once, not tried
@@ -72,6 +74,15 @@ def convert(value: Any, kind: type[T], *, lax: bool = False, kept: bool = False)
     """
     _check(value, unfit=_EITHER if kept else _LONE_SURROGATE)
     return _typed(value, kind, lax=lax)
+
+
+def convert_field(value: Any, kind: type[T], field: str) -> T:
+    """The same for a value that is a field itself: InvalidInput names it."""
+    try:
+        return convert(value, kind)
+    except InvalidInput as error:
+        reason = error.message.removeprefix(f"{_TEXT}: ").removeprefix(f"{_NUMBER}: ")
+        raise InvalidInput(f"{field}: {reason}", field=field, hint=error.hint) from None
 
 
 def refuse_nul(value: Any) -> None:
@@ -179,15 +190,15 @@ def _check(value: Any, unfit: re.Pattern[str] = _LONE_SURROGATE) -> None:
         return
     what, where = fault
     if what == _TOO_LONG:
-        raise InvalidInput(f"{where or 'The number'}: has too many digits.", field=where or None)
+        raise InvalidInput(f"{where or _NUMBER}: has too many digits.", field=where or None)
     if what == "\0":
         raise InvalidInput(
-            f"{where or 'The text'}: must not hold a NUL character.",
+            f"{where or _TEXT}: must not hold a NUL character.",
             field=where or None,
             hint="Leave it out, or log bytes as an artifact.",
         )
     raise InvalidInput(
-        f"{where or 'The text'}: holds half of a surrogate pair, which is not text.",
+        f"{where or _TEXT}: holds half of a surrogate pair, which is not text.",
         field=where or None,
     )
 

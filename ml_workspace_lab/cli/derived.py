@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
@@ -212,6 +213,8 @@ NOUNS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "audit": ("who did what", {"list": ("audit", "list")}),
 }
 
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+(?=[A-Z`])")
+
 
 def add_commands(commands: Any) -> dict[str, Any]:
     """Add a command for each noun; the sub-commands of each, for those written by hand."""
@@ -229,7 +232,7 @@ def add_commands(commands: Any) -> dict[str, Any]:
 
 def _add_verb(below: Any, verb: str, service: str, name: str) -> None:
     operation = service_class(service).operations[name]
-    summary = (inspect.getdoc(operation.function) or "").partition("\n")[0]
+    summary = _summary(operation.function)
     parser = below.add_parser(verb, help=summary, description=summary)
     for argument in operation.path_names:
         parser.add_argument(argument)
@@ -239,6 +242,13 @@ def _add_verb(below: Any, verb: str, service: str, name: str) -> None:
         options += msgspec.structs.fields(operation.body)
     readers = {option.name: _add_option(parser, option) for option in options}
     parser.set_defaults(act=_action(service, name, readers))
+
+
+def _summary(function: Callable[..., Any]) -> str:
+    """The first sentence of what a function says of itself; errors are not for a command's help."""
+    paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+    first = _SENTENCE_END.split(" ".join(paragraph.split()), maxsplit=1)[0]
+    return "" if first.startswith("Raises") else first.replace("`", "")
 
 
 def _add_option(parser: argparse.ArgumentParser, option: Any) -> Callable[[Any], Any]:

@@ -80,7 +80,7 @@ def _upgrade(options: argparse.Namespace) -> WorkspaceInfo:
 
 def _folder(options: argparse.Namespace) -> Path:
     """The folder of the workspace that is meant, which may not open as it is."""
-    location = parse(options.workspace, Path.cwd()) if options.workspace else locate()
+    location = parse(options.workspace) if options.workspace else locate()
     if location.folder is None:
         raise InvalidInput(
             f"The workspace is on {location.url}.",

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-from pathlib import Path
 
 from ml_workspace_lab.client.workspace import Workspace
 from ml_workspace_lab.compute.model import Resources
@@ -14,10 +13,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 def workspace(options: argparse.Namespace) -> Workspace:
     """The workspace of `-w`, else the configured one; it is closed when the command is done."""
-    if options.workspace:
-        found = Workspace.at(parse(options.workspace, Path.cwd()))
-    else:
-        found = Workspace.from_config()
+    given = options.workspace
+    found = Workspace.at(parse(given)) if given else Workspace.from_config()
     options.done.callback(found.close)
     return found
 

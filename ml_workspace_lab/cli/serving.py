@@ -58,7 +58,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    location = parse(options.workspace, Path.cwd()) if options.workspace else locate()
+    location = parse(options.workspace) if options.workspace else locate()
     if location.folder is None:
         raise InvalidInput(
             f"The workspace on {location.url} is served there.",

@@ -5,6 +5,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ml_workspace_lab.client.values import artifact_name
 from ml_workspace_lab.errors import InvalidInput
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -72,7 +73,7 @@ def suffix_of(name: str) -> str:
 
 
 def _with_suffix(name: str, suffixes: tuple[str, ...]) -> tuple[str, str]:
-    lower = name.lower()
+    lower = artifact_name(name).lower()
     for suffix in suffixes:
         if lower.endswith(suffix):
             return name, suffix

@@ -41,6 +41,13 @@ class GrowingTable:
             self._keep(path, table_json(joined(rows), description))
             self._rows = rows
 
+    def restart(self, replace: Callable[[], None]) -> None:
+        """Put another table in the place of this one, while no row is added here; later rows begin
+        a part of their own."""
+        with self._lock:
+            replace()
+            self._rows, self._part = [], new_id()
+
 
 def folder(name: str) -> str:
     return f"tables/{name}/"

@@ -1,15 +1,17 @@
 """What a run reads and makes, told by its user: a dataset, a file, an address."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ml_workspace_lab.client.files import is_file
-from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.client.files import is_file, is_folder
+from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.lineage import Direction, LineageItem
 
 PART = 1 << 20
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:.", re.IGNORECASE)
 
 
 def item(
@@ -22,8 +24,9 @@ def item(
     kind: str,
     data: Mapping[str, Any],
 ) -> LineageItem:
-    """The lineage of `thing`: a file of this machine (its SHA-256 is the digest), a text that names
-    something elsewhere, or a data frame (its shape and columns are kept).
+    """The lineage of `thing`: a file of this machine (its SHA-256 is the digest), the address of
+    something elsewhere, or a data frame (its shape and columns are kept). What is no dataset may
+    have a plain name in place of an address.
 
     Raises InvalidInput for anything else, or where no name is given for what has none.
     """
@@ -34,8 +37,8 @@ def item(
             name, digest = name or path.name, digest or _digest(path)
             size = path.stat().st_size
             known = {"source_type": "local", "source": str(path), "size": size} | known
-        elif isinstance(thing, Path):
-            raise InvalidInput(f"There is no file {str(thing)!r}.", field=direction)
+        elif isinstance(thing, Path) or (kind == "dataset" and not _ADDRESS.match(thing)):
+            raise _no_file(direction, path)
         else:
             name, known = name or thing, {"source_type": "uri", "source": thing} | known
     elif hasattr(thing, "shape"):
@@ -49,6 +52,15 @@ def item(
     if not name:
         raise InvalidInput("name: is needed for what has none of its own.", field="name")
     return LineageItem(direction, kind, name, digest or "", context, known)
+
+
+def _no_file(direction: Direction, path: Path) -> InvalidInput:
+    reason = "is a folder" if is_folder(path) else "is no file"
+    return InvalidInput(
+        f"{direction}: {shown(str(path))} {reason}.",
+        field=direction,
+        hint="Give a file, or an address such as s3://bucket/key.",
+    )
 
 
 def _digest(path: Path) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
 from ml_workspace_lab.api.connection import Connection
-from ml_workspace_lab.api.strict_json import convert
+from ml_workspace_lab.api.strict_json import convert, convert_field
 from ml_workspace_lab.api.types import Int64, Key, number_from_wire
 from ml_workspace_lab.client.shipping import SHIPPER, Shipment
 from ml_workspace_lab.errors import Conflict, InvalidInput, StorageFull, WorkspaceError
@@ -69,6 +69,8 @@ class MetricLog:
     def log(
         self, name: str, value: float, step: int | None = None, time: int | None = None
     ) -> None:
+        if step is True or step is False:  # which would be a whole number, too
+            _check_whole("step", step)
         try:
             self._append(name, value, step, time)
             return
@@ -205,10 +207,7 @@ def metric_values(found: MetricSeriesList) -> dict[str, Any]:
 
 
 def _check_name(name: str) -> None:
-    try:
-        convert(name, Key)
-    except InvalidInput as error:
-        raise InvalidInput(f"name: {error.message}", field="name") from None
+    convert_field(name, Key, "name")
 
 
 def _after_fork() -> None:
@@ -255,6 +254,8 @@ def _check_number(name: str, value: Any) -> None:
 
 def _check_whole(field: str, value: Any) -> None:
     try:
+        if isinstance(value, bool):
+            raise TypeError
         convert(operator.index(value), Int64)
     except (TypeError, InvalidInput):
         whole = isinstance(value, float) and math.isfinite(value) and value.is_integer()

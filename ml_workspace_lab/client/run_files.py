@@ -33,10 +33,25 @@ class RunFiles(RunRecord):
 
     def upload_file(self, name: str, path_or_stream: str | Path | BinaryIO) -> ArtifactInfo:
         """Keep a file, or what an open binary file still holds, as the artifact `name`. Raises
-        Unavailable where the server can't be reached: called again, it goes on where it was."""
-        if not isinstance(path_or_stream, str | Path):
-            return send_artifact(self.workspace.connection, self.id, name, path_or_stream)
-        with Path(path_or_stream).open("rb") as content:
+        InvalidInput on what is neither, and Unavailable where the server can't be reached: called
+        again, it goes on where it was."""
+        if isinstance(path_or_stream, str | Path):
+            return self._keep_file(name, path_or_stream, "path_or_stream")
+        if not hasattr(path_or_stream, "read") or hasattr(path_or_stream, "encoding"):
+            raise InvalidInput(
+                f"path_or_stream: {type(path_or_stream).__name__} is no path and no binary file.",
+                field="path_or_stream",
+                hint='Open the file with "rb", or use log_text for text.',
+            )
+        return send_artifact(self.workspace.connection, self.id, name, path_or_stream)
+
+    def _keep_file(self, name: str, path: str | Path, field: str) -> ArtifactInfo:
+        try:
+            content = Path(path).open("rb")  # noqa: SIM115 - not to name errors of sending
+        except (OSError, ValueError) as error:  # the latter of a name with a NUL
+            reason = f"{field}: {shown(str(path))}: {getattr(error, 'strerror', error)}."
+            raise InvalidInput(reason, field=field) from None
+        with content:
             return send_artifact(self.workspace.connection, self.id, name, content)
 
     def upload_folder(self, name: str, path: str | Path) -> list[ArtifactInfo]:
@@ -52,7 +67,7 @@ class RunFiles(RunRecord):
         """MLflow's name for `upload_file`: keep a file under its own name, below `artifact_path`
         where that is given."""
         start = f"{artifact_path}/" if artifact_path else ""
-        self.upload_file(start + Path(local_path).name, local_path)
+        self._keep_file(start + Path(local_path).name, local_path, "local_path")
 
     def log_artifacts(self, local_dir: str | Path, artifact_path: str | None = None) -> None:
         """MLflow's name for `upload_folder`."""

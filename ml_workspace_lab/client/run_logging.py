@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_workspace_lab.api.types import Scalar
 from ml_workspace_lab.client.run_lineage import RunLineage
+from ml_workspace_lab.client.values import artifact_name, as_json
 from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import RunInfo
 
@@ -28,10 +30,12 @@ class RunLogging(RunLineage):
 
     def log_table(self, name: str, value: Any, description: str = "") -> None:
         """Keep a table as the artifact `tables/NAME.json`: columns of equal length by their names,
-        or a data frame of pandas, Polars or Arrow."""
+        or a data frame of pandas, Polars or Arrow. What the table was is replaced, with the rows
+        that were added to it; no other process may be adding rows meanwhile."""
         from ml_workspace_lab.client.tables import table
 
-        self._put(f"tables/{name}.json", table(value, description))
+        kept = table(value, description)
+        self._growing(artifact_name(name)).restart(lambda: self._replace_table(name, kept))
 
     def log_row(
         self, name: str | None = None, description: str | None = None, /, **columns: Scalar
@@ -43,21 +47,16 @@ class RunLogging(RunLineage):
         come before them by place (`log_row("people", "", name="Ada", description="a cell")`), and
         else the table's own.
         """
-        from ml_workspace_lab.client.growing_table import GrowingTable
-
         if name is None:
             name = _taken(columns, "name")
         if not name:
             raise InvalidInput("name: a table has one.", field="name", hint="Give it first.")
+        artifact_name(name)
         if description is None:
             description = _taken(columns, "description")
         if not columns:
             raise InvalidInput("columns: a row has at least one.", field="columns")
-        # The child of a fork adds to a part of its own.
-        key = (os.getpid(), name)
-        if key not in self._tables:
-            self._tables[key] = GrowingTable(name, self._put)
-        self._tables[key].append(columns, description or "")
+        self._growing(name).append(columns, description or "")
 
     def get_table(self, name: str) -> dict[str, list[Scalar]]:
         """The columns of a table by name: those of `log_table`, and below them the rows of
@@ -72,6 +71,22 @@ class RunLogging(RunLineage):
             raise NotFound(f"Run {self.id} has no table {name!r}.", field="name")
         return joined([json.loads(self.read_artifact(path))["columns"] for path in paths])
 
+    def _growing(self, name: str) -> "GrowingTable":
+        from ml_workspace_lab.client.growing_table import GrowingTable
+
+        # The child of a fork adds to a part of its own.
+        return self._tables.setdefault((os.getpid(), name), GrowingTable(name, self._put))
+
+    def _replace_table(self, name: str, content: bytes) -> None:
+        """Keep a table in place of an earlier one and of the rows below it."""
+        from ml_workspace_lab.client.growing_table import parts_of
+
+        earlier = parts_of(name, self.get_file_names())
+        self._put(f"tables/{name}.json", content)
+        for path in earlier:
+            with suppress(NotFound):  # another was first
+                self.workspace.connection.artifacts.delete(self.id, path)
+
     def log_image(self, name: str, path: str | Path | None = None, plot: Any = None) -> None:
         """Keep an image as the artifact `images/NAME.png`: a PNG file, or as `plot` a matplotlib
         figure (`matplotlib.pyplot` for the current one), a Pillow image, or an array of rows x
@@ -79,7 +94,7 @@ class RunLogging(RunLineage):
         InvalidInput."""
         from ml_workspace_lab.client.figures import image
 
-        self._put(f"images/{name}.png", image(path, plot))
+        self._put(f"images/{artifact_name(name)}.png", image(path, plot))
 
     def log_figure(self, figure: Any, name: str) -> None:
         """Keep a figure as the artifact `name`: of matplotlib as `.png` (where there is no suffix),
@@ -93,7 +108,8 @@ class RunLogging(RunLineage):
         a dot, as in `notes 1.2`, is none."""
         from ml_workspace_lab.client.figures import suffix_of
 
-        self._put(name if suffix_of(name) else f"{name}.txt", _utf8(text, "text"))
+        suffix = "" if suffix_of(artifact_name(name)) else ".txt"
+        self._put(name + suffix, _utf8(text, "text"))
 
     def log_html(self, html: str, name: str) -> None:
         """Keep a page as the artifact `name`; `.html` is added where it has no suffix. It may hold
@@ -106,7 +122,6 @@ class RunLogging(RunLineage):
         """Keep a dictionary or list as the JSON artifact `name`; `.json` is added where it has no
         suffix. NaN and infinities are written as their names, dates and times in ISO 8601."""
         from ml_workspace_lab.client.figures import with_suffix
-        from ml_workspace_lab.client.values import as_json
 
         if not isinstance(dictionary, Mapping | list):
             raise InvalidInput("dictionary: is not a dictionary or list.", field="dictionary")

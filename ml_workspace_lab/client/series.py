@@ -102,7 +102,7 @@ def _column(field: str, given: Any, kind: Any) -> "NDArray[Any]":
 
     try:
         found = np.asarray(given)
-        if found.ndim != 1 or found.dtype.kind not in ("biuf" if kind.kind == "f" else "biu"):
+        if found.ndim != 1 or found.dtype.kind not in ("biuf" if kind.kind == "f" else "iu"):
             raise ValueError
         if kind.kind == "i" and found.dtype.kind == "u" and found.max(initial=0) >= 2**63:
             raise ValueError

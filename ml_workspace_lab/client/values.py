@@ -117,6 +117,17 @@ def scalar(value: Any, field: str) -> Scalar:
     )
 
 
+def artifact_name(name: Any) -> str:
+    """The name of what is kept as a file, which more may be put behind. Raises InvalidInput where
+    it is none."""
+    if not isinstance(name, str):
+        raise InvalidInput(f"name: {type(name).__name__} is not text.", field="name")
+    if name.rpartition("/")[2] in ("", "."):
+        reason = "ends with a folder's" if name else "is empty"
+        raise InvalidInput(f"name: {reason}.", field="name", hint="Give a name such as loss.")
+    return name
+
+
 def as_json(value: Any, field: str) -> bytes:
     """`value` as JSON; NaN, infinities, dates and times as `scalar` writes them.
 

@@ -12,6 +12,8 @@ from ml_workspace_lab.workspace.locate import (
     CONFIG_FOLDER,
     TOKEN_VARIABLE,
     Location,
+    in_folder,
+    is_ready,
     locate,
     read_config,
     token,
@@ -49,7 +51,7 @@ class WorkspaceOpening:
         try:
             return cls(LocalConnection(folder.create(root, body, database)))
         except Conflict:
-            if not exist_ok or not folder.is_ready(root):
+            if not exist_ok or not is_ready(root):
                 raise
         there = cls.open(root)
         if there.name != name:
@@ -58,9 +60,9 @@ class WorkspaceOpening:
 
     @classmethod
     def open(cls, location: str | Path) -> Self:
-        """The workspace in the folder `location`. Raises NotFound where there is none."""
-        root = Path(location).expanduser().absolute()
-        return cls(LocalConnection(folder.open_(root)))
+        """The workspace in the folder `location`, or the one that `.mlworkspace/config.json` names
+        there. Raises NotFound where there is none."""
+        return cls.at(in_folder(Path(location)))
 
     @classmethod
     def connect(cls, url: str, token: str) -> Self:
@@ -82,7 +84,7 @@ class WorkspaceOpening:
     @classmethod
     def at(cls, location: Location) -> Self:
         if location.folder is not None:
-            return cls.open(location.folder)
+            return cls(LocalConnection(folder.open_(location.folder)))
         known = token()
         if not known:
             raise Denied(

@@ -226,6 +226,8 @@ def _set(
     new = {key: value for key, value in wanted.items() if key not in found.params}
     for key in wanted.keys() - new.keys():
         _check_same(found, key, wanted[key])
+    if tagged.get(NAME):
+        validation.check_run_name(tagged[NAME], NAME)
     change = UpdateRun(
         display_name=tagged.get(NAME) or UNSET,
         description=tagged.get(NOTE, UNSET),

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
-from ml_workspace_lab.experiments.model import EndRun, RunInfo, StartRun, UpdateRun
+from ml_workspace_lab.experiments.model import EndRun, RunInfo, RunState, StartRun, UpdateRun
 from ml_workspace_lab.experiments.search.mirrored import NAME, NOTE, PARENT
 from ml_workspace_lab.experiments.search.runs import mlflow_word
 from ml_workspace_lab.mlflow import entities, inputs, names, validation
@@ -58,6 +58,7 @@ def create(request: Request) -> Response:
         )
     info = active_experiment(request.connection, call.experiment_id)
     name = call.run_name or tagged or names.random_name()
+    validation.check_run_name(name, "run_name" if call.run_name else NAME)
     start = StartRun(
         kind="external",
         created=call.start_time,
@@ -89,6 +90,7 @@ def update(request: Request) -> Response:
             if status != mlflow_word(found.state):
                 raise
     if call.run_name:
+        validation.check_run_name(call.run_name, "run_name")
         rename(request.connection, call.run_id, call.run_name)
     found = run(request.connection, call.run_id)
     number = experiment_of(request.connection, found).number
@@ -137,10 +139,22 @@ def _move(
     if wanted == "SCHEDULED":
         raise invalid("status", wanted, "runs are scheduled by the workspace alone.")
     if found.state.is_terminal:
+        if found.kind != "external":
+            raise _ended(found, wanted, status)
         connection.runs.reopen(found.run_id)
     if wanted in ENDS:
         WRITERS.drop(found.run_id)
         connection.runs.end(found.run_id, EndRun(ENDS[wanted], ended=ended))
+
+
+def _ended(found: RunInfo, wanted: str, status: str | None) -> Conflict:
+    """Why a run that no client of the protocol began stays as it has ended."""
+    if status is None:
+        return Conflict(f"Run {found.run_id} has an end already.", field="end_time")
+    state = ENDS.get(wanted, RunState.RUNNING)
+    return Conflict(
+        f"Run {found.run_id} is {found.state} and can't become {state}.", field="status"
+    )
 
 
 def _status(given: str | int | None) -> str | None:

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from ml_workspace_lab.api.strict_json import convert_field
+from ml_workspace_lab.api.types import Name
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.mlflow.entities import Dataset, Pair
 from ml_workspace_lab.mlflow.errors import invalid, missing
@@ -37,6 +39,11 @@ _SIGNS = (
     " colon(:) and slashes (/)."
 )
 _UNFIT_FOR_MODELS = frozenset("/:.%\"'")
+
+
+def check_run_name(name: str, path: str) -> None:
+    """Raise InvalidInput, naming the caller's field, where a run can't have this name."""
+    convert_field(name, Name, path)
 
 
 def check_key(key: str, path: str, what: str = "key") -> None:

@@ -79,7 +79,8 @@ def _check_url(url: str) -> None:
     scheme = url.partition("://")[0]
     if scheme not in ("http", "https"):
         raise InvalidInput(
-            f"Invalid webhook URL scheme: {shown(scheme)}. Allowed schemes are: https.",
+            f"Invalid webhook URL scheme: {shown(scheme)}. Allowed schemes are: https,"
+            " and http in networks that an Owner has allowed for webhooks.",
             field="url",
         )
     try:

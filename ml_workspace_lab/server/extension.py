@@ -22,8 +22,9 @@ class MLWorkspaceLab(ExtensionApp):
 
     workspace = Unicode(
         "",
-        help="""The folder of the workspace to serve. By default ML_WORKSPACE of the environment,
-        else what .mlworkspace/config.json in the server's root folder or above it names.""",
+        help="""The folder of the workspace to serve, or one whose .mlworkspace/config.json names
+        it. By default ML_WORKSPACE of the environment, else what .mlworkspace/config.json in the
+        server's root folder or above it names.""",
     ).tag(config=True)
 
     _watch: "asyncio.Task[None] | None" = None

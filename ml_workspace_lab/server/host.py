@@ -12,7 +12,7 @@ from ml_workspace_lab.server.credentials import KnownTokens
 from ml_workspace_lab.services import Services, service_class
 from ml_workspace_lab.storage.storage import Storage
 from ml_workspace_lab.workspace import folder
-from ml_workspace_lab.workspace.locate import HINT, locate
+from ml_workspace_lab.workspace.locate import HINT, in_folder, locate
 
 CONNECTIONS = 256
 
@@ -43,7 +43,7 @@ class WorkspaceHost:
             return self._services
         self._services = None
         try:
-            self.adopt(folder.open_(self._configured or self._locate()))
+            self.adopt(folder.open_(self._locate()))
         except WorkspaceNotConfigured:
             return None
         return self._services
@@ -84,7 +84,7 @@ class WorkspaceHost:
         return found if found and found.storage.database.is_there() else None
 
     def _locate(self) -> Path:
-        location = locate(self.root)
+        location = in_folder(self._configured) if self._configured else locate(self.root)
         if location.folder is None:
             raise WorkspaceNotConfigured(
                 f"The workspace configured here is on another server: {location.url}.",

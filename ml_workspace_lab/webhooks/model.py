@@ -29,7 +29,12 @@ EventKind = Literal[
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 
 Url = Annotated[
-    str, text_like(r"^https?://[^\s\x00-\x1f]+$(?!\n)", "must begin with https://", max_length=2048)
+    str,
+    text_like(
+        r"^https?://[^\s\x00-\x1f]+$(?!\n)",
+        "must begin with https://, or with http:// in a network that webhooks are allowed to call",
+        max_length=2048,
+    ),
 ]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 Events = Annotated[list[EventKind], Meta(min_length=1)]

@@ -39,9 +39,18 @@ def post(url: str, body: bytes, headers: Mapping[str, str], networks: Sequence[N
         return Attempt(False, error=f"No answer: {type(error).__name__}.")
 
 
-def check(url: str) -> None:
-    """Raise InvalidInput where a URL can't be a webhook's."""
-    _parts(url)
+def check(url: str, networks: Sequence[Network]) -> None:
+    """Raise InvalidInput where a URL can't be a webhook's, or names an address that is not to be
+    called. What only DNS knows is looked at when it is called."""
+    target = _parts(url)
+    assert target.hostname is not None
+    local = target.hostname.rstrip(".") == "localhost"
+    try:
+        _checked(target, networks, 0 if local else socket.AI_NUMERICHOST)
+    except Denied as error:
+        raise InvalidInput(f"url: {error.message}", field="url", hint=error.hint) from None
+    except OSError:
+        pass  # It is a name.
 
 
 def _parts(url: str) -> SplitResult:
@@ -57,10 +66,10 @@ def _parts(url: str) -> SplitResult:
     return target
 
 
-def _checked(target: SplitResult, networks: Sequence[Network]) -> Address:
+def _checked(target: SplitResult, networks: Sequence[Network], flags: int = 0) -> Address:
     """The address to connect to. Raises Denied where any that the name has is not to be called."""
     assert target.hostname is not None
-    found = socket.getaddrinfo(target.hostname, None, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(target.hostname, None, type=socket.SOCK_STREAM, flags=flags)
     addresses = [
         _plain(ipaddress.ip_address(str(entry[4][0]).partition("%")[0])) for entry in found
     ]

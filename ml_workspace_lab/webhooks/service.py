@@ -33,8 +33,9 @@ class Webhooks(Service):
 
     @operation("POST", "/webhooks", action="webhooks/write")
     def create(self, body: CreateWebhook) -> Webhook:
-        """A webhook that is told of what happens from now on."""
-        outgoing.check(body.url)
+        """A webhook that is told of what happens from now on. Raises InvalidInput on an address
+        in a private network that is not allowed."""
+        outgoing.check(body.url, store.networks(self.storage.database))
         webhook_id = new_id()
         with self.storage.database.write() as transaction:
             store.insert(
@@ -64,7 +65,7 @@ class Webhooks(Service):
         if "events" in columns:
             columns["events_json"] = json.dumps(list(dict.fromkeys(columns.pop("events"))))
         if "url" in columns:
-            outgoing.check(columns["url"])
+            outgoing.check(columns["url"], store.networks(self.storage.database))
         with self.storage.database.write() as transaction:
             present = store.row_of(transaction, webhook_id)
             if columns.get("status") == "active" and present["status"] != "active":

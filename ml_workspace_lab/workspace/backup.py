@@ -13,7 +13,7 @@ from ml_workspace_lab.storage.engine import FILE
 from ml_workspace_lab.storage.files import sync_folder
 from ml_workspace_lab.storage.folder_copy import copy_blobs, copy_work
 from ml_workspace_lab.storage.storage import Storage
-from ml_workspace_lab.workspace.folder import READY
+from ml_workspace_lab.workspace.locate import READY
 
 
 class Backup(Struct, frozen=True):

@@ -12,10 +12,8 @@ from ml_workspace_lab.storage.database import now
 from ml_workspace_lab.storage.engine import FILE, create_database, is_workspace
 from ml_workspace_lab.storage.files import disk_errors
 from ml_workspace_lab.storage.storage import Storage
-from ml_workspace_lab.workspace.locate import HINT
+from ml_workspace_lab.workspace.locate import HINT, READY, is_ready
 from ml_workspace_lab.workspace.model import CreateWorkspace
-
-READY = "ready"
 
 
 def create(root: Path, body: CreateWorkspace, database: str | None = None) -> Storage:
@@ -80,13 +78,6 @@ def open_(root: Path) -> Storage:
     storage = Storage(root)
     storage.database.check()
     return storage
-
-
-def is_ready(root: Path) -> bool:
-    try:
-        return (root / READY).exists()
-    except OSError:  # A name that no file can have.
-        return False
 
 
 def delete(storage: Storage) -> None:

@@ -2554,7 +2554,7 @@ export interface paths {
     };
     get: operations['webhooks.list'];
     put?: never;
-    /** A webhook that is told of what happens from now on. */
+    /** A webhook that is told of what happens from now on. Raises InvalidInput on an address */
     post: operations['webhooks.create'];
     delete?: never;
     options?: never;

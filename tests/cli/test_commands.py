@@ -286,6 +286,13 @@ def test_every_command_has_help(cli: Cli) -> None:
     assert "--experiment" in cli("runs", "list", "--help").out
 
 
+def test_the_help_of_a_command_is_one_whole_sentence(cli: Cli) -> None:
+    listed = " ".join(cli("experiment", "--help").out.split())
+    assert "those in the trash (deleted), or all; or the one of a number." in listed
+    assert "Raises" not in listed
+    assert "after is the next of the page before." in " ".join(cli("runs", "--help").out.split())
+
+
 def test_names_do_not_steer_the_terminal(here: Cli, ws: Workspace) -> None:
     ws.experiment("e").start_logging("evil \u202e\u009b31m").complete()
     shown = here("runs").out

@@ -36,6 +36,25 @@ def test_several_metrics_at_once(run: Run) -> None:
     assert run.get_metrics() == {"loss": [0.5, math.inf], "accuracy": 0.75}
 
 
+@pytest.mark.parametrize("flag", [True, False])
+def test_a_flag_is_no_step(run: Run, flag: bool) -> None:
+    for log in (
+        lambda: run.log("a", 1, step=flag),
+        lambda: run.log_metrics({"a": 1}, step=flag),
+        lambda: run.log_series("a", [1], steps=[flag]),
+    ):
+        with pytest.raises(InvalidInput) as refusal:
+            log()
+        assert str(refusal.value.field).startswith("step")
+    run.log("a", 1)
+    assert run.get_metric_history("a").steps.tolist() == [0]
+
+
+def test_half_a_character_in_a_name_is_told_of_the_name(run: Run) -> None:
+    with pytest.raises(InvalidInput, match=r"^name: holds half"):
+        run.log("a\ud800", 1)
+
+
 def test_metrics_are_logged_all_or_none(run: Run) -> None:
     with pytest.raises(InvalidInput) as refusal:
         run.log_metrics({"a": 1, "b": "2"})  # type: ignore[dict-item]
@@ -136,6 +155,22 @@ def test_a_table_and_the_rows_below_it(run: Run) -> None:
     run.log_row("t", a=3)
     assert run.get_table("t") == {"a": [1, 2, 3]}
     assert json.loads(run.read_artifact("tables/t.json"))["description"] == "both"
+
+
+def test_a_table_that_is_logged_again_replaces_rows_too(run: Run) -> None:
+    other = run.workspace.run(run.id)
+    run.log_table("q", {"a": [1]})
+    run.log_row("q", a=2)
+    other.log_row("q", a=3)
+    run.log_row("q2", a=4)
+    run.log_table("q", {"a": [9]})
+    assert run.get_table("q") == {"a": [9]}
+    run.log_row("q", a=10)
+    assert run.get_table("q") == {"a": [9, 10]}
+    with pytest.raises(InvalidInput):
+        run.log_table("q", {"a": [1], "b": []})
+    assert run.get_table("q") == {"a": [9, 10]}
+    assert run.get_table("q2") == {"a": [4]}
 
 
 def test_text_pages_and_dictionaries_come_back(run: Run) -> None:
@@ -284,6 +319,23 @@ def test_a_matrix_of_counts_will_do(run: Run) -> None:
         (lambda run: run.log_dict({"a": {1: 2}}, "t"), "dictionary"),
         (lambda run: run.log_dict({}, "t.yaml"), "name"),
         (lambda run: run.log_figure("x", "t"), "figure"),
+        (lambda run: run.log_text("x", ""), "name"),
+        (lambda run: run.log_text("x", "a/"), "name"),
+        (lambda run: run.log_table("", {"a": [1]}), "name"),
+        (lambda run: run.log_table(None, {"a": [1]}), "name"),
+        (lambda run: run.log_row("a/", a=1), "name"),
+        (lambda run: run.log_confusion_matrix("", [[1]]), "name"),
+        (lambda run: run.log_residuals("a/", y_true=[1, 2], y_pred=[1, 3]), "name"),
+        (lambda run: run.log_image("", plot=GREY), "name"),
+        (lambda run: run.log_html("x", ""), "name"),
+        (lambda run: run.log_dict({}, ""), "name"),
+        (lambda run: run.log_figure(Figure(), ""), "name"),
+        (lambda run: run.upload_file("x", io.StringIO("abc")), "path_or_stream"),
+        (lambda run: run.upload_file("x", b"abc"), "path_or_stream"),
+        (lambda run: run.upload_file("x", "nofile"), "path_or_stream"),
+        (lambda run: run.upload_file("x", "."), "path_or_stream"),
+        (lambda run: run.upload_file("x", "\0"), "path_or_stream"),
+        (lambda run: run.log_artifact("nofile"), "local_path"),
         (lambda run: run.log_table("t", {"a": [b"x"]}), "value.a"),
     ],
 )

@@ -59,3 +59,27 @@ def test_what_has_no_name_or_can_not_be_told_is_refused(ws: Workspace, thing: ob
         with pytest.raises(InvalidInput):
             run.log_input("uri:x", kind="no word")
         assert run.get_lineage() == []
+
+
+@pytest.mark.parametrize(("thing", "why"), [("no.csv", "no file"), (".", "folder"), ("", "folder")])
+def test_a_dataset_that_is_no_file_and_no_address_is_refused(
+    ws: Workspace, thing: str, why: str
+) -> None:
+    with ws.experiment("lineage").start_logging() as run:
+        for told, field in ((run.log_input, "input"), (run.log_output, "output")):
+            for given in (thing, Path(thing)):
+                with pytest.raises(InvalidInput, match=f"{field}: .*{why}.* s3://") as refusal:
+                    told(given)
+                assert refusal.value.field == field
+        assert run.get_lineage() == []
+
+
+def test_a_file_is_meant_by_its_name_too(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a:b.csv").write_text("a\n")
+    with ws.experiment("lineage").start_logging() as run:
+        run.log_input("a:b.csv")
+    (entry,) = run.get_lineage()
+    assert (entry.name, entry.digest) == ("a:b.csv", hashlib.sha256(b"a\n").hexdigest())

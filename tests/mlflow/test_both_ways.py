@@ -24,6 +24,7 @@ from ml_workspace_lab.mlflow import (
     runs,
     search,
     traces,
+    webhooks,
 )
 from ml_workspace_lab.mlflow.errors import error_response
 from ml_workspace_lab.mlflow.routes import routes
@@ -293,3 +294,38 @@ def start_trace(client: Client, trace_id: str, prompts: str) -> str:
     }
     client.post(traces.start, trace={"trace_info": info})
     return trace_id
+
+
+def test_what_a_native_run_can_not_become_is_said(ws: Workspace, client: Client) -> None:
+    run = ws.experiment("native").start_logging()
+    run.complete()
+    for status, state in (("FAILED", "Failed"), ("RUNNING", "Running")):
+        with pytest.raises(Conflict, match=f"is Completed and can't become {state}"):
+            client.post(runs.update, run_id=run.id, status=status)
+    with pytest.raises(Conflict, match="has an end already"):
+        client.post(runs.update, run_id=run.id, end_time=5)
+    client.post(runs.update, run_id=run.id, status="FINISHED", end_time=5)
+    assert run.info().state == "Completed"
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a" * 300])
+def test_a_name_that_no_run_can_have_is_refused_by_the_callers_field(
+    client: Client, name: str
+) -> None:
+    run_id = client.start()
+    tag = {"key": "mlflow.runName", "value": name}
+    for call, body, field in (
+        (runs.create, {"experiment_id": "0", "run_name": name}, "run_name"),
+        (runs.create, {"experiment_id": "0", "tags": [tag]}, "mlflow.runName"),
+        (runs.update, {"run_id": run_id, "run_name": name}, "run_name"),
+        (logging.set_tag, {"run_id": run_id, **tag}, "mlflow.runName"),
+    ):
+        with pytest.raises(InvalidInput, match=f"^{field}: ") as refusal:
+            client.post(call, **body)
+        assert refusal.value.field == field
+
+
+def test_the_schemes_of_webhooks_are_told_as_they_are(client: Client) -> None:
+    events = [{"entity": "PROMPT", "action": "CREATED"}]
+    with pytest.raises(InvalidInput, match="https, and http in networks"):
+        client.post(webhooks.create, name="hook", url="ftp://example.org", events=events)

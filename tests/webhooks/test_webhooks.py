@@ -236,17 +236,40 @@ def test_the_internet_is_called_over_tls_alone() -> None:
 
 
 def test_an_allowed_network_is_the_owners_choice(ws: Workspace, receiver: Receiver) -> None:
-    made = create(ws, receiver.url)
-    refused = ws.connection.webhooks.test(made.webhook_id, TestWebhook())
-    assert "private network" in str(refused.error)
+    with pytest.raises(InvalidInput, match="private network"):
+        create(ws, receiver.url)
     ws.connection.webhooks.allow(AllowedNetworks([LOOPBACK, "10.0.0.0/8"]))
+    made = create(ws, receiver.url)
     assert ws.connection.webhooks.test(made.webhook_id, TestWebhook()).success
     assert ws.connection.webhooks.networks().networks == ["10.0.0.0/8", LOOPBACK]
     with pytest.raises(InvalidInput):
         ws.connection.webhooks.allow(AllowedNetworks(["10.0.0.1/8"]))
     ws.connection.webhooks.allow(AllowedNetworks())
-    assert not ws.connection.webhooks.test(made.webhook_id, TestWebhook()).success
+    refused = ws.connection.webhooks.test(made.webhook_id, TestWebhook())
+    assert "private network" in str(refused.error)
     assert len(receiver.told) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://127.0.0.1/x", "private network"),
+        ("https://localhost:1/", "private network"),
+        ("https://[::1]/", "private network"),
+        ("https://127.1/", "private network"),
+        ("http://8.8.8.8/", "https alone"),
+    ],
+)
+def test_an_address_that_is_not_to_be_called_is_refused_at_once(
+    ws: Workspace, url: str, why: str
+) -> None:
+    with pytest.raises(InvalidInput, match=f"url: .*{why}") as refusal:
+        create(ws, url)
+    assert refusal.value.field == "url"
+    made = create(ws, "https://intern.example.org/")
+    with pytest.raises(InvalidInput, match=why):
+        ws.connection.webhooks.update(made.webhook_id, UpdateWebhook(url=url))
+    assert [one.url for one in ws.connection.webhooks.list().items] == [made.url]
 
 
 @pytest.mark.parametrize(

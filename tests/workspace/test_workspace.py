@@ -14,6 +14,8 @@ from ml_workspace_lab.errors import (
     Unavailable,
     WorkspaceNotConfigured,
 )
+from ml_workspace_lab.server.host import WorkspaceHost
+from ml_workspace_lab.workspace.locate import parse
 
 
 def test_it_is_found_from_any_folder_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +26,34 @@ def test_it_is_found_from_any_folder_below(tmp_path: Path, monkeypatch: pytest.M
     other = Workspace.create("other", tmp_path / "other")
     monkeypatch.setenv("ML_WORKSPACE", other.location)
     assert Workspace.from_config().name == "other", "the environment wins"
+
+
+@pytest.mark.parametrize("below", ["", ".mlworkspace", ".mlworkspace/store"])
+def test_the_folder_that_was_started_in_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Workspace.create("mine", "wsd/.mlworkspace/store")
+    made.write_config("wsd")
+    named = Path("wsd") / below
+    assert Workspace.open(named).location == made.location
+    assert Workspace.at(parse(str(named))).location == made.location
+    monkeypatch.setenv("ML_WORKSPACE", str(named))
+    assert Workspace.from_config().location == made.location
+    monkeypatch.delenv("ML_WORKSPACE")
+    assert WorkspaceHost(tmp_path, named).services() is not None
+
+
+def test_a_store_that_has_a_config_file_is_itself(tmp_path: Path) -> None:
+    inner = Workspace.create("inner", tmp_path / "inner")
+    outer = Workspace.create("outer", tmp_path / "outer")
+    inner.write_config(tmp_path / "outer")
+    assert Workspace.open(tmp_path / "outer").location == outer.location
+    gone = tmp_path / "gone"
+    outer.write_config(gone)
+    outer.delete()
+    with pytest.raises(NotFound, match="outer"):
+        Workspace.open(gone)
 
 
 def test_a_moved_folder_still_finds_its_workspace(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ml_workspace_lab.client.charts.schemas import D, Data, checked
-from ml_workspace_lab.client.values import dumps, plain
+from ml_workspace_lab.client.values import artifact_name, dumps, plain
 
 Draw = Callable[[D, str, str], str]
 
@@ -48,6 +48,7 @@ def of_value(
 ) -> Chart:
     """The chart of a JSON value, kept whole as it was given. Raises InvalidInput naming the field
     that breaks the schema."""
+    artifact_name(name)
     given = plain(value, "value")
     data = checked(given, kind)
     content = {**given, **({"description": description} if description else {})}

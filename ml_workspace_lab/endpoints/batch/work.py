@@ -17,6 +17,7 @@ from ml_workspace_lab.endpoints.batch.plan import Plan, plan
 from ml_workspace_lab.endpoints.batch.progress import Progress
 from ml_workspace_lab.endpoints.batch.worker import Task
 from ml_workspace_lab.errors import ScoringFailed, Unavailable, WorkspaceError
+from ml_workspace_lab.experiments.lineage import AddLineage, LineageItem
 
 if TYPE_CHECKING:
     from ml_workspace_lab.client.run import Run
@@ -153,14 +154,15 @@ def _log_inputs(run: "Run", settings: Settings, todo: Plan) -> None:
         kind="model",
         context="scoring",
     )
-    run.log_input(
-        settings.source,
-        name=settings.source,
-        digest=todo.digest,
-        context="scoring",
-        rows=todo.rows,
-        columns=list(todo.kinds),
-    )
+    # It may be a folder or some files: the digest of what they hold is known already.
+    data = {
+        "source_type": "uri" if settings.source.startswith("runs:/") else "local",
+        "source": settings.source,
+        "rows": todo.rows,
+        "columns": list(todo.kinds),
+    }
+    rows = LineageItem("input", "dataset", settings.source, todo.digest, "scoring", data)
+    run.workspace.connection.lineage.add(run.id, AddLineage([rows]))
 
 
 def _say(text: str) -> None:
