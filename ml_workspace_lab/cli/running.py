@@ -16,11 +16,11 @@ from ml_workspace_lab.client.configs import (
 from ml_workspace_lab.client.run import Run
 from ml_workspace_lab.compute.model import Resources
 from ml_workspace_lab.errors import InvalidInput
+from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.experiments.model import RunInfo
 from ml_workspace_lab.jobs.model import Input, ModelInput, PathInput, Retry, RunInput
 from ml_workspace_lab.pairs import pairs, typed_pairs
 
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _MODEL = re.compile(r"([^/:\s]+):(\d+)")
 
 
@@ -138,7 +138,7 @@ def _only_for_notebooks(options: argparse.Namespace) -> None:
 
 def _input(text: str) -> Input:
     """What a word names: a run by its id, a model's version, else a path or URL as it is."""
-    if _RUN_ID.fullmatch(text):
+    if is_run_id(text):
         return RunInput(text)
     if (model := _MODEL.fullmatch(text)) and not Path(text).exists():
         return ModelInput(model[1], int(model[2]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ml_workspace_lab.client.content_digest import content_digest
 from ml_workspace_lab.client.files import is_file, is_folder
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.lineage import Direction, LineageItem
@@ -25,8 +26,9 @@ def item(
     data: Mapping[str, Any],
 ) -> LineageItem:
     """The lineage of `thing`: a file of this machine (its SHA-256 is the digest), the address of
-    something elsewhere, or a data frame (its shape and columns are kept). What is no dataset may
-    have a plain name in place of an address.
+    something elsewhere, or a data frame or array (its shape and columns are kept, and the digest is
+    that of its content: see `content_digest`). What is no dataset may have a plain name in place of
+    an address.
 
     Raises InvalidInput for anything else, or where no name is given for what has none.
     """
@@ -43,6 +45,7 @@ def item(
             name, known = name or thing, {"source_type": "uri", "source": thing} | known
     elif hasattr(thing, "shape"):
         known = {"source_type": "memory", **_shape(thing)} | known
+        digest = digest or content_digest(thing)
     else:
         raise InvalidInput(
             f"{type(thing).__name__} can't be told as {direction}.",

@@ -22,8 +22,8 @@ class RunLineage(RunFiles):
     ) -> None:
         """Say that the run reads `thing`: a file of this machine (kept by name and SHA-256, not by
         content), the address of something elsewhere (`s3://…`), or a data frame or array (with a
-        name). What is of another kind than `dataset` may be told by a plain name. Raises
-        InvalidInput."""
+        name; kept by the SHA-256 of its content, of which from 100 MB on a sample counts). What is
+        of another kind than `dataset` may be told by a plain name. Raises InvalidInput."""
         self._log_lineage("input", thing, name, digest, context, kind, data)
 
     def log_output(

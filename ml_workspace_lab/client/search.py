@@ -92,7 +92,7 @@ def frame_of(
     """What is searched for. Raises InvalidInput, whatever it is to be shown as."""
     asked = {
         "filter": filter_,
-        "experiments": _list(experiments),
+        "experiments": _some(experiments),
         "view": view,
         "order_by": _list(order_by),
         "max_results": max_results,
@@ -101,7 +101,12 @@ def frame_of(
 
 
 def count_of(filter_: str, experiments: Sequence[str] | str | None, view: RunView) -> CountRuns:
-    return CountRuns(filter_, _list(experiments), view)
+    return CountRuns(filter_, _some(experiments), view)
+
+
+def _some(experiments: Sequence[str] | str | None) -> list[str] | None:
+    """None stands for all experiments, an empty sequence for none."""
+    return None if experiments is None else _list(experiments)
 
 
 def _list(given: Sequence[str] | str | None) -> list[str]:

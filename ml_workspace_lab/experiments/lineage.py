@@ -102,18 +102,25 @@ class Lineages(Service):
 
     @operation("GET", "/experiments/{experiment}/lineage", action="experiments/runs/read")
     def of_experiment(
-        self, experiment: Name, kind: LineageKind, limit: Limit = 1000
+        self,
+        experiment: Name,
+        kind: LineageKind,
+        direction: Direction | None = None,
+        limit: Limit = 1000,
     ) -> LineageList:
-        """What the experiment's runs read and made of one kind: each once, the newest first."""
+        """What the experiment's runs read and made of one kind, or only one of both: each once, the
+        newest first."""
+        which = "" if direction is None else "AND m.direction = :direction"
         rows = self.storage.database.all(
-            "SELECT l.*, r.uid FROM lineage l JOIN run r ON r.id = l.run"
+            "SELECT l.*, r.uid FROM lineage l JOIN run r ON r.id = l.run"  # noqa: S608
             " WHERE l.id IN (SELECT max(m.id) FROM lineage m JOIN run s ON s.id = m.run"
             " JOIN experiment e ON e.id = s.experiment WHERE e.name = :experiment"
-            " AND m.kind = :kind AND s.deleted IS NULL"
+            f" AND m.kind = :kind {which} AND s.deleted IS NULL"
             " GROUP BY m.direction, m.name, m.digest, m.context)"
             " ORDER BY l.id DESC LIMIT :limit",
             experiment=experiment,
             kind=kind,
+            direction=direction,
             limit=limit,
         )
         return LineageList([_entry(row) for row in rows])

@@ -85,7 +85,7 @@ def search(request: Request) -> Response:
     names = None
     if call.experiment_ids:
         # What is no number is no experiment's.
-        numbers = [one for one in call.experiment_ids if one.isdecimal()]
+        numbers = [one for one in call.experiment_ids if lookup.is_experiment_id(one)]
         names = lookup.experiment_names(request.connection, numbers)
     found, following = paging.gathered(
         lambda limit, token: request.connection.evaluation_datasets.search(

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import InvalidInput, NotFound
+from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.mlflow import answers, lookup
 from ml_workspace_lab.mlflow.entities import LARGEST
 from ml_workspace_lab.mlflow.errors import invalid, missing
@@ -96,7 +97,7 @@ def interval(request: Request) -> Response:
 
 def columns(connection: LocalConnection, run_id: str, key: str) -> Columns:
     """All points of a metric by time, step and value; equal ones once, as the protocol has it."""
-    if not lookup.is_run_id(run_id):
+    if not is_run_id(run_id):
         raise lookup.no_run(run_id)
     try:
         return _unpacked(connection.metrics.columns(run_id, key).read())

@@ -58,7 +58,7 @@ def log_inputs(request: Request) -> Response:
     known = {
         (one.name, one.digest)
         for one in request.connection.lineage.of_run(found.run_id).items
-        if one.kind == "dataset"
+        if one.direction == "input" and one.kind == "dataset"
     }
     items = [LineageItem("input", "model", model.model_id) for model in call.models]
     for given in call.datasets:
@@ -93,7 +93,9 @@ def search_datasets(request: Request) -> Response:
     found: dict[Summary, None] = {}
     for experiment_id in ids:
         info = lookup.experiment(request.connection, experiment_id)
-        for one in request.connection.lineage.of_experiment(info.name, kind="dataset").items:
+        for one in request.connection.lineage.of_experiment(
+            info.name, kind="dataset", direction="input"
+        ).items:
             summary = Summary(str(info.number), one.name, one.digest, one.context)
             found[summary] = None
     return answer(dataset_summaries=list(found))

@@ -10,12 +10,12 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound, Unavailable
+from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.experiments.model import RunInfo, UpdateRun
 from ml_workspace_lab.experiments.search.mirrored import NAME, NOTE, PARENT
 from ml_workspace_lab.mlflow import entities, logged_models, lookup, validation
 from ml_workspace_lab.mlflow.answers import NOTHING
 from ml_workspace_lab.mlflow.entities import Pair
-from ml_workspace_lab.mlflow.errors import invalid
 from ml_workspace_lab.mlflow.lookup import active_run
 from ml_workspace_lab.mlflow.reading import Plain, body
 from ml_workspace_lab.mlflow.tag_lists import tag_list
@@ -103,8 +103,7 @@ def log_metric(request: Request) -> Response:
 
 def log_batch(request: Request) -> Response:
     call = body(request, LogBatch, PLAIN_BATCH)
-    if not validation.RUN_ID.fullmatch(call.run_id):
-        raise invalid("run_id", call.run_id, "it is not the id of a run.")
+    validation.check_run_id(call.run_id)
     _check(call)
     if call.params or call.tags or not call.metrics:
         found = active_run(request.connection, call.run_id)
@@ -209,7 +208,7 @@ def _append(
 
 def _writer(connection: LocalConnection, run_id: str) -> JournalWriter:
     """The run's journal. What is wrong with the run is said in the words that clients look for."""
-    if not lookup.is_run_id(run_id):
+    if not is_run_id(run_id):
         raise lookup.no_run(run_id)
     try:
         return WRITERS.of(connection, run_id)

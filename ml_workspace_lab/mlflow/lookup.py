@@ -6,20 +6,26 @@ from contextlib import suppress
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.errors import Denied, InvalidInput, NotFound
+from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo
 
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_EXPERIMENT_ID = re.compile(r"-?[0-9]{1,1000}")
+
+
+def is_experiment_id(text: str) -> bool:
+    """Whether it is a number in ASCII digits, as the protocol writes ids; whether there is such an
+    experiment, it does not say."""
+    return _EXPERIMENT_ID.fullmatch(text) is not None
 
 
 def experiment_number(experiment_id: str) -> int:
     """Raises InvalidInput where the id is not a number."""
-    try:
-        return int(experiment_id)
-    except ValueError:
+    if not is_experiment_id(experiment_id):
         raise InvalidInput(
             f"Invalid experiment ID '{experiment_id[:80]}'. Experiment ID must be a valid integer.",
             field="experiment_id",
-        ) from None
+        )
+    return int(experiment_id)
 
 
 def experiment(connection: LocalConnection, experiment_id: str) -> ExperimentInfo:
@@ -51,10 +57,6 @@ def active_experiment(connection: LocalConnection, experiment_id: str) -> Experi
             field="experiment_id",
         )
     return found
-
-
-def is_run_id(run_id: str) -> bool:
-    return _RUN_ID.fullmatch(run_id) is not None
 
 
 def run(connection: LocalConnection, run_id: str) -> RunInfo:

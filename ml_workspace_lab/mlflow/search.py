@@ -58,7 +58,7 @@ def runs(request: Request) -> Response:
     known = _numbers(request.connection, wanted)
     asked = SearchRuns(
         filter=call.filter,
-        experiments=list(known) or list(_numbers(request.connection))[:1],
+        experiments=list(known),
         view=_view("run_view_type", call.run_view_type),
         order_by=_with_ties(call.order_by),
         max_results=call.max_results,
@@ -93,16 +93,16 @@ def experiments(request: Request) -> Response:
     return answer(experiments=found, next_page_token=after)
 
 
-def _numbers(connection: LocalConnection, wanted: set[int] | None = None) -> dict[str, int]:
-    """The numbers of experiments by their names: of those that are wanted and there, or of all."""
-    if wanted is not None and len(wanted) <= FEW:
+def _numbers(connection: LocalConnection, wanted: set[int]) -> dict[str, int]:
+    """The numbers of experiments by their names: of those that are wanted and there."""
+    if len(wanted) <= FEW:
         asked = [number for number in wanted if 0 <= number < 2**63]
         found = [
             one for number in asked for one in connection.experiments.list("all", number).items
         ]
     else:
         found = connection.experiments.list("all").items
-    return {one.name: one.number for one in found if wanted is None or one.number in wanted}
+    return {one.name: one.number for one in found if one.number in wanted}
 
 
 def _with_ties(order_by: list[str]) -> list[str]:

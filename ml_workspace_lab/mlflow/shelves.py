@@ -155,31 +155,51 @@ class OfVersion:
         )
 
 
-SHELVES: list[tuple[str, Callable[[LocalConnection, str], Shelf]]] = [
-    (r"\d+/(?P<id>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfRun),
-    (r"\d+/models/(?P<id>m-[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfLoggedModel),
-    (r"\d+/traces/(?P<id>[\w.-]+)/artifacts(?:/(?P<path>.*))?", OfTrace),
-    (r"models/(?P<id>[^/]+/\d{1,9})(?:/(?P<path>.*))?", OfVersion.at),
+_MODEL = r"models/(?P<id>m-[0-9a-f]{32})"
+
+SHELVES: list[tuple[str, Callable[[LocalConnection, str], Shelf], str | None]] = [
+    (r"(?P<of>[0-9]+)/(?P<id>[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?", OfRun, "run"),
+    (rf"(?P<of>[0-9]+)/{_MODEL}/artifacts(?:/(?P<path>.*))?", OfLoggedModel, "logged_model"),
+    (r"(?P<of>[0-9]+)/traces/(?P<id>[\w.-]+)/artifacts(?:/(?P<path>.*))?", OfTrace, "trace"),
+    (r"models/(?P<id>[^/]+/[0-9]{1,9})(?:/(?P<path>.*))?", OfVersion.at, None),
 ]
-"""What the proxy's paths look like, and whose files they are."""
+"""What the proxy's paths look like, whose files they are, and the table that says which experiment
+these are in."""
 
 
 def shelf(connection: LocalConnection, path: str) -> tuple[Shelf, str]:
     """The shelf that a path of the proxy leads to, and the path on it ("" is all of it).
 
-    Raises InvalidInput for a path that leads elsewhere, NotFound where nobody's files are.
+    Raises InvalidInput for a path that leads elsewhere, NotFound where nobody's files are: also
+    where a run, logged model or trace is in another experiment than the path says.
     """
     path = safe(path)
-    for pattern, kind in SHELVES:
+    for pattern, kind, table in SHELVES:
         if match := re.fullmatch(pattern, path, re.DOTALL):
+            if table is not None:
+                _require_there(connection, table, match["id"], match["of"])
             return kind(connection, match["id"]), match["path"] or ""
-    if match := re.match(r"\d+/([^/]+)/artifacts(?:/|$)", path):
+    if match := re.match(r"[0-9]+/([^/]+)/artifacts(?:/|$)", path):
         raise no_run(match[1])
     raise NotFound(
         f"There are no artifacts at {path[:80]!r}.",
         field="path",
         hint="Paths are EXPERIMENT/RUN/artifacts/... or EXPERIMENT/models/MODEL/artifacts/...",
     )
+
+
+def _require_there(connection: LocalConnection, table: str, owner: str, experiment: str) -> None:
+    """Raise NotFound where the owner of a shelf is not in that experiment. One that isn't there at
+    all is told of by what is done with its files."""
+    row = connection.storage.database.one(
+        f"SELECT experiment FROM {table} WHERE uid = :uid",  # noqa: S608
+        uid=owner,
+    )
+    if row is not None and str(row["experiment"]) != experiment:
+        raise NotFound(
+            f"There are no artifacts of {owner[:80]} in the experiment {experiment[:80]}.",
+            field="path",
+        )
 
 
 def folder(path: str) -> str:

@@ -30,8 +30,7 @@ DATASET = {
 }
 INPUT_TAG_KEY, INPUT_TAG_VALUE = 255, 500
 
-RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")
-
+_NAMES_A_RUN = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}")
 _KEY = re.compile(r"[/\w.\- :]*")
 _USUAL = re.compile(r"\w[\w\-]{0,249}")
 _SIGNS = (
@@ -69,6 +68,13 @@ def check_key(key: str, path: str, what: str = "key") -> None:
 def is_usual(key: str) -> bool:
     """Whether nothing can be wrong with the key; the same few come again and again."""
     return _USUAL.fullmatch(key) is not None
+
+
+def check_run_id(run_id: str) -> None:
+    """Raise InvalidInput where no server of the protocol has a run of this id. What passes may
+    still be no id as runs have them here: such a run is not found."""
+    if not _NAMES_A_RUN.fullmatch(run_id):
+        raise invalid("run_id", run_id, "it is not the id of a run.")
 
 
 def check_length(name: str, text: str, limit: int) -> None:

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.mlflow import logged_models, paging, registered, validation
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.entities import Pair
@@ -30,7 +31,6 @@ from ml_workspace_lab.models.sources import address
 MAX_RESULTS = 200_000
 SOURCE_LENGTH = 65_535
 VERSIONS_TAG = "mlflow.modelVersions"
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _VERSION = re.compile(r"models:/(?P<name>[^/@]+)/(?P<version>[0-9]{1,9})")
 
 
@@ -184,7 +184,7 @@ def _run_of(connection: LocalConnection, call: Create) -> str | None:
     copied version's may be gone."""
     if not call.run_id or _is_run_of_copied(connection, call):
         return None
-    if _RUN_ID.fullmatch(call.run_id):
+    if is_run_id(call.run_id):
         return call.run_id
     if call.source.startswith(f"runs:/{call.run_id}/"):
         return None

@@ -2,20 +2,24 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ml_workspace_lab.api.types import number_from_wire, number_to_wire
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.models.logged_model import LoggedModelFile, LoggedModelInfo, ModelMetric
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
-from ml_workspace_lab.storage.marks import marks_of
+from ml_workspace_lab.storage.marks import groups, marks_of
 
 MODELS = (
     "SELECT l.*, e.name AS experiment_name FROM logged_model l"
     " JOIN experiment e ON e.id = l.experiment"
 )
 AT_ONCE = 500
+METRIC = ("run", "name", "value", "step", "time", "dataset_name", "dataset_digest")
+"""The columns that tell metrics of a model from each other."""
+
+_METRIC_MARKS = ", ".join(f":{name}" for name in METRIC)
 
 
 def row_of(queries: Queries, model_id: str) -> Row:
@@ -54,22 +58,17 @@ def change(transaction: Transaction, row: Row, kind: str, **columns: Any) -> Non
 
 
 def add_metrics(transaction: Transaction, model: int, metrics: Iterable[ModelMetric]) -> None:
+    """Add metrics of a model. One that is there already, equal in all, is not added again: a client
+    that got no answer repeats its request."""
+    given = {_metric_values(metric): None for metric in metrics}
+    new = given.keys() - _present(transaction, model, given.keys())
     transaction.many(
         "INSERT INTO logged_model_metric"
-        " (logged_model, run, name, value, step, time, dataset_name, dataset_digest)"
-        " VALUES (:model, :run, :name, :value, :step, :time, :dataset_name, :dataset_digest)",
+        f" (logged_model, {', '.join(METRIC)}) VALUES (:model, {_METRIC_MARKS})",
         [
-            {
-                "model": model,
-                "run": metric.run_id,
-                "name": metric.name,
-                "value": None if math.isnan(value := number_from_wire(metric.value)) else value,
-                "step": metric.step,
-                "time": metric.time,
-                "dataset_name": metric.dataset_name,
-                "dataset_digest": metric.dataset_digest,
-            }
-            for metric in metrics
+            {"model": model, **dict(zip(METRIC, values, strict=True))}
+            for values in given
+            if values in new
         ],
     )
 
@@ -148,6 +147,40 @@ def no_model(model_id: str) -> NotFound:
 
 def no_file(model_id: str, path: str) -> NotFound:
     return NotFound(f"The logged model {model_id} has no file {path!r}.", field="path")
+
+
+def _metric_values(metric: ModelMetric) -> tuple[Any, ...]:
+    """The values of `METRIC`; NaN is NULL."""
+    value = number_from_wire(metric.value)
+    return (
+        metric.run_id,
+        metric.name,
+        None if math.isnan(value) else value,
+        metric.step,
+        metric.time,
+        metric.dataset_name,
+        metric.dataset_digest,
+    )
+
+
+def _present(
+    queries: Queries, model: int, given: Collection[tuple[Any, ...]]
+) -> set[tuple[Any, ...]]:
+    """The metrics of a model that have the names and times of `given`."""
+    times = [values[METRIC.index("time")] for values in given]
+    found: set[tuple[Any, ...]] = set()
+    for marks, named in groups(values[METRIC.index("name")] for values in given):
+        rows = queries.all(
+            f"SELECT {', '.join(METRIC)} FROM logged_model_metric"
+            f" WHERE logged_model = :model AND name IN ({marks})"
+            " AND time BETWEEN :first AND :last",
+            model=model,
+            first=min(times),
+            last=max(times),
+            **named,
+        )
+        found.update(tuple(row[name] for name in METRIC) for row in rows)
+    return found
 
 
 def _metric(row: Row) -> ModelMetric:

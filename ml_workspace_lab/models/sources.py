@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, NotFound, shown
+from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.models import store
 from ml_workspace_lab.models.model import STAGES, ModelFile, ModelVersion
 from ml_workspace_lab.storage.database import Queries
@@ -29,10 +30,9 @@ class Source(Struct, frozen=True):
     def is_of_run(self) -> bool:
         """Whether a run is named as runs are here. Any other name is that of no run whose files
         could be meant, and contradicts none."""
-        return self.run_id is not None and _RUN_ID.fullmatch(self.run_id) is not None
+        return self.run_id is not None and is_run_id(self.run_id)
 
 
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 _LOGGED = r"(?P<model>m-[0-9a-f]{32})"
 _PATTERNS: tuple[tuple[str, str], ...] = (
     ("run", r"runs:/(?P<run>[^/]+)(?:/(?P<path>.*))?"),

@@ -750,7 +750,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** What the experiment's runs read and made of one kind: each once, the newest first. */
+    /** What the experiment's runs read and made of one kind, or only one of both: each once, the */
     get: operations['lineage.of_experiment'];
     put?: never;
     post?: never;
@@ -3418,14 +3418,14 @@ export interface components {
     };
     /**
      * CountRuns
-     * @description Which runs: those that a filter matches, of some experiments (none named: of all), outside
-     *         the trash, in it, or both.
+     * @description Which runs: those that a filter matches, of some experiments (None: of all; an empty list:
+     *         of none), outside the trash, in it, or both.
      */
     CountRuns: {
       /** @default  */
       filter: string;
-      /** @default [] */
-      experiments: string[];
+      /** @default null */
+      experiments: string[] | null;
       /**
        * @default active
        * @enum {unknown}
@@ -4170,13 +4170,13 @@ export interface components {
     };
     /**
      * FrameRuns
-     * @description Which runs, in which order, and how many at most (default: all).
+     * @description Which runs, as for `CountRuns`, in which order, and how many at most (default: all).
      */
     FrameRuns: {
       /** @default  */
       filter: string;
-      /** @default [] */
-      experiments: string[];
+      /** @default null */
+      experiments: string[] | null;
       /**
        * @default active
        * @enum {unknown}
@@ -5800,13 +5800,13 @@ export interface components {
     };
     /**
      * SearchRuns
-     * @description Which runs, in which order, and which page of them.
+     * @description Which runs, as for `CountRuns`, in which order, and which page of them.
      */
     SearchRuns: {
       /** @default  */
       filter: string;
-      /** @default [] */
-      experiments: string[];
+      /** @default null */
+      experiments: string[] | null;
       /**
        * @default active
        * @enum {unknown}
@@ -8806,6 +8806,7 @@ export interface operations {
     parameters: {
       query: {
         kind: string;
+        direction?: ('input' | 'output') | null;
         limit?: number;
       };
       header?: never;

@@ -19,6 +19,7 @@ from ml_workspace_lab.mlflow import (
     entities,
     experiments,
     history,
+    inputs,
     logging,
     registry,
     runs,
@@ -225,6 +226,21 @@ def test_whatever_our_runs_say_of_their_data_clients_read_it(
     found = client.get(runs.get, run_id=run.id)["run"]
     msgspec.convert(found["inputs"], entities.Inputs)
     msgspec.convert(found["outputs"], entities.Outputs)
+
+
+def test_what_a_run_made_may_be_its_input_too(ws: Workspace, client: Client) -> None:
+    name = "made and read"
+    with ws.experiment(name).start_logging() as run:
+        run.log_output("s3://a/b", name="ds", digest="1")
+        run.log_output("s3://a/c", name="only made", digest="1")
+        for _ in range(2):
+            dataset = {"name": "ds", "digest": "1", "source_type": "s3", "source": "s3://a/b"}
+            client.post(inputs.log_inputs, run_id=run.id, datasets=[{"dataset": dataset}])
+    (found,) = client.get(runs.get, run_id=run.id)["run"]["inputs"]["dataset_inputs"]
+    assert found["dataset"] == dataset
+    number = str(ws.connection.experiments.get(name).number)
+    listed = client.post(inputs.search_datasets, experiment_ids=[number])["dataset_summaries"]
+    assert listed == [{"experiment_id": number, "name": "ds", "digest": "1"}]
 
 
 def test_data_of_our_runs_are_shown_as_text(ws: Workspace, client: Client) -> None:

@@ -29,6 +29,26 @@ def make(models: Any, name: str, **fields: Any) -> LoggedModelInfo:
     return made
 
 
+def test_what_differs_in_anything_is_another_metric(models: Any) -> None:
+    model = make(models, "m")
+    one = ModelMetric("acc", 0.5, 1, 1, dataset_name="d", dataset_digest="1")
+    others = [
+        ModelMetric("loss", 0.5, 1, 1, dataset_name="d", dataset_digest="1"),
+        ModelMetric("acc", "NaN", 1, 1, dataset_name="d", dataset_digest="1"),
+        ModelMetric("acc", 0.5, 2, 1, dataset_name="d", dataset_digest="1"),
+        ModelMetric("acc", 0.5, 1, 2, dataset_name="d", dataset_digest="1"),
+        ModelMetric("acc", 0.5, 1, 1, dataset_name="d", dataset_digest="2"),
+        ModelMetric("acc", 0.5, 1, 1, run_id="a" * 32, dataset_name="d", dataset_digest="1"),
+    ]
+    for items in ([one], [one, *others, one], others):
+        models.add_metrics(model.model_id, AddModelMetrics(items))
+    found = models.get(model.model_id).metrics
+    assert len(found) == 7
+    assert all(item in found for item in (one, *others))
+    models.add_metrics(make(models, "n").model_id, AddModelMetrics([one]))
+    assert len(models.get(model.model_id).metrics) == 7
+
+
 def names(models: Any, text: str = "", **fields: Any) -> list[str]:
     found = models.search(SearchLoggedModels(["e"], text, **fields))
     return [one.name for one in found.items]

@@ -1,7 +1,8 @@
 """Expressions as SQL conditions on a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
+from typing import TypeGuard
 
 from msgspec import Struct
 
@@ -31,6 +32,8 @@ COLUMNS = columns(ATTRIBUTES)
 
 BEYOND_DOUBLES = 2**53
 """From here on a double stands for several whole numbers."""
+
+_TURNED = str.maketrans("<>", "><")
 
 _FUNCTIONS = {"last": "last", "min": "low", "max": "high", "count": "count"}
 
@@ -171,7 +174,7 @@ def _of_number(number: str, comparison: Comparison, scope: Scope, text: str = ""
     values = [value for value in comparison.values if not _is_nan(value)]
     if comparison.operator in ("=", "IN"):
         large = [value for value in values if text and _is_large(value)]
-        plain = [_exact(v, comparison.term) for v in values if not (text and _is_large(v))]
+        plain = [_stored(v, comparison.term) for v in values if not (text and _is_large(v))]
         parts = [scope.dialect.among(number, plain, scope.bindings)] if plain else []
         if large:
             parts.append(_to_the_digit(number, large, text, scope))
@@ -180,26 +183,59 @@ def _of_number(number: str, comparison: Comparison, scope: Scope, text: str = ""
         return f"({' OR '.join(parts)})"
     if len(values) < len(comparison.values):
         return FALSE
-    marks = [scope.bindings.mark(_exact(value, comparison.term)) for value in values]
+    if any(text and _is_large(value) for value in values):
+        operators = (">=", "<=") if comparison.operator == "BETWEEN" else (comparison.operator,)
+        bounds = [_bound(number, *one, text, scope) for one in zip(operators, values, strict=True)]
+        return f"({' AND '.join(bounds)})"
+    marks = [scope.bindings.mark(_stored(value, comparison.term)) for value in values]
     if comparison.operator == "BETWEEN":
         return f"{number} BETWEEN {marks[0]} AND {marks[1]}"
     return f"{number} {comparison.operator} {marks[0]}"
 
 
-def _is_large(value: Value) -> bool:
+def _is_large(value: Value) -> TypeGuard[int]:
     return isinstance(value, int) and abs(value) >= BEYOND_DOUBLES
 
 
-def _to_the_digit(number: str, values: list[Value], text: str, scope: Scope) -> str:
+def _to_the_digit(number: str, values: Sequence[Value], text: str, scope: Scope) -> str:
     """That a number equals the double of one of `values`, and its text one of them itself where it
     is whole."""
     equal = scope.dialect.among(number, [float(value) for value in values], scope.bindings)
-    digits = f"(CASE WHEN {number} < 0 THEN '-' ELSE '' END || ltrim({text}, '+-0'))"
+    digits = f"(CASE WHEN {number} < 0 THEN '-' ELSE '' END || {_digits(text)})"
     same = scope.dialect.among(digits, [str(value) for value in values], scope.bindings)
-    return f"({equal} AND ({same} OR ltrim({text}, '+-0123456789') <> ''))"
+    return f"({equal} AND ({same} OR NOT {_is_whole(text)}))"
 
 
-def _exact(value: Value, term: Term) -> Value:
+def _bound(number: str, operator: str, value: Value, text: str, scope: Scope) -> str:
+    """That a number is less or greater than a value. Where the double of a large whole one is the
+    same, the digits of a text that is whole decide: their count, then their order."""
+    double = scope.bindings.mark(float(value))
+    if not _is_large(value):
+        return f"{number} {operator} {double}"
+    strict, or_equal = operator[0], operator.endswith("=")
+    further = operator if value > 0 else operator.translate(_TURNED)
+    digits = str(abs(value))
+    count, order = scope.bindings.mark(len(digits)), scope.dialect.bytewise(_digits(text))
+    longer = f"length({_digits(text)}) {further[0]} {count}"
+    later = f"{order} {further} {scope.bindings.mark(digits)}"
+    by_digits = f"({longer} OR (length({_digits(text)}) = {count} AND {later}))"
+    decided = f"{_is_whole(text)} AND {by_digits}"
+    if or_equal:
+        decided = f"(NOT {_is_whole(text)} OR {by_digits})"
+    # The first part is what an index knows.
+    return f"({number} {strict}= {double} AND ({number} {strict} {double} OR ({decided})))"
+
+
+def _digits(text: str) -> str:
+    return f"ltrim({text}, '+-0')"
+
+
+def _is_whole(text: str) -> str:
+    return f"(ltrim({text}, '+-0123456789') = '')"
+
+
+def _stored(value: Value, term: Term) -> Value:
+    """A value as the column of numbers has it."""
     return value if term.entity == "attribute" else float(value)
 
 

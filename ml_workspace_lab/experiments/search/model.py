@@ -13,29 +13,29 @@ PageSize = Annotated[int, Meta(ge=1, le=50_000)]
 
 
 class CountRuns(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs: those that a filter matches, of some experiments (none named: of all), outside
-    the trash, in it, or both."""
+    """Which runs: those that a filter matches, of some experiments (None: of all; an empty list:
+    of none), outside the trash, in it, or both."""
 
     filter: Text = ""
-    experiments: list[Name] = field(default_factory=list)
+    experiments: list[Name] | None = None
     view: RunView = "active"
 
 
 class FrameRuns(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs, in which order, and how many at most (default: all)."""
+    """Which runs, as for `CountRuns`, in which order, and how many at most (default: all)."""
 
     filter: Text = ""
-    experiments: list[Name] = field(default_factory=list)
+    experiments: list[Name] | None = None
     view: RunView = "active"
     order_by: list[Text] = field(default_factory=list)
     max_results: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
 
 
 class SearchRuns(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs, in which order, and which page of them."""
+    """Which runs, as for `CountRuns`, in which order, and which page of them."""
 
     filter: Text = ""
-    experiments: list[Name] = field(default_factory=list)
+    experiments: list[Name] | None = None
     view: RunView = "active"
     order_by: list[Text] = field(default_factory=list)
     max_results: PageSize = 1000

@@ -49,15 +49,15 @@ class Reach(Struct, frozen=True):
         return [f"{scope.run} NOT IN (SELECT id FROM run WHERE deleted IS NOT NULL)"]
 
 
-def reach(queries: Queries, experiments: Sequence[str], view: RunView) -> Reach:
-    """Raises NotFound for an experiment that isn't there."""
+def reach(queries: Queries, experiments: Sequence[str] | None, view: RunView) -> Reach:
+    """Over the experiments of these names (None: all). Raises NotFound for one that isn't there."""
     rows = queries.all("SELECT id, name, live, deleted FROM experiment")
     trashed = [row["id"] for row in rows if row["deleted"] is not None]
-    chosen = _chosen(rows, experiments) if experiments else rows
+    chosen = rows if experiments is None else _chosen(rows, experiments)
     live = [row for row in chosen if row["deleted"] is None]
     if view == "active":
         chosen = live
-    everything = len(chosen) == len(rows) or (view == "active" and not experiments)
+    everything = len(chosen) == len(rows) or (view == "active" and experiments is None)
     return Reach(
         view=view,
         experiments=None if everything else [row["id"] for row in chosen],

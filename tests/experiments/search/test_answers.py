@@ -100,9 +100,10 @@ class Changes(RuleBasedStateMachine):
     @invariant()
     def counts_are_true(self) -> None:
         for filter_ in FILTERS:
+            self._check(filter_, None)
             self._check(filter_, [])
 
-    def _check(self, filter_: str, experiments: list[str]) -> None:
+    def _check(self, filter_: str, experiments: list[str] | None) -> None:
         found = self.connection.search.search(SearchRuns(filter_, experiments)).items
         assert self.connection.search.count(CountRuns(filter_, experiments)).count == len(found)
 

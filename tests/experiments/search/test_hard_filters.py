@@ -71,6 +71,31 @@ def test_a_long_list_says_what_a_short_one_says(few: Workspace) -> None:
     assert count(few, f"attributes.number IN {listed('1.5', 2**40)}") == 1
 
 
+def test_large_whole_numbers_are_compared_to_the_digit(ws: Workspace) -> None:
+    beyond = [sign * (2**53 + i) for sign in (1, -1) for i in (-1, 0, 1, 2)]
+    whole = [*beyond, 10**16 - 1, 10**16, 10**16 + 1, 1 - 10**16, 2**63 - 1, 2**63, 10**40, 7]
+    real = ["9007199254740992.0", "9.007199254740992e15", "-1e16", "0.5"]
+    texts = [*map(str, whole), "+009007199254740993", *real, "text"]
+    for text in texts:
+        ws.connection.runs.start("e", StartRun(kind="external", params={"n": text}))
+    whole.append(2**53 + 1)
+    doubles = list(map(float, real))
+
+    for bound in (*beyond, 10**16, -(10**16), 2**63 - 1, -(2**63)):
+        # A text that is not whole is the double that it reads as.
+        differences = [one - bound for one in whole] + [one - float(bound) for one in doubles]
+        for operator, size in (
+            ("<", sum(d < 0 for d in differences)),
+            ("<=", sum(d <= 0 for d in differences)),
+            (">", sum(d > 0 for d in differences)),
+            (">=", sum(d >= 0 for d in differences)),
+            ("=", sum(d == 0 for d in differences)),
+            ("BETWEEN -1e50 AND", sum(d <= 0 for d in differences)),
+        ):
+            assert count(ws, f"params.n {operator} {bound}") == size
+        assert count(ws, f"params.n BETWEEN {bound} AND 1e50") == sum(d >= 0 for d in differences)
+
+
 @pytest.mark.parametrize("dialect", [Sqlite(), Postgresql()])
 @pytest.mark.parametrize(
     "asked", ["params.x IN {}", f"params.x IN ({EXACT}, {{}}", "metrics.m IN {}"]

@@ -66,7 +66,7 @@ def test_pages_hold_all_runs_once_in_order(
     token = None
     while True:
         page = full.connection.search.search(
-            SearchRuns(asked.filter, [], "active", asked.order_by, size, token)
+            SearchRuns(asked.filter, None, "active", asked.order_by, size, token)
         )
         found += [run.run_id for run in page.items]
         token = page.next

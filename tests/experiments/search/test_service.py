@@ -137,6 +137,20 @@ def test_the_trash_is_searched_only_when_asked_for(ws: Workspace) -> None:
     assert ws.count_runs(experiments="e") == 1
 
 
+def test_a_search_of_no_experiments_finds_nothing(either: Workspace) -> None:
+    name = f"e-{uuid4().hex}"
+    either.connection.runs.start(name, StartRun(kind="external"))
+    assert either.count_runs("", []) == either.count_runs("metrics.m > 1", []) == 0
+    assert either.count_runs("") == either.count_runs("", None) > 0
+    assert list(either.search_runs(experiments=[], as_="runs")) == []
+    assert len(either.search_runs(experiments=())) == 0
+    assert len(either.search_runs(experiments=[name])) == 1
+    assert len(either.search_runs()) == either.count_runs()
+    for view in ("deleted", "all"):
+        assert either.count_runs("", [], view=view) == 0
+        assert ids(page(either, experiments=[], view=view)) == []
+
+
 def test_a_search_is_of_the_experiments_that_are_named(ws: Workspace) -> None:
     runs = {name: add(ws, created=i, experiment=name) for i, name in enumerate("abc")}
     assert ids(page(ws, experiments=["a", "c", "a"])) == [runs["c"], runs["a"]]

@@ -44,6 +44,8 @@ DIFFERENCES = {
     "dataset-nan": "NaN and Infinity are no JSON, and no value of a record.",
     "dataset-outputs": "Outputs may be objects and others by turns; MLflow answers 500 to that.",
     "dataset-digest": "A dataset that has lost records has another digest than before.",
+    "elsewhere": "A run's files are below its own experiment; MLflow keeps them at any path.",
+    "plain-digits": "An id has the digits 0-9 alone; MLflow takes whatever Python reads as one.",
     "issue-fields": "A wrong field of an issue is the caller's mistake; MLflow says 200 or 500.",
     "issue-run": "A run that isn't there is told of as such; MLflow tells its database's error.",
     "issue-trash": "A search of all experiments leaves out those that are in the trash.",

@@ -231,3 +231,26 @@ def test_multipart_uploads_are_offered_by_us(target: Target) -> None:
     _, path = folder(target)
     answer = target.post(f"/api/2.0/mlflow-artifacts/mpu/create/{path}", path="x", num_parts=2)
     assert answer.status == target.choose("multipart", theirs=501, ours=200)
+
+
+def test_nobodys_files_are_in_another_experiment(target: Target) -> None:
+    experiment_id, other = target.experiment(), target.experiment()
+    run_id = target.run(experiment_id)
+    model = ok(target.post("logged-models", experiment_id=experiment_id, name="m"))["model"]
+    for place in (run_id, f"models/{model['info']['model_id']}"):
+        right, wrong = (f"{one}/{place}/artifacts" for one in (experiment_id, other))
+        assert target.put_artifact(f"{right}/a.bin", b"right").status == 200
+        path = f"{wrong}/a.bin"
+        answer = target.put_artifact(path, b"wrong")
+        assert answer.status == target.choose("elsewhere", theirs=200, ours=404)
+        if target.ours:
+            missing(answer, "in the experiment")
+            missing(target.get_artifact(path), "in the experiment")
+            missing(target.delete(f"{ARTIFACTS}/{path}"), "in the experiment")
+            missing(target.get(ARTIFACTS, path=wrong), "in the experiment")
+            missing(
+                target.post(f"/api/2.0/mlflow-artifacts/mpu/create/{wrong}", path="a", num_parts=1),
+                "in the experiment",
+            )
+            missing(target.get_artifact(f"999999/{place}/artifacts/a.bin"), "in the experiment")
+        assert target.get_artifact(f"{right}/a.bin").content == b"right"

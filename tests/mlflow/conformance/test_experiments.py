@@ -90,6 +90,21 @@ def test_an_unknown_experiment_is_not_found(target: Target) -> None:
     invalid(answer, "Missing value for required parameter 'experiment_name'")
 
 
+@pytest.mark.parametrize("spell", ["0_{}", "+{}", " {} ", "arabic"])
+def test_an_id_is_in_plain_digits(target: Target, spell: str) -> None:
+    experiment_id = target.experiment()
+    arabic = experiment_id.translate({ord("0") + i: ord("\u0660") + i for i in range(10)})
+    odd = arabic if spell == "arabic" else spell.format(experiment_id)
+    answer = target.get("experiments/get", experiment_id=odd)
+    if target.choose("plain-digits", theirs=True, ours=False):
+        assert ok(answer)["experiment"]["experiment_id"] == experiment_id
+    else:
+        invalid(answer, "must be a valid integer")
+        invalid(target.post("runs/create", experiment_id=odd), "must be a valid integer")
+        invalid(target.post("runs/search", experiment_ids=[odd]), "must be a valid integer")
+    missing(target.get("experiments/get", experiment_id="-7"), "No Experiment with id=-7")
+
+
 def test_a_renamed_experiment_has_its_new_name(target: Target) -> None:
     experiment_id, name = target.experiment(), target.name("renamed")
     ok(target.post("experiments/update", experiment_id=experiment_id, new_name=name))

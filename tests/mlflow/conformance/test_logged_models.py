@@ -135,6 +135,18 @@ def test_a_metric_with_a_model_is_the_models_too(target: Target) -> None:
     assert {m["key"] for m in target.read(run_id)["data"]["metrics"]} == {"acc", "other"}
 
 
+@pytest.mark.parametrize("value", [0.5, "NaN"])
+def test_a_metric_that_is_sent_again_is_the_models_once(target: Target, value: float | str) -> None:
+    experiment_id = target.experiment()
+    run_id, model_id = target.run(experiment_id), create(target, experiment_id)["info"]["model_id"]
+    metric = {"key": "acc", "value": value, "timestamp": 5, "step": 3, "model_id": model_id}
+    for _ in range(2):
+        ok(target.post("runs/log-metric", run_id=run_id, **metric))
+        ok(target.post("runs/log-batch", run_id=run_id, metrics=[metric, {**metric, "step": 4}]))
+    metrics = read(target, model_id)["data"]["metrics"]
+    assert sorted(one["step"] for one in metrics) == [3, 4]
+
+
 def test_a_deleted_model_is_gone(target: Target) -> None:
     model_id = create(target)["info"]["model_id"]
     ok(target.delete(f"logged-models/{model_id}"))
