@@ -39,6 +39,9 @@ class Writers:
         be closed at any time, and is then to be asked for again."""
         key = (connection, run_id)
         found = self._open.get(key)
+        if found is not None and found.shipment.writer.is_removed():
+            self.drop(run_id)  # Somebody has purged the run: nothing that is written stays.
+            found = None
         if found is not None and time.monotonic() - found.checked < TRUSTED_SECONDS:
             return found.shipment.writer
         return self._checked(key, found)

@@ -7,9 +7,10 @@ import pytest
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.api.connection import LocalConnection
-from ml_workspace_lab.errors import Unavailable
+from ml_workspace_lab.errors import NotFound, Unavailable
 from ml_workspace_lab.experiments.model import EndRun, StartRun
 from ml_workspace_lab.experiments.search.model import SearchRuns
+from ml_workspace_lab.experiments.trash import Purge
 from ml_workspace_lab.mlflow import writers
 from ml_workspace_lab.mlflow.writers import Writers
 
@@ -45,6 +46,18 @@ def test_what_is_logged_to_an_ended_run_is_found_at_once(
     kept.of(connection, run_id).append("late", 5.0, 0, 0)
     found = connection.search.search(SearchRuns("metrics.late = 5")).items
     assert [one.run_id for one in found] == [run_id]
+
+
+def test_a_purged_run_takes_nothing_from_that_moment_on(
+    ws: Workspace, connection: LocalConnection, kept: Writers
+) -> None:
+    run_id = start(connection)
+    kept.of(connection, run_id).append("m", 5.0, 0, 0)
+    elsewhere = Workspace.open(ws.location).connection
+    elsewhere.runs.delete(run_id)
+    elsewhere.trash.purge(Purge(run_ids=[run_id]))
+    with pytest.raises(NotFound):
+        kept.of(connection, run_id)
 
 
 def test_only_so_many_are_open_and_none_loses_a_point(
