@@ -91,6 +91,7 @@ class Tokens(Service):
 
     @operation("GET", "/tokens", action="tokens/read")
     def list(self) -> TokenList:
+        """All tokens, without their secrets."""
         return TokenList(store.tokens(self.storage.database))
 
     @operation("DELETE", "/tokens/{token_id}", action="tokens/delete")

@@ -49,10 +49,12 @@ class Endpoints(Service):
 
     @operation("GET", "/endpoints", action="endpoints/read")
     def list(self) -> EndpointList:
+        """All endpoints as they are now, by name."""
         return EndpointList([wanted.info for wanted in store.endpoints(self.storage.database)])
 
     @operation("GET", "/endpoints/{name}", action="endpoints/read")
     def get(self, name: EndpointName) -> EndpointInfo:
+        """An endpoint as it is now, with its deployments. Raises NotFound."""
         return store.get(self.storage.database, name).info
 
     @operation("PUT", "/endpoints/{name}", action="endpoints/write")

@@ -28,6 +28,7 @@ class Artifacts(Service):
 
     @operation("GET", "/runs/{run_id}/artifacts", action="experiments/runs/read")
     def list(self, run_id: RunId) -> ArtifactList:
+        """All artifacts of a run, by path. Raises NotFound."""
         self.services.runs.get(run_id)
         rows = self.storage.database.all(
             "SELECT a.* FROM artifact a JOIN run r ON r.id = a.run"

@@ -32,6 +32,7 @@ class Experiments(Service):
 
     @operation("GET", "/experiments/{experiment}", action="experiments/read")
     def get(self, experiment: Name) -> ExperimentInfo:
+        """An experiment as it is now, in the trash or not. Raises NotFound."""
         return store.experiment(self.storage.database, experiment)
 
     @operation("POST", "/experiments", action="experiments/write")

@@ -50,6 +50,7 @@ class Models(Service):
 
     @operation("GET", "/models/{name}/versions/{version}", action="models/read")
     def version(self, name: ModelName, version: Version) -> ModelVersion:
+        """One version of a model. Raises NotFound."""
         return store.version(self.storage.database, name, version)
 
     @operation("POST", "/models/{name}/versions", action="models/write")

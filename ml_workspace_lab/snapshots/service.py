@@ -94,6 +94,7 @@ class Snapshots(Service):
 
     @operation("GET", "/snapshots/{snapshot_id}", action="snapshots/read")
     def get(self, snapshot_id: Digest) -> SnapshotInfo:
+        """A snapshot with its files and what was left out of it. Raises NotFound."""
         row = store.row(self.storage.database, snapshot_id)
         return _info(row["created"], snapshot_id, self.files(snapshot_id), row["notices_json"])
 

@@ -96,6 +96,7 @@ class Traces(Service):
 
     @operation("GET", "/traces/{trace_id}", action="experiments/runs/read")
     def get(self, trace_id: TraceId) -> TraceInfo:
+        """A trace as it is now, without its spans. Raises NotFound."""
         database = self.storage.database
         return store.infos(database, [store.row_of(database, trace_id)])[0]
 

@@ -29,6 +29,7 @@ class Webhooks(Service):
 
     @operation("GET", "/webhooks", action="webhooks/read")
     def list(self) -> WebhookList:
+        """All webhooks, without their secrets."""
         return WebhookList(store.webhooks(self.storage.database))
 
     @operation("POST", "/webhooks", action="webhooks/write")
@@ -52,6 +53,7 @@ class Webhooks(Service):
 
     @operation("GET", "/webhooks/{webhook_id}", action="webhooks/read")
     def get(self, webhook_id: WebhookId) -> Webhook:
+        """One webhook, without its secret. Raises NotFound."""
         return store.webhook(self.storage.database, webhook_id)
 
     @operation("PATCH", "/webhooks/{webhook_id}", action="webhooks/write")

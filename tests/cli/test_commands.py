@@ -13,6 +13,7 @@ import pytest
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
 from ml_workspace_lab.cli import main
+from ml_workspace_lab.cli.derived import NOUNS
 from tests.conftest import Server
 from tests.endpoints.support import SCALE, request
 from tests.notebooks import write_notebook
@@ -291,6 +292,16 @@ def test_the_help_of_a_command_is_one_whole_sentence(cli: Cli) -> None:
     assert "those in the trash (deleted), or all; or the one of a number." in listed
     assert "Raises" not in listed
     assert "after is the next of the page before." in " ".join(cli("runs", "--help").out.split())
+
+
+@pytest.mark.parametrize(("noun", "verbs"), [(n, verbs) for n, (_, verbs) in NOUNS.items()])
+def test_every_verb_says_what_it_does(
+    cli: Cli, noun: str, verbs: dict[str, tuple[str, str]]
+) -> None:
+    for verb in verbs:
+        usage, said, *_ = cli(noun, verb, "--help").out.split("\n\n")
+        assert usage.startswith(f"usage: ml-workspace {noun} {verb}")
+        assert said.rstrip().endswith("."), (verb, said)
 
 
 def test_names_do_not_steer_the_terminal(here: Cli, ws: Workspace) -> None:
