@@ -62,6 +62,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** All tokens, without their secrets. */
     get: operations['tokens.list'];
     put?: never;
     /** A new token, shown this once. It can do no more than its maker. At most 365 days. */
@@ -148,6 +149,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** An experiment as it is now, in the trash or not. Raises NotFound. */
     get: operations['experiments.get'];
     put?: never;
     post?: never;
@@ -561,6 +563,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** All artifacts of a run, by path. Raises NotFound. */
     get: operations['artifacts.list'];
     put?: never;
     post?: never;
@@ -904,6 +907,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** A snapshot with its files and what was left out of it. Raises NotFound. */
     get: operations['snapshots.get'];
     put?: never;
     post?: never;
@@ -1698,6 +1702,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** One version of a model. Raises NotFound. */
     get: operations['models.version'];
     put?: never;
     post?: never;
@@ -2136,6 +2141,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** A trace as it is now, without its spans. Raises NotFound. */
     get: operations['traces.get'];
     put?: never;
     post?: never;
@@ -2552,6 +2558,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** All webhooks, without their secrets. */
     get: operations['webhooks.list'];
     put?: never;
     /** A webhook that is told of what happens from now on. Raises InvalidInput on an address */
@@ -2569,6 +2576,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** One webhook, without its secret. Raises NotFound. */
     get: operations['webhooks.get'];
     put?: never;
     post?: never;
@@ -2622,6 +2630,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** All endpoints as they are now, by name. */
     get: operations['endpoints.list'];
     put?: never;
     post?: never;
@@ -2638,6 +2647,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
+    /** An endpoint as it is now, with its deployments. Raises NotFound. */
     get: operations['endpoints.get'];
     /** Serve a model version. Where the endpoint exists it keeps its address and keys, and the */
     put: operations['endpoints.deploy'];
