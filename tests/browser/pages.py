@@ -6,8 +6,10 @@ from playwright.sync_api import Locator, Page, expect
 
 
 def wait_until_started(page: Page) -> None:
-    """JupyterLab has restored its layout."""
+    """JupyterLab has restored its layout, and put something of its own in front: what was opened
+    before that would be behind it."""
     page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+    page.wait_for_function("() => window.jupyterapp.shell.currentWidget !== null")
     page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 

@@ -83,4 +83,12 @@ def test_a_card_is_live_again_after_a_reload(lab: Lab, open_lab: OpenLab, tmp_pa
     gate.touch()
     expect(state).to_contain_text("Completed")
     notebook.card.get_by_role("button", name="Open run").click()
-    RunView(page).expect_state("Completed")
+    run, tab = RunView(page), page.get_by_role("tab", name="reloaded #1")
+
+    def is_in_front() -> bool:
+        # JupyterLab opens the notebook that the address names once more, and it comes to the front.
+        tab.click()
+        return run.node.is_visible()
+
+    eventually(is_in_front)
+    run.expect_state("Completed")

@@ -121,6 +121,7 @@ def test_an_idle_connection_goes_on_with_another(ws: Workspace, root: Path, tmp_
     first, second = sorted(pids(endpoint, 2))
     line = line_to(endpoint, first)
     end = line.socket().getsockname()
+    eventually(lambda: line.holders(root) == {first, second}, what="both hold it")
     psutil.Process(first).kill()
     status, _, body = line.ask()
     assert (status, body["pid"]) == (200, second)
