@@ -75,7 +75,10 @@ class RunLogging(RunLineage):
         from ml_workspace_lab.client.growing_table import GrowingTable
 
         # The child of a fork adds to a part of its own.
-        return self._tables.setdefault((os.getpid(), name), GrowingTable(name, self._put))
+        key = (os.getpid(), name)
+        if key not in self._tables:
+            self._tables[key] = GrowingTable(name, self._put)
+        return self._tables[key]
 
     def _replace_table(self, name: str, content: bytes) -> None:
         """Keep a table in place of an earlier one and of the rows below it."""

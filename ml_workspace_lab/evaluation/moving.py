@@ -1,7 +1,7 @@
 """Evaluation datasets and scorers as records, in a form that goes from workspace to workspace."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Struct, field
@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from ml_workspace_lab.api.types import Int64, Key, Name, Text, Word, text_like
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.evaluation import contents, record_store, scorer_store, store
-from ml_workspace_lab.evaluation.model import DatasetId, EvaluationRecord, RecordId, RecordSource
+from ml_workspace_lab.evaluation.model import DatasetId, EvaluationRecord, RecordId
 from ml_workspace_lab.evaluation.scorer import ScorerNumber, Share
 from ml_workspace_lab.experiments.search.parser import parse
 from ml_workspace_lab.storage.database import Queries, Transaction
@@ -20,13 +20,10 @@ LARGEST = 128 * 1024 * 1024
 ShortDigest = Annotated[str, text_like(r"^[0-9a-f]{8}$(?!\n)", "is not 8 digits 0-9, a-f")]
 
 
-class MovedRecord(Struct, frozen=True, forbid_unknown_fields=True):
+class MovedRecord(EvaluationRecord, frozen=True, forbid_unknown_fields=True):
+    """A record of a dataset, checked as what comes from anybody."""
+
     record_id: RecordId
-    inputs: dict[str, Any]
-    outputs: Any
-    expectations: dict[str, Any] | None
-    tags: dict[str, Any]
-    source: RecordSource | None
     created: Int64
     updated: Int64
     created_by: Text | None = None
@@ -101,7 +98,7 @@ def read_dataset(queries: Queries, _: int, dataset_id: str) -> DatasetRecord | N
         tags=json.loads(row["tags_json"]),
         fields=None if known is None else msgspec.json.decode(known, type=Fields),
         records=[
-            MovedRecord(*(getattr(one, name) for name in MovedRecord.__struct_fields__))
+            MovedRecord(**msgspec.structs.asdict(one))
             for one in record_store.all_of(queries, row["id"])
         ],
         **{
@@ -118,15 +115,14 @@ def write_dataset(transaction: Transaction, experiment: int, record: DatasetReco
     tags = json.dumps(record.tags)
     store.insert(transaction, record.dataset_id, record.name, tags_json=tags, **users)
     row = store.row_of(transaction, record.dataset_id)
-    given = [EvaluationRecord(**msgspec.structs.asdict(one)) for one in record.records]
-    record_store.restore(transaction, row["id"], given)
+    record_store.restore(transaction, row["id"], record.records)
     store.change(
         transaction,
         row,
         created=record.created,
         updated=record.updated,
         digest=record.digest,
-        records=len(given),
+        records=len(record.records),
         fields_json=record.fields and msgspec.json.encode(record.fields).decode(),
     )
     store.add_to(transaction, row["id"], [experiment])

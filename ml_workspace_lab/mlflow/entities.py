@@ -172,7 +172,9 @@ def _noted(tags: Mapping[str, str], description: str) -> Mapping[str, str]:
     """Tags with the description as the note, whatever the note was before that was changed."""
     if description:
         return {**tags, NOTE: description}
-    return {key: value for key, value in tags.items() if key != NOTE or not value}
+    if tags.get(NOTE):
+        return {key: value for key, value in tags.items() if key != NOTE}
+    return tags
 
 
 def pairs(items: Mapping[str, str]) -> list[Pair]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, field
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
@@ -230,7 +230,7 @@ def _set(
     change = UpdateRun(
         display_name=tagged.get(NAME) or UNSET,
         description=tagged.get(NOTE, UNSET),
-        parent=_parent(connection, found.run_id, tagged.get(PARENT)),
+        parent=lookup.parent_in(connection, tagged) or UNSET,
         params=dict(new),
         new_params=True,
         tags=tagged,
@@ -239,21 +239,6 @@ def _set(
         connection.runs.update(found.run_id, change)
     except Conflict as error:
         raise InvalidInput(f"Changing param values is not allowed. {error}") from None
-
-
-def _parent(connection: LocalConnection, run_id: str, named: str | None) -> str | UnsetType:
-    """The run that a tag says it is below, where that is here and can be."""
-    if named is None:
-        return UNSET
-    above: list[str] = []
-    try:
-        while named is not None and named not in above:
-            above.append(named)
-            named = lookup.run(connection, named).parent
-    except NotFound:  # A parent that has been purged has no parent.
-        if len(above) == 1:
-            return UNSET
-    return UNSET if run_id in above else above[0]
 
 
 def _check_same(found: RunInfo, key: str, value: str) -> None:

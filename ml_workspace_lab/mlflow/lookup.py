@@ -1,13 +1,14 @@
 """Finding what a call names, in the words that clients look for where it isn't there."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.errors import Denied, InvalidInput, NotFound
 from ml_workspace_lab.experiments.ids import is_run_id
 from ml_workspace_lab.experiments.model import ExperimentInfo, RunInfo
+from ml_workspace_lab.experiments.search.mirrored import PARENT
 
 _EXPERIMENT_ID = re.compile(r"-?[0-9]{1,1000}")
 
@@ -57,6 +58,14 @@ def active_experiment(connection: LocalConnection, experiment_id: str) -> Experi
             field="experiment_id",
         )
     return found
+
+
+def parent_in(connection: LocalConnection, tags: Mapping[str, str]) -> str | None:
+    """The run that tags name as the parent, where it is here."""
+    try:
+        return run(connection, tags.get(PARENT, "")).run_id
+    except NotFound:
+        return None
 
 
 def run(connection: LocalConnection, run_id: str) -> RunInfo:

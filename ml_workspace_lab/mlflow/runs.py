@@ -6,15 +6,21 @@ from msgspec import Struct, field
 
 from ml_workspace_lab.api.connection import LocalConnection
 from ml_workspace_lab.api.types import Int64
-from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
+from ml_workspace_lab.errors import Conflict, InvalidInput
 from ml_workspace_lab.experiments.model import EndRun, RunInfo, RunState, StartRun, UpdateRun
-from ml_workspace_lab.experiments.search.mirrored import NAME, NOTE, PARENT
+from ml_workspace_lab.experiments.search.mirrored import NAME, NOTE
 from ml_workspace_lab.experiments.search.runs import mlflow_word
 from ml_workspace_lab.mlflow import entities, inputs, names, validation
 from ml_workspace_lab.mlflow.answers import NOTHING, answer
 from ml_workspace_lab.mlflow.entities import Pair
 from ml_workspace_lab.mlflow.errors import invalid
-from ml_workspace_lab.mlflow.lookup import active_experiment, active_run, experiment_of, run
+from ml_workspace_lab.mlflow.lookup import (
+    active_experiment,
+    active_run,
+    experiment_of,
+    parent_in,
+    run,
+)
 from ml_workspace_lab.mlflow.reading import body
 from ml_workspace_lab.mlflow.wire import Request, Response
 from ml_workspace_lab.mlflow.writers import WRITERS
@@ -64,7 +70,7 @@ def create(request: Request) -> Response:
         created=call.start_time,
         display_name=name,
         user=call.user_id or None,
-        parent=_parent(request.connection, tags),
+        parent=parent_in(request.connection, tags),
         tags={**tags, NAME: name},
     )
     made = request.connection.runs.start(info.name, start)
@@ -165,11 +171,3 @@ def _status(given: str | int | None) -> str | None:
     if given not in STATUSES:
         raise invalid("status", given, f"it must be one of {', '.join(STATUSES)}.")
     return str(given)
-
-
-def _parent(connection: LocalConnection, tags: dict[str, str]) -> str | None:
-    """The run that the new one belongs to, where the tag names one that is here."""
-    try:
-        return run(connection, tags.get(PARENT, "")).run_id
-    except NotFound:
-        return None

@@ -8,7 +8,7 @@ import msgspec
 
 from ml_workspace_lab.errors import NotFound
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
-from ml_workspace_lab.tracing.model import Assessment, CreateAssessment
+from ml_workspace_lab.tracing.model import Assessment, AssessmentRecord, CreateAssessment
 
 _BODY = ("content", "source", "rationale", "metadata", "span_id", "overrides")
 
@@ -24,7 +24,7 @@ def insert(transaction: Transaction, trace: int, new: CreateAssessment) -> str:
     return uid
 
 
-def restore(transaction: Transaction, trace: int, one: Assessment) -> bool:
+def restore(transaction: Transaction, trace: int, one: AssessmentRecord) -> bool:
     """Add an assessment as it was elsewhere; whether there is none of its id."""
     uid = one.assessment_id
     if transaction.one("SELECT 1 AS one FROM assessment WHERE uid = :uid", uid=uid) is not None:
@@ -34,9 +34,7 @@ def restore(transaction: Transaction, trace: int, one: Assessment) -> bool:
     return True
 
 
-def _add(
-    transaction: Transaction, trace: int, uid: str, new: Assessment | CreateAssessment, **so: int
-) -> None:
+def _add(transaction: Transaction, trace: int, uid: str, new: CreateAssessment, **so: int) -> None:
     transaction.insert(
         "assessment",
         uid=uid,

@@ -80,6 +80,15 @@ class CreateAssessment(Struct, frozen=True, forbid_unknown_fields=True):
     overrides: AssessmentId | None = None
 
 
+class AssessmentRecord(CreateAssessment, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An assessment as it goes from workspace to workspace."""
+
+    assessment_id: AssessmentId
+    created: Int64
+    updated: Int64
+    valid: bool
+
+
 class UpdateAssessment(Struct, frozen=True, forbid_unknown_fields=True):
     """What to change; `metadata` is replaced whole."""
 

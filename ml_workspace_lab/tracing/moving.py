@@ -10,7 +10,6 @@ from ml_workspace_lab.api.types import (
     Digest,
     Int64,
     Key,
-    Name,
     Offset,
     RelativePath,
     RunId,
@@ -20,17 +19,9 @@ from ml_workspace_lab.api.types import (
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.storage.database import Queries, Transaction
 from ml_workspace_lab.tracing import assessment_store, issue_store, store
-from ml_workspace_lab.tracing.issue import (
-    CreateIssue,
-    IssueId,
-    IssueSeverity,
-    IssueStatus,
-    Title,
-)
+from ml_workspace_lab.tracing.issue import CreateIssue, IssueId
 from ml_workspace_lab.tracing.model import (
-    Assessment,
-    AssessmentId,
-    AssessmentKind,
+    AssessmentRecord,
     Span,
     SpanId,
     State,
@@ -51,21 +42,6 @@ class SpanRecord(Struct, frozen=True, forbid_unknown_fields=True):
     parent_id: SpanId | None = None
     type: str = "UNKNOWN"
     status: Literal["OK", "ERROR", "UNSET"] = "UNSET"
-
-
-class AssessmentRecord(Struct, frozen=True, forbid_unknown_fields=True):
-    assessment_id: AssessmentId
-    kind: AssessmentKind
-    name: Name
-    content: dict[str, Any]
-    source: dict[str, Text]
-    created: Int64
-    updated: Int64
-    rationale: Text | None = None
-    metadata: dict[Key, Text] = field(default_factory=dict)
-    span_id: Text | None = None
-    overrides: AssessmentId | None = None
-    valid: bool = True
 
 
 class TraceFileRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,18 +71,12 @@ class TraceRecord(Struct, frozen=True, forbid_unknown_fields=True):
     files: list[TraceFileRecord] = field(default_factory=list)
 
 
-class IssueRecord(Struct, frozen=True, forbid_unknown_fields=True):
+class IssueRecord(CreateIssue, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An issue. Times are milliseconds."""
+
     issue_id: IssueId
-    name: Title
-    description: Text
-    status: IssueStatus
     created: Int64
     updated: Int64
-    severity: IssueSeverity | None = None
-    root_causes: list[Text] = field(default_factory=list)
-    categories: list[Text] = field(default_factory=list)
-    source_run: RunId | None = None
-    created_by: Text | None = None
 
 
 def traces(queries: Queries, experiment: int) -> list[str]:
@@ -164,8 +134,7 @@ def write_trace(transaction: Transaction, experiment: int, record: TraceRecord) 
     for file in record.files:
         store.put_file(transaction, trace, file.path, file.digest, file.size, file.created)
     for one in record.assessments:
-        given = Assessment(trace_id=record.trace_id, **msgspec.structs.asdict(one))
-        if not assessment_store.restore(transaction, trace, given):
+        if not assessment_store.restore(transaction, trace, one):
             raise InvalidInput(f"The assessment {one.assessment_id} is another trace's.")
 
 
@@ -186,9 +155,8 @@ def read_issue(queries: Queries, _: int, issue_id: str) -> IssueRecord | None:
 
 def write_issue(transaction: Transaction, experiment: int, record: IssueRecord) -> None:
     """Add an issue that is not here yet."""
-    new = CreateIssue(**_fields(record, CreateIssue))
     moments = record.created, record.updated
-    issue_store.insert(transaction, record.issue_id, experiment, new, moments)
+    issue_store.insert(transaction, record.issue_id, experiment, record, moments)
 
 
 def _as(kind: type[T], value: Struct) -> T:

@@ -12,11 +12,12 @@ from ml_workspace_lab.tracing import moving as tracing
 
 
 class Kind(NamedTuple):
-    """One kind of thing: `field` names it in lists and reports, `what` in words. Its functions are
-    given an experiment's number, and what such a thing is known by."""
+    """One kind of thing: `field` names it in lists and reports, `what` in words, and `key` is the
+    field of its records that it is known by. Its functions are given an experiment's number."""
 
     field: str
     what: str
+    key: str
     record: type[Struct]
     listed: Callable[[Queries, int], list[str]]
     read: Callable[[Queries, int, str], Struct | None]
@@ -29,6 +30,7 @@ KINDS = (
     Kind(
         "logged_models",
         "logged model",
+        "model_id",
         models.LoggedModelRecord,
         models.logged_without_run,
         models.read_one_logged,
@@ -37,6 +39,7 @@ KINDS = (
     Kind(
         "traces",
         "trace",
+        "trace_id",
         tracing.TraceRecord,
         tracing.traces,
         tracing.read_trace,
@@ -45,6 +48,7 @@ KINDS = (
     Kind(
         "issues",
         "issue",
+        "issue_id",
         tracing.IssueRecord,
         tracing.issues,
         tracing.read_issue,
@@ -53,6 +57,7 @@ KINDS = (
     Kind(
         "scorers",
         "scorer",
+        "name",
         evaluation.ScorerRecord,
         evaluation.scorers,
         evaluation.read_scorer,
@@ -61,6 +66,7 @@ KINDS = (
     Kind(
         "evaluation_datasets",
         "evaluation dataset",
+        "dataset_id",
         evaluation.DatasetRecord,
         evaluation.datasets,
         evaluation.read_dataset,
@@ -73,8 +79,3 @@ KINDS = (
 def files(record: Struct) -> Iterator[tuple[str, str, int]]:
     """Path, digest and size of each file that a thing has."""
     yield from ((file.path, file.digest, file.size) for file in getattr(record, "files", ()))
-
-
-def key(record: Struct) -> str:
-    """What it is known by: its id or, where it has none, its name. It is the first field."""
-    return str(getattr(record, record.__struct_fields__[0]))

@@ -113,9 +113,9 @@ class _Taker:
     def take_one(self, kind: Kind, id_: str, digest: str) -> None:
         raw = form.content(self._source, digest, form.DESCRIBED)
         given = form.decode(raw, kind.record, form.DESCRIBED)
-        if belongings.key(given) != id_:
-            raise InvalidInput(f"It is described as {belongings.key(given)}.")
-        if self._has_same(kind, given):
+        if (said := getattr(given, kind.key)) != id_:
+            raise InvalidInput(f"It is described as {said}.")
+        if self._has_same(kind, id_, given):
             return
         paths = [path for path, _, _ in belongings.files(given)]
         _check_paths(paths)
@@ -128,10 +128,9 @@ class _Taker:
                     kind.write(transaction, self._experiment, given)
         setattr(self._report, kind.field, getattr(self._report, kind.field) + 1)
 
-    def _has_same(self, kind: Kind, given: Struct) -> bool:
+    def _has_same(self, kind: Kind, id_: str, given: Struct) -> bool:
         """Whether it is here; the experiment has it then. Raises InvalidInput where it is here with
         other content."""
-        id_ = belongings.key(given)
         with self._storage.database.read() as queries:
             present = kind.read(queries, self._experiment, id_)
         if present is None:

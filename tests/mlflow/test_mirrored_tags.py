@@ -117,8 +117,9 @@ def test_a_parent_is_given_and_taken_later(ws: Workspace, client: Client, number
     client.post(logging.set_tag, run_id=kid, key=PARENT, value=parent)
     assert [one.id for one in ws.run(parent).get_children()] == [kid]
     assert found(client, number, f"tags.`{PARENT}` = '{parent}'") == ["kid"]
-    client.post(logging.set_tag, run_id=parent, key=PARENT, value=kid)
-    assert ws.connection.runs.get(parent).parent is None, "no run is below itself"
+    with pytest.raises(InvalidInput, match="below itself"):
+        client.post(logging.set_tag, run_id=parent, key=PARENT, value=kid)
+    assert PARENT not in tags(client, parent)
     client.post(logging.delete_tag, run_id=kid, key=PARENT)
     assert ws.connection.runs.get(kid).parent is None
     assert found(client, number, f"tags.`{PARENT}` = '{parent}'") == []

@@ -1,7 +1,7 @@
 """What a filter says, without regard to how it was written or where it is asked."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from msgspec import Struct
@@ -60,6 +60,19 @@ def comparisons(expression: Expression) -> Iterator[Comparison]:
         case And(parts) | Or(parts):
             for each in parts:
                 yield from comparisons(each)
+
+
+def replaced(expression: Expression, by: Callable[[Comparison], Expression]) -> Expression:
+    """The expression with something else in the place of each comparison."""
+    match expression:
+        case Comparison():
+            return by(expression)
+        case Not(part):
+            return Not(replaced(part, by))
+        case And(parts):
+            return And(tuple(replaced(each, by) for each in parts))
+        case Or(parts):
+            return Or(tuple(replaced(each, by) for each in parts))
 
 
 def conjuncts(expression: Expression | None) -> tuple[Expression, ...]:

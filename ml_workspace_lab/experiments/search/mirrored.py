@@ -4,7 +4,8 @@ The protocol's `entities.tags` shows the same: the name and the note are the fie
 others are the tag where there is one, else the field.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
@@ -16,6 +17,7 @@ from ml_workspace_lab.experiments.search.expression import (
     Not,
     Or,
     Term,
+    replaced,
 )
 from ml_workspace_lab.experiments.search.ordering import OrderTerm
 from ml_workspace_lab.storage.database import Queries
@@ -41,7 +43,7 @@ _NATIVE = Comparison(Term("attribute", "kind"), "=", ("external",), negated=True
 
 def of_runs(expression: Expression | None, queries: Queries) -> Expression | None:
     """The filter with such tags as the fields that they are."""
-    return None if expression is None else _each(expression, queries)
+    return None if expression is None else replaced(expression, partial(_of_run, queries))
 
 
 def ordered(order: Iterable[OrderTerm]) -> list[OrderTerm]:
@@ -55,46 +57,29 @@ def ordered(order: Iterable[OrderTerm]) -> list[OrderTerm]:
 
 
 def of_experiments(expression: Expression | None) -> Expression | None:
-    """The same for experiments, whose note is their description; an empty one is none."""
-    match expression:
-        case None:
-            return None
-        case And(parts):
-            return And(_all_of_experiments(parts))
-        case Or(parts):
-            return Or(_all_of_experiments(parts))
-        case Not(part):
-            return Not(_all_of_experiments([part])[0])
-        case Comparison(Term("tag", "mlflow.note.content")):
-            field = Term("attribute", "description")
-            said = Comparison(field, "=", ("",), negated=True)
-            if expression.operator == "NULL":
-                return msgspec.structs.replace(said, negated=expression.negated)
-            return And((said, msgspec.structs.replace(expression, term=field)))
-        case _:
-            return expression
+    """The same for experiments, whose note is their description."""
+    return None if expression is None else replaced(expression, _of_experiment)
 
 
-def _all_of_experiments(parts: Sequence[Expression]) -> tuple[Expression, ...]:
-    return tuple(found for one in parts if (found := of_experiments(one)) is not None)
+def _of_experiment(one: Comparison) -> Expression:
+    if one.term != Term("tag", NOTE):
+        return one
+    description = _of(one, "description")
+    there = Comparison(description.term, "=", ("",), negated=True)  # An empty one is none.
+    if one.operator == "NULL":
+        return there if one.negated else Not(there)
+    return And((there, description))
 
 
-def _each(expression: Expression, queries: Queries) -> Expression:
-    match expression:
-        case And(parts):
-            return And(tuple(_each(part, queries) for part in parts))
-        case Or(parts):
-            return Or(tuple(_each(part, queries) for part in parts))
-        case Not(part):
-            return Not(_each(part, queries))
-        case Comparison(Term("tag", name)) if all(isinstance(v, str) for v in expression.values):
-            if name in _FIELDS:
-                return _of(expression, _FIELDS[name])
-            if name == PARENT and expression.operator in ("=", "IN") and not expression.negated:
-                return _below(expression, queries)
-            if name in _BESIDE:
-                return _beside(expression)
-    return expression
+def _of_run(queries: Queries, one: Comparison) -> Expression:
+    name = one.term.name
+    if one.term.entity != "tag" or not all(isinstance(value, str) for value in one.values):
+        return one
+    if name in _FIELDS:
+        return _of(one, _FIELDS[name])
+    if name == PARENT and one.operator in ("=", "IN") and not one.negated:
+        return _below(one, queries)
+    return _beside(one) if name in _BESIDE else one
 
 
 def _of(tag: Comparison, field: str) -> Comparison:
@@ -126,11 +111,11 @@ def _beside(tag: Comparison) -> Expression:
     said: Comparison | None = _of(tag, _BESIDE[tag.term.name])
     if tag.term.name == SOURCE_TYPE and tag.operator != "NULL":
         has_notebook = Comparison(Term("attribute", "notebook"), "NULL", negated=True)
-        said = has_notebook if is_true_of(NOTEBOOK, tag) else None
+        said = has_notebook if _is_true_of(NOTEBOOK, tag) else None
     return tag if said is None else Or((tag, And((lacking, _NATIVE, said))))
 
 
-def is_true_of(word: str, comparison: Comparison) -> bool:
+def _is_true_of(word: str, comparison: Comparison) -> bool:
     """Whether what is said of a text is true of this one."""
     if comparison.operator in ("=", "IN"):
         return (word in comparison.values) is not comparison.negated
