@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from ml_workspace_lab.errors import WorkspaceError
-from ml_workspace_lab.storage.journal import JournalWriter
+from ml_workspace_lab.storage.journal import SEGMENT, JournalWriter
 from ml_workspace_lab.trouble import kept_apart
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 REST_SECONDS = 30.0
-"""A journal whose readers see it anyhow is folded when it has been at rest for so long."""
+MANY_RECORDS = 4 * SEGMENT
+"""A journal whose readers see it anyhow is folded when it has been at rest for so long, or has so
+many records: each time takes the interpreter from the code that logs, and few large ones the
+least."""
 
 
 class Shipment:
@@ -87,7 +90,8 @@ class Shipment:
         if count == self._kept:
             return False
         at_rest = moment - self._moved > REST_SECONDS
-        return not self._connection.shares_journals or at_rest or self.writer.has_full_segment
+        is_long = count - self._kept >= MANY_RECORDS
+        return not self._connection.shares_journals or at_rest or is_long
 
 
 class Shipper:

@@ -10,7 +10,7 @@ from tornado.log import app_log
 
 from ml_workspace_lab.access.model import Principal
 from ml_workspace_lab.errors import Denied, Unauthenticated, Unavailable, WorkspaceError
-from ml_workspace_lab.server.body import RequestBody, announced
+from ml_workspace_lab.server.body import RequestBody, is_heard_out
 from ml_workspace_lab.server.host import WorkspaceHost
 from ml_workspace_lab.server.threads import in_thread
 
@@ -48,7 +48,7 @@ class Answering(web.RequestHandler):
         self.host = host
         self.request_id = secrets.token_hex(8)
         self.body = RequestBody()
-        self._refusal: WorkspaceError | None = None
+        self._refusal: WorkspaceError | web.HTTPError | None = None
         self._is_called = False
         self.error_headers: dict[str, str] = {}
 
@@ -58,8 +58,9 @@ class Answering(web.RequestHandler):
         self.set_header("Content-Type", JSON)
 
     async def prepare(self) -> None:
-        """Decide before any body is read. A refusal is told when the body has come: a client that
-        is still sending would not see it."""
+        """Decide before any body is read. A refusal is told when all of the request has come: the
+        connection would end with it before, so that a client that is still sending, or asks again
+        at once, would not be answered."""
         self.set_header("X-Request-Id", self.request_id)
         self.host.underway.add(self)
         try:
@@ -67,8 +68,8 @@ class Answering(web.RequestHandler):
                 raise Unavailable("The server is about to end.", hint="Try again in a moment.")
             self.admit()
             await self.enter()
-        except WorkspaceError as error:
-            if not announced(self.request):
+        except (WorkspaceError, web.HTTPError) as error:
+            if not is_heard_out(self.request):
                 raise
             self._refusal = error
             self.body.expect(0, self.request)

@@ -62,11 +62,8 @@ class RequestBody:
         )
 
 
-def announced(request: HTTPServerRequest) -> bool:
-    """Whether a body follows the headers, sent without waiting for a word from here."""
-    headers = request.headers
-    return (
-        request.method in ("POST", "PUT", "PATCH", "DELETE")
-        and "Expect" not in headers
-        and (headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers)
-    )
+def is_heard_out(request: HTTPServerRequest) -> bool:
+    """Whether all of a request is read before it is refused: the client sends it without waiting
+    for a word from here, and its method is one that is answered."""
+    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    return request.method in methods and "Expect" not in request.headers

@@ -171,11 +171,6 @@ class JournalWriter:
     def is_open(self) -> bool:
         return not self._closed
 
-    @property
-    def has_full_segment(self) -> bool:
-        """Whether there is a segment that can be released once it is kept elsewhere."""
-        return len(self._segments) > 1
-
     def release(self, records: int) -> None:
         """Remove segments whose records all come before the given one: they are kept elsewhere."""
         with self._lock:

@@ -1,12 +1,15 @@
 """Bad input on every route: a clear refusal, never a failure of the server."""
 
+import http.client
+from urllib.parse import urlsplit
+
 import pytest
 
 from ml_workspace_lab.api.openapi import all_operations
 from ml_workspace_lab.api.operation import Operation
 from tests.conftest import Server
 from tests.http import Answer
-from tests.server.http import Client
+from tests.server.http import PREFIX, Client
 
 OPERATIONS = [
     pytest.param(operation, id=f"{service}.{operation.name}")
@@ -107,6 +110,27 @@ def test_methods_and_paths_that_do_not_exist(ask: Client) -> None:
     unknown = ask("GET", "/no-such-thing")
     assert unknown.status == 404
     assert_refused(unknown)
+
+
+def test_a_refusal_leaves_the_connection_to_the_next_request(ask: Client) -> None:
+    parts = urlsplit(ask.url)
+    kept = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    kept.connect()
+    kept.auto_open = 0  # so that a connection that has ended is not opened anew
+    mine = {"Authorization": ask.authorization}
+    refused = [
+        ("/runs?limit=none", mine, 400),
+        (f"/runs/{'0' * 32}", mine, 404),
+        ("/no-such-thing", mine, 404),
+        ("/runs", {}, 403),
+        ("/openapi.json", mine, 200),
+    ]
+    for path, headers, status in refused * 10:
+        kept.request("GET", f"{parts.path}{PREFIX}{path}", headers=headers)
+        answer = kept.getresponse()
+        assert answer.status == status, answer.read()
+        answer.read()
+    kept.close()
 
 
 def test_uploads_are_handed_out_as_attachments(ask: Client, server: Server) -> None:
