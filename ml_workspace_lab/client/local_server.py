@@ -4,7 +4,6 @@ first wanted, gone soon after the last process that wanted it."""
 import fcntl
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +31,8 @@ _wanted: dict[Path, int] = {}
 def local_server(root: Path) -> Address:
     """The server of the workspace in `root`, started where there is none. It stays for as long as
     this process lives. Raises Unavailable where it doesn't come up."""
+    from ml_workspace_lab.compute.wake import start_module
+
     root = root.absolute()
     if root not in _wanted:
         descriptor = os.open(root / CLIENTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -39,7 +40,7 @@ def local_server(root: Path) -> Address:
         _wanted[root] = descriptor
     if not is_held(root / LOCK):
         (root / TOLD).unlink(missing_ok=True)  # what one that was killed left
-        _start(root)
+        start_module(root, "ml_workspace_lab.server.background", LOG)
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if is_held(root / LOCK) and (found := _told(root)):
@@ -47,18 +48,6 @@ def local_server(root: Path) -> Address:
         time.sleep(0.02)
     raise Unavailable(
         "The workspace's server did not come up.", hint=f"{root / LOG} says what happened."
-    )
-
-
-def _start(root: Path) -> None:
-    from ml_workspace_lab import processes
-    from ml_workspace_lab.compute.wake import clean_environment
-
-    processes.start(
-        [sys.executable, "-m", "ml_workspace_lab.server.background", str(root)],
-        environment=clean_environment(),
-        folder=root,
-        log=root / LOG,
     )
 
 

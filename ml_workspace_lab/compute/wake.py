@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 
 from ml_workspace_lab import telemetry
@@ -17,6 +18,8 @@ from ml_workspace_lab.storage.files import is_held
 LOCK = "agent.lock"
 PIPE = "agent.wake"
 LOG = "agent.log"
+LONG_LOG = 4 << 20
+"""Bytes."""
 
 PRIVATE = (
     "JUPYTER_TOKEN",
@@ -67,13 +70,23 @@ def is_running(root: Path) -> bool:
 
 
 def start(root: Path) -> None:
+    start_module(root, "ml_workspace_lab.agent", LOG)
+
+
+def start_module(root: Path, module: str, log: str) -> None:
+    """Start a module as a process of the whole workspace. What it says is appended to a log in the
+    workspace's folder; one that has become long is put aside first, in place of an earlier one."""
     from ml_workspace_lab import processes
 
+    path = root / log
+    with suppress(FileNotFoundError):  # as yet, or another was first
+        if path.stat().st_size > LONG_LOG:
+            path.replace(path.with_suffix(".1.log"))
     processes.start(
-        [sys.executable, "-m", "ml_workspace_lab.agent", str(root)],
+        [sys.executable, "-m", module, str(root)],
         environment=clean_environment(),
         folder=root,
-        log=root / LOG,
+        log=path,
     )
 
 

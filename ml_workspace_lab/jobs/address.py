@@ -1,12 +1,10 @@
 """The address at which compute targets reach the workspace."""
 
 import json
-import sys
 import time
 from pathlib import Path
 
-from ml_workspace_lab import processes
-from ml_workspace_lab.compute.wake import clean_environment
+from ml_workspace_lab.compute.wake import start_module
 from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.files import is_held
 
@@ -55,12 +53,7 @@ class Listening:
 
 
 def _start(root: Path) -> None:
-    processes.start(
-        [sys.executable, "-m", "ml_workspace_lab.server.nodes", str(root)],
-        environment=clean_environment(),
-        folder=root,
-        log=root / LOG,
-    )
+    start_module(root, "ml_workspace_lab.server.nodes", LOG)
 
 
 def _told(root: Path) -> str | None:
