@@ -165,9 +165,14 @@ def write_scorer(transaction: Transaction, experiment: int, record: ScorerRecord
             transaction, experiment, record.name, one.version, one.content, one.created
         )
     if (sampling := record.sampling) is not None:
-        if sampling.share > 0:
-            raise InvalidInput("It is to score traces as they come, which nobody does here.")
-        if sampling.filter:
-            parse(sampling.filter, TRACES)
+        check_sampling(sampling)
         row = scorer_store.row_of(transaction, experiment, record.name)
         scorer_store.set_sampling(transaction, row, sampling.share, sampling.filter)
+
+
+def check_sampling(sampling: SamplingRecord) -> None:
+    """Raise InvalidInput where a scorer here could not have it."""
+    if sampling.share > 0:
+        raise InvalidInput("It is to score traces as they come, which nobody does here.")
+    if sampling.filter:
+        parse(sampling.filter, TRACES)

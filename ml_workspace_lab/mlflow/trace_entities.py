@@ -18,8 +18,8 @@ from ml_workspace_lab.tracing.model import (
     State,
     TraceInfo,
 )
+from ml_workspace_lab.tracing.service import ARTIFACTS_TAG
 
-ARTIFACTS_TAG = "mlflow.artifactLocation"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _SECONDS = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?)s")

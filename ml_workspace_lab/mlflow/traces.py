@@ -20,6 +20,7 @@ from ml_workspace_lab.mlflow.span_dicts import span_dict
 from ml_workspace_lab.mlflow.tag_lists import tag_list
 from ml_workspace_lab.mlflow.trace_entities import Location, TraceIn
 from ml_workspace_lab.mlflow.wire import Request, Response
+from ml_workspace_lab.tracing.announced import announced
 from ml_workspace_lab.tracing.conditions import PROMPTS_TAG
 from ml_workspace_lab.tracing.model import (
     DeleteTraces,
@@ -28,13 +29,12 @@ from ml_workspace_lab.tracing.model import (
     TraceList,
     UpdateTrace,
 )
+from ml_workspace_lab.tracing.service import SPANS_FILE
 
 MAX_RESULTS = 500
 LINKS = 100
 ATTACHED = "attachments"
-SPANS_FILE = "traces.json"
 PAUSES = (0.1, 0.4, 1.0)
-SIZE = "mlflow.trace.sizeStats"
 
 
 class Start(Struct):
@@ -122,7 +122,7 @@ def get(request: Request) -> Response:
     clients send beside the trace, are waited for a moment."""
     call = body(request, One)
     info = find(request.connection, call.trace_id)
-    wanted = 0 if call.allow_partial else _announced(info)
+    wanted = 0 if call.allow_partial else announced(info.metadata)
     spans = request.connection.traces.spans(info.trace_id).items
     for seconds in PAUSES:
         if len(spans) >= wanted:
@@ -283,14 +283,6 @@ def _with_spans(info: TraceInfo, spans: list[str]) -> bytes:
     """A trace with its spans, which are kept as they are sent."""
     listed = ",".join(spans).encode()
     return b'{"trace_info":' + trace_entities.encoded(info) + b',"spans":[' + listed + b"]}"
-
-
-def _announced(info: TraceInfo) -> int:
-    """How many spans its client says that it has; 0 where nothing is said."""
-    try:
-        return int(json.loads(info.metadata[SIZE])["num_spans"])
-    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-        return 0
 
 
 CALLS = (

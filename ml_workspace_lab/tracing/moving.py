@@ -102,7 +102,7 @@ def read_trace(queries: Queries, _: int, trace_id: str) -> TraceRecord | None:
         assessments=[_as(AssessmentRecord, one) for one in info.assessments],
         files=[
             TraceFileRecord(*(one[name] for name in TraceFileRecord.__struct_fields__))
-            for one in store.files(queries, row["id"])
+            for one in sorted(store.files(queries, row["id"]), key=lambda one: str(one["path"]))
         ],
         **_fields(info, TraceRecord, but=("is_told", "spans", "assessments", "files", "trace_id")),
     )

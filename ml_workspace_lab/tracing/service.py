@@ -35,6 +35,10 @@ from ml_workspace_lab.tracing.model import (
 NAME_TAG = "mlflow.traceName"
 SPANS_TAG = "mlflow.trace.spansLocation"
 SOURCE_RUN = "mlflow.sourceRun"
+ARTIFACTS_TAG = "mlflow.artifactLocation"
+"""The tag that tells clients where the files of a trace lie."""
+SPANS_FILE = "traces.json"
+"""The file of a trace that has its spans where they were not sent."""
 SPANS_LIMIT = 64 * 1024 * 1024
 
 

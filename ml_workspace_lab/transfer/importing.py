@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.records import place_experiment, write
@@ -25,6 +24,7 @@ from ml_workspace_lab.transfer.belongings import KINDS, Kind
 from ml_workspace_lab.transfer.exporting import describe
 from ml_workspace_lab.transfer.folder import ExportedExperiment, ExportedRun, ExportedSnapshot
 from ml_workspace_lab.transfer.report import ImportReport, Progress
+from ml_workspace_lab.transfer.taking import Taker
 
 SERIES = 4 * 1024**3
 """Bytes that the metrics of a run have at most."""
@@ -86,6 +86,7 @@ class _Taker:
         self._source = source
         self._experiment = experiment
         self._report = report
+        self._things = Taker(services.storage, experiment, report)
 
     def take(self, run_id: str, digest: str) -> None:
         raw = form.content(self._source, digest, form.DESCRIBED)
@@ -115,35 +116,13 @@ class _Taker:
         given = form.decode(raw, kind.record, form.DESCRIBED)
         if (said := getattr(given, kind.key)) != id_:
             raise InvalidInput(f"It is described as {said}.")
-        if self._has_same(kind, id_, given):
+        if self._things.is_here(kind, given):
             return
-        paths = [path for path, _, _ in belongings.files(given)]
-        _check_paths(paths)
+        _check_paths([path for path, _, _ in belongings.files(given)])
         with placing.contents(self._storage) as contents:
             for _, one, size in belongings.files(given):
                 self._put(one, size, contents)
-            with self._storage.database.write() as transaction:
-                contents.require()
-                if kind.read(transaction, self._experiment, id_) is None:  # else another was faster
-                    kind.write(transaction, self._experiment, given)
-        setattr(self._report, kind.field, getattr(self._report, kind.field) + 1)
-
-    def _has_same(self, kind: Kind, id_: str, given: Struct) -> bool:
-        """Whether it is here; the experiment has it then. Raises InvalidInput where it is here with
-        other content."""
-        with self._storage.database.read() as queries:
-            present = kind.read(queries, self._experiment, id_)
-        if present is None:
-            return False
-        names = given.__struct_fields__
-        different = [name for name in names if getattr(present, name) != getattr(given, name)]
-        if different:
-            raise InvalidInput(placing.told(different))
-        if kind.join is not None:
-            with self._storage.database.write() as transaction:
-                kind.join(transaction, self._experiment, id_)
-        self._report.skipped += 1
-        return True
+            self._things.add(kind, given, contents)
 
     def _compare(self, run_id: str, given: ExportedRun) -> None:
         with self._storage.database.read() as queries:

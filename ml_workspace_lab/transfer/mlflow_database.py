@@ -2,11 +2,12 @@
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.storage.marks import marks_of
+from ml_workspace_lab.transfer.mlflow_database_belongings import DatabaseBelongings
 from ml_workspace_lab.transfer.mlflow_source import (
     SourceExperiment,
     SourceInput,
@@ -14,15 +15,14 @@ from ml_workspace_lab.transfer.mlflow_source import (
     SourceModel,
     SourceRegistered,
     SourceRun,
+    SourceThing,
     SourceVersion,
 )
+from ml_workspace_lab.transfer.mlflow_tables import Query, Tables
 from ml_workspace_lab.transfer.report import NotMapped
 
-Query = Callable[..., Iterator[Any]]
-"""Rows of a statement with named parameters: by name, or by place where they are `plain`.
-Texts that are not UTF-8 are bytes where the query is `lenient`, and an error elsewhere."""
-
-_ELSEWHERE = ("trace_info", "assessments", "issues", "scorers", "webhooks", "evaluation_datasets")
+_ELSEWHERE = ("webhooks", "review_queues", "label_schemas", "endpoints", "mcp_servers")
+"""Tables of what is not taken; `endpoints` are those of MLflow's gateway."""
 NO_MODEL = "The model that it belongs to is not there."
 _NEEDED = {"experiments", "runs", "metrics", "params", "tags"}
 
@@ -36,11 +36,11 @@ class DatabaseSource:
                 f"This is not a database of MLflow: it has no table {lacking[0]}.", field="source"
             )
         self._query = query
-        self._tables = tables
-        self._unread: dict[tuple[str, str], NotMapped] = {}
+        self._tables = Tables(query, tables)
+        self._belongings = DatabaseBelongings(self._tables)
 
     def experiments(self) -> list[SourceExperiment]:
-        tags = self._pairs("experiment_tags", "experiment_id")
+        tags = self._tables.pairs("experiment_tags", "experiment_id")
         return [
             SourceExperiment(
                 id=str(row["experiment_id"]),
@@ -50,7 +50,7 @@ class DatabaseSource:
                 updated=row.get("last_update_time"),
                 tags=tags.get(row["experiment_id"], {}),
             )
-            for row in self._rows("experiments", order="experiment_id")
+            for row in self._tables.rows("experiments", order="experiment_id")
         ]
 
     def run_ids(self, experiment: str) -> Sequence[str]:
@@ -61,10 +61,10 @@ class DatabaseSource:
         return [row["run_uuid"] for row in rows]
 
     def runs(self, ids: Sequence[str]) -> list[SourceRun]:
-        found = {row["run_uuid"]: _run(row) for row in self._rows("runs", "run_uuid", ids)}
+        found = {row["run_uuid"]: _run(row) for row in self._tables.rows("runs", "run_uuid", ids)}
         for table in ("params", "tags"):
-            for row in self._rows(table, "run_uuid", ids):
-                if self._is_text(table, row["run_uuid"], row["key"], row["value"]):
+            for row in self._tables.rows(table, "run_uuid", ids):
+                if self._tables.is_text(table, row["run_uuid"], row["key"], row["value"]):
                     getattr(found[row["run_uuid"]], table)[row["key"]] = row["value"] or ""
         marks, named = marks_of(ids)
         # By place, not by name: there are millions of these.
@@ -82,17 +82,19 @@ class DatabaseSource:
                 array("q", [row[3] for row in rows]),
                 array("d", [math.nan if row[5] else row[4] for row in rows]),
             )
-        for row in self._rows("latest_metrics", "run_uuid", ids):
+        for row in self._tables.rows("latest_metrics", "run_uuid", ids):
             value = math.nan if row["is_nan"] else row["value"]
             found[row["run_uuid"]].latest[row["key"]] = value, row["step"], row["timestamp"]
         self._add_inputs(found)
         return [found[uid] for uid in ids if uid in found]
 
     def logged_models(self, experiment: str) -> list[SourceModel]:
-        rows = list(self._rows("logged_models", "experiment_id", [int(experiment)]))
+        rows = list(self._tables.rows("logged_models", "experiment_id", [int(experiment)]))
         ids = [row["model_id"] for row in rows]
-        params = self._pairs("logged_model_params", "model_id", ids, "param_key", "param_value")
-        tags = self._pairs("logged_model_tags", "model_id", ids, "tag_key", "tag_value")
+        params = self._tables.pairs(
+            "logged_model_params", "model_id", ids, "param_key", "param_value"
+        )
+        tags = self._tables.pairs("logged_model_tags", "model_id", ids, "tag_key", "tag_value")
         found = {
             row["model_id"]: SourceModel(
                 id=row["model_id"],
@@ -110,7 +112,7 @@ class DatabaseSource:
             )
             for row in rows
         }
-        for row in self._rows("logged_model_metrics", "model_id", ids):
+        for row in self._tables.rows("logged_model_metrics", "model_id", ids):
             value = math.nan if row["metric_value"] is None else row["metric_value"]
             found[row["model_id"]].metrics.append(
                 SourceMetric(
@@ -126,7 +128,7 @@ class DatabaseSource:
         return list(found.values())
 
     def registered_models(self) -> list[SourceRegistered]:
-        tags = self._pairs("registered_model_tags", "name")
+        tags = self._tables.pairs("registered_model_tags", "name")
         found = {
             row["name"]: SourceRegistered(
                 name=row["name"],
@@ -135,61 +137,54 @@ class DatabaseSource:
                 description=row["description"] or "",
                 tags=tags.get(row["name"], {}),
             )
-            for row in self._rows("registered_models", order="name")
+            for row in self._tables.rows("registered_models", order="name")
         }
-        for row in self._rows("registered_model_aliases"):
+        for row in self._tables.rows("registered_model_aliases"):
             if row["name"] in found:
                 found[row["name"]].aliases[row["alias"]] = row["version"]
             else:
-                self._leave_out("alias", f"{row['name']}/{row['alias']}", NO_MODEL)
+                self._tables.leave_out("alias", f"{row['name']}/{row['alias']}", NO_MODEL)
         version_tags: dict[tuple[str, int], dict[str, str]] = {}
-        for row in self._rows("model_version_tags"):
+        for row in self._tables.rows("model_version_tags"):
             owner = row["name"], row["version"]
             where = f"{row['name']}/{row['version']}"
-            if self._is_text("tags", where, row["key"], row["value"]):
+            if self._tables.is_text("tags", where, row["key"], row["value"]):
                 version_tags.setdefault(owner, {})[row["key"]] = row["value"] or ""
-        for row in self._rows("model_versions", order="version"):
+        for row in self._tables.rows("model_versions", order="version"):
             tagged = version_tags.get((row["name"], row["version"]), {})
             if row["name"] not in found:
-                self._leave_out("model version", f"{row['name']}/{row['version']}", NO_MODEL)
+                self._tables.leave_out("model version", f"{row['name']}/{row['version']}", NO_MODEL)
             elif row["current_stage"] != "Deleted_Internal":
                 found[row["name"]].versions.append(_version(row, tagged))
         return list(found.values())
 
+    def belongings(self, experiment: str) -> Mapping[str, Sequence[str]]:
+        return self._belongings.ids(int(experiment))
+
+    def things(self, field: str, experiment: str, ids: Sequence[str]) -> list[SourceThing]:
+        return self._belongings.read(field, int(experiment), ids)
+
     def others(self) -> Iterator[tuple[str, int]]:
         for table in _ELSEWHERE:
-            if table in self._tables:
-                (row,) = self._query(f"SELECT count(*) AS n FROM {table}", {})  # noqa: S608
-                yield table, row["n"]
+            yield table, self._tables.count(table)
 
     def unread(self) -> list[NotMapped]:
-        return list(self._unread.values())
-
-    def _leave_out(self, what: str, which: str, reason: str) -> None:
-        self._unread[what, which] = NotMapped(what, which, reason)
-
-    def _is_text(self, table: str, owner: object, key: object, value: object) -> bool:
-        """Whether a name and its value are; what is left out is told."""
-        if not isinstance(key, bytes) and not isinstance(value, bytes):
-            return True
-        name = key.decode(errors="replace") if isinstance(key, bytes) else key
-        what = "parameter" if table.endswith("params") else "tag"
-        self._leave_out(what, f"{owner}/{name}", "It can't be read: it is not UTF-8.")
-        return False
+        self._belongings.check_owners()
+        return list(self._tables.unread.values())
 
     def _add_inputs(self, runs: dict[str, SourceRun]) -> None:
         ids = list(runs)
         rows = [
             *(("input", row["destination_id"], row["source_type"], row["source_id"], row)
-              for row in self._rows("inputs", "destination_id", ids)),
+              for row in self._tables.rows("inputs", "destination_id", ids)),
             *(("output", row["source_id"], row["destination_type"], row["destination_id"], row)
-              for row in self._rows("inputs", "source_id", ids)),
+              for row in self._tables.rows("inputs", "source_id", ids)),
         ]  # fmt: skip
         datasets = {
             row["dataset_uuid"]: row
-            for row in self._rows("datasets", "dataset_uuid", [row[3] for row in rows])
+            for row in self._tables.rows("datasets", "dataset_uuid", [row[3] for row in rows])
         }
-        tags = self._pairs(
+        tags = self._tables.pairs(
             "input_tags", "input_uuid", [row[4]["input_uuid"] for row in rows], "name"
         )
         for direction, run, kind, thing, row in rows:
@@ -200,34 +195,6 @@ class DatabaseSource:
             elif direction == "output":
                 given.data = {"step": row.get("step") or 0}
             runs[run].inputs.append(given)
-
-    def _pairs(
-        self,
-        table: str,
-        owner: str,
-        ids: Sequence[Any] | None = None,
-        key: str = "key",
-        value: str = "value",
-    ) -> dict[Any, dict[str, str]]:
-        """The names and values of a table, by their owner."""
-        found: dict[Any, dict[str, str]] = {}
-        for row in self._rows(table, owner, ids):
-            if self._is_text(table, row[owner], row[key], row[value]):
-                found.setdefault(row[owner], {})[row[key]] = row[value] or ""
-        return found
-
-    def _rows(
-        self, table: str, column: str = "", values: Sequence[Any] | None = None, order: str = ""
-    ) -> Iterator[Mapping[str, Any]]:
-        """The rows of a table (with one of these values); none where there is no such table."""
-        if table not in self._tables:
-            return
-        sql, named = f"SELECT * FROM {table}", dict[str, Any]()  # noqa: S608
-        if values is not None:
-            marks, named = marks_of(values)
-            sql += f" WHERE {column} IN ({marks})"
-        lenient = table.endswith(("params", "tags"))
-        yield from self._query(f"{sql} ORDER BY {order}" if order else sql, named, lenient=lenient)
 
 
 def _run(row: Mapping[str, Any]) -> SourceRun:

@@ -1,7 +1,7 @@
 """The files of an MLflow folder, each read as it is; those that are damaged are remembered."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ UNREADABLE = (
     AttributeError,
     LookupError,
     OSError,
+    RecursionError,
     sqlite3.DatabaseError,
     TypeError,
     ValueError,
@@ -38,11 +39,21 @@ class Files:
         """What is read from each of the folders; one whose records are damaged is left out, and
         `lost` says what goes with it."""
         for folder in folders:
-            try:
-                yield read(folder)
-            except UNREADABLE as error:
-                reason = f"It can't be read: {told(error)}{lost}"
-                self.damaged[folder / META] = NotMapped(what, plain(folder / META), reason)
+            yield from self._readable(what, folder, folder / META, read, lost)
+
+    def readable_files(self, what: str, folder: Path, read: Callable[[Path], T]) -> Iterator[T]:
+        """What is read from each file of a folder that there may be."""
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            yield from self._readable(what, path, path, read)
+
+    def _readable(
+        self, what: str, place: Path, named: Path, read: Callable[[Path], T], lost: str = ""
+    ) -> Iterator[T]:
+        try:
+            yield read(place)
+        except UNREADABLE as error:
+            reason = f"It can't be read: {told(error)}{lost}"
+            self.damaged[named] = NotMapped(what, plain(named), reason)
 
     def texts(self, what: str, folder: Path) -> dict[str, str]:
         """The files below a folder: each is a value to the last byte, and its path the name."""
@@ -64,17 +75,34 @@ class Files:
             yield name, [line for line in text.splitlines() if line.strip()]
 
 
-def meta(folder: Path) -> dict[str, Any]:
-    """What a folder's `meta.yaml` says. Raises InvalidInput where it can't be read."""
+def meta(folder: Path, name: str = META) -> dict[str, Any]:
+    """What a folder's `meta.yaml` says, or another such file. Raises InvalidInput where it can't be
+    read."""
     import yaml  # type: ignore[import-untyped]
 
     try:
-        found = yaml.safe_load((folder / META).read_bytes().decode())
+        found = yaml.safe_load((folder / name).read_bytes().decode())
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         found = None
     if not isinstance(found, dict):
-        raise InvalidInput(f"{shown(folder / META)} can't be read.", field="source")
+        raise InvalidInput(f"{shown(folder / name)} can't be read.", field="source")
     return found
+
+
+def read_all(
+    ids: Sequence[str],
+    read: Callable[[Sequence[str]], list[T]],
+    leave_out: Callable[[str, str], None],
+) -> list[T]:
+    """What is read of these ids at once; where it is damaged, of each that can be read by itself,
+    and `leave_out` is told of the others."""
+    try:
+        return read(ids)
+    except UNREADABLE as error:
+        if len(ids) > 1:
+            return [found for one in ids for found in read_all([one], read, leave_out)]
+        leave_out(ids[0], f"It can't be read: {told(error)}")
+        return []
 
 
 def moment(given: dict[str, Any], name: str) -> int | None:

@@ -1,10 +1,11 @@
 """Reading the folder that MLflow kept runs in before it had a database (`mlruns`)."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ml_workspace_lab.errors import InvalidInput, shown
+from ml_workspace_lab.transfer import mlflow_folder_traces as traces
 from ml_workspace_lab.transfer.mlflow_files import META, Files, meta, moment
 from ml_workspace_lab.transfer.mlflow_source import (
     SourceExperiment,
@@ -13,6 +14,7 @@ from ml_workspace_lab.transfer.mlflow_source import (
     SourceModel,
     SourceRegistered,
     SourceRun,
+    SourceThing,
     SourceVersion,
 )
 from ml_workspace_lab.transfer.report import NotMapped
@@ -41,14 +43,14 @@ class FolderSource:
 
     def experiments(self) -> list[SourceExperiment]:
         folders = [folder for _, folder in sorted(self._folders.items())]
-        lost = " Its runs and logged models are left out, too."
+        lost = " Its runs, logged models and traces are left out, too."
         return list(self._files.readable("experiment", folders, self._experiment, lost))
 
     def run_ids(self, experiment: str) -> Sequence[str]:
         folders = [
             folder
             for folder in _folders(self._folders[experiment])
-            if folder.name not in ("tags", "datasets", "traces", MODELS) and _is_kept(folder)
+            if folder.name not in ("tags", "datasets", traces.FOLDER, MODELS) and _is_kept(folder)
         ]
         self._runs |= {folder.name: folder for folder in folders}
         return [run for _, run in sorted(self._files.readable("run", folders, _start))]
@@ -64,9 +66,16 @@ class FolderSource:
         found = list(filter(_is_kept, _folders(self._root / MODELS)))
         return list(self._files.readable("registered model", found, self._registered))
 
+    def belongings(self, experiment: str) -> Mapping[str, Sequence[str]]:
+        """Traces: such a store has nothing else."""
+        return {"traces": traces.ids(self._folders[experiment])}
+
+    def things(self, field: str, experiment: str, ids: Sequence[str]) -> list[SourceThing]:  # noqa: ARG002
+        return traces.read(self._files, self._folders[experiment], ids)
+
     def others(self) -> Iterator[tuple[str, int]]:
-        for folder in self._folders.values():
-            yield f"traces of experiment {folder.name}", len(_folders(folder / "traces"))
+        """Nothing: all that there is is taken."""
+        yield from ()
 
     def unread(self) -> list[NotMapped]:
         return list(self._files.damaged.values())

@@ -1,7 +1,8 @@
-"""Taking an MLflow store into a workspace: experiments, runs and models, each once."""
+"""Taking an MLflow store into a workspace: experiments, runs, models, traces, ..., each once."""
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ml_workspace_lab.errors import InvalidInput, NotFound, WorkspaceError, shown
@@ -21,7 +22,8 @@ from ml_workspace_lab.storage.database import Queries, Row, Transaction, now
 from ml_workspace_lab.transfer import mlflow_mapping as mapping
 from ml_workspace_lab.transfer import placing
 from ml_workspace_lab.transfer.mlflow_artifacts import NOT_FETCHED, NOT_THERE, ArtifactRoot
-from ml_workspace_lab.transfer.mlflow_files import UNREADABLE, told
+from ml_workspace_lab.transfer.mlflow_belongings import Belongings
+from ml_workspace_lab.transfer.mlflow_files import read_all
 from ml_workspace_lab.transfer.mlflow_opening import open_source, without_password
 from ml_workspace_lab.transfer.mlflow_registry import Registry
 from ml_workspace_lab.transfer.mlflow_source import Source, SourceExperiment, SourceModel, SourceRun
@@ -45,36 +47,41 @@ class MlflowImport:
         self._missing = dict.fromkeys((NOT_THERE, NOT_FETCHED), 0)
 
     def run(self, progress: Progress) -> None:
-        experiments = self._source.experiments()
-        ids = {one.id: self._source.run_ids(one.id) for one in experiments}
-        total, done = sum(map(len, ids.values())), 0
+        source = self._source
+        experiments = source.experiments()
+        runs = {one.id: source.run_ids(one.id) for one in experiments}
+        things = {one.id: source.belongings(one.id) for one in experiments}
+        kinds = [ids for of_one in things.values() for ids in of_one.values()]
+        total, steps = sum(map(len, [*runs.values(), *kinds])), 0
+
+        def done(count: int) -> None:
+            nonlocal steps
+            steps += count
+            progress(steps, total)
+
+        belongings = Belongings(self._storage, source, self._root, self._report)
         for experiment in experiments:
             row = self._place(experiment)
-            for some in batches(ids[experiment.id], AT_ONCE):
-                if row is not None:
-                    self._take_runs(experiment, row, self._read(some))
-                done += len(some)
-                progress(done, total)
-            if row is not None:
-                self._take_models(row, self._source.logged_models(experiment.id))
-        Registry(self._services, self._root, self._report).take(self._source.registered_models())
+            if row is None:
+                done(len(runs[experiment.id]) + sum(map(len, things[experiment.id].values())))
+                continue
+            for some in batches(runs[experiment.id], AT_ONCE):
+                self._take_runs(experiment, row, self._read(some))
+                done(len(some))
+            self._take_models(row, source.logged_models(experiment.id))
+            belongings.take(experiment.id, row["id"], things[experiment.id], done)
+        Registry(self._services, self._root, self._report).take(source.registered_models())
         for reason, count in self._missing.items():
             if count:
                 self._report.leave_out("folders of artifacts", count, reason)
-        self._report.not_mapped += self._source.unread()
-        for what, count in self._source.others():
+        self._report.not_mapped += source.unread()
+        for what, count in source.others():
             if count:
-                self._report.leave_out(what, count, "The import takes runs and models alone.")
+                self._report.leave_out(what, count, "The import takes no such things.")
 
     def _read(self, ids: Sequence[str]) -> list[SourceRun]:
         """These runs; one whose records are damaged is reported."""
-        try:
-            return self._source.runs(ids)
-        except UNREADABLE as error:
-            if len(ids) > 1:
-                return [run for one in ids for run in self._read([one])]
-            self._report.leave_out("run", ids[0], f"It can't be read: {told(error)}")
-            return []
+        return read_all(ids, self._source.runs, partial(self._report.leave_out, "run"))
 
     def _place(self, experiment: SourceExperiment) -> Row | None:
         """The row of the experiment here; None where its runs can't be taken."""

@@ -2,7 +2,7 @@
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -18,6 +18,7 @@ from ml_workspace_lab.transfer.mlflow_source import (
     SourceModel,
     SourceRegistered,
     SourceRun,
+    SourceThing,
     SourceVersion,
 )
 from ml_workspace_lab.transfer.report import NotMapped
@@ -97,6 +98,13 @@ class ServerSource:
             if one["name"] in found:
                 found[one["name"]].versions.append(_version(one))
         return list(found.values())
+
+    def belongings(self, experiment: str) -> Mapping[str, Sequence[str]]:  # noqa: ARG002
+        """Nothing: a server is not asked for them."""
+        return {}
+
+    def things(self, field: str, experiment: str, ids: Sequence[str]) -> list[SourceThing]:  # noqa: ARG002
+        return []
 
     def others(self) -> Iterator[tuple[str, int]]:
         """Nothing: a server is not asked for what isn't taken."""

@@ -1,6 +1,6 @@
 """What an MLflow store holds, whatever kind of store it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct, field
@@ -110,6 +110,15 @@ class SourceRegistered(Struct):
     versions: list[SourceVersion] = field(default_factory=list)
 
 
+class SourceThing(Struct):
+    """A trace, an issue or what else an experiment has beside its runs: `values` are those of its
+    record, as yet unchecked. Its files lie at `artifact_uri`."""
+
+    id: str
+    values: dict[str, Any]
+    artifact_uri: str = ""
+
+
 class Source(Protocol):
     """A store that can be read."""
 
@@ -127,8 +136,17 @@ class Source(Protocol):
 
     def registered_models(self) -> list[SourceRegistered]: ...
 
+    def belongings(self, experiment: str) -> Mapping[str, Sequence[str]]:
+        """What an experiment has beside its runs: ids by the field of their kind, the oldest
+        first."""
+        ...
+
+    def things(self, field: str, experiment: str, ids: Sequence[str]) -> list[SourceThing]:
+        """These belongings of that kind, whole."""
+        ...
+
     def others(self) -> Iterator[tuple[str, int]]:
-        """What else there is that runs and models don't tell, and how many of it."""
+        """What else there is that is not taken, and how many of it."""
         ...
 
     def unread(self) -> list[NotMapped]:

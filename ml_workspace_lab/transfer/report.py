@@ -32,9 +32,8 @@ class NotMapped(Struct, frozen=True):
 
 
 class ImportReport(Struct):
-    """What was added. `skipped` counts what was there already with the same content: runs and, of
-    an exported folder, traces and the like. What was left out or changed is in `not_mapped`, one by
-    one."""
+    """What was added. `skipped` counts what was there already with the same content: runs, traces
+    and the like. What was left out or changed is in `not_mapped`, one by one."""
 
     source: str
     experiments: int = 0
