@@ -30,7 +30,7 @@ def run_script(word: str, uri: str, folder: Path, **more: str) -> dict[str, Any]
     ended = subprocess.run(
         [str(PYTHONS["3"]), str(SCRIPT), word, uri],
         cwd=folder,
-        env={**os.environ, **more},
+        env={**os.environ, "PYTHONHASHSEED": "0", **more},  # sets keep their order then
         capture_output=True,
         text=True,
         check=False,
@@ -242,6 +242,9 @@ def test_a_damaged_row_is_told_and_the_rest_comes(ws: Workspace, database: Made)
         " AND expectations != 'null'"
     )
     database.change(
+        "DELETE FROM trace_request_metadata WHERE key = 'mlflow.trace.sizeStats'",
+        "INSERT INTO trace_request_metadata (request_id, key, value)"
+        f" VALUES ('{root}', 'mlflow.trace.sizeStats', '{{\"num_spans\": 2}}')",
         f"UPDATE spans SET content = '{{' WHERE span_id = '{leaf}'",
         f"UPDATE spans SET status = 'FINE' WHERE span_id = '{child}'",
         f"UPDATE assessments SET value = 'NaN' WHERE assessment_id = '{want}'",
@@ -269,6 +272,7 @@ def test_a_damaged_row_is_told_and_the_rest_comes(ws: Workspace, database: Made)
         ("assessment", f"{failing}/{bad}"),
         ("tag", root),
         ("tag", f"{root}/bytes"),
+        ("metadata", f"{root}/mlflow.trace.sizeStats"),
         ("trace", IN_A_FILE),
         ("issue", issue),
         ("record", f"{dataset}/{record}"),
@@ -308,6 +312,7 @@ def test_a_dataset_that_no_experiment_has_and_spans_in_an_archive_are_told(
     root = by_name(database, "root")
     database.change(
         "DELETE FROM entity_associations WHERE source_type = 'evaluation_dataset'",
+        "DELETE FROM trace_request_metadata WHERE key = 'mlflow.trace.sizeStats'",
         f"UPDATE spans SET content = '' WHERE trace_id = '{root}'",
         "UPDATE trace_tags SET value = 'ARCHIVE_REPO' WHERE key = 'mlflow.trace.spansLocation'"
         f" AND request_id = '{root}'",
@@ -342,6 +347,7 @@ def test_links_to_prompts_and_runs_come_too(ws: Workspace, database: Made) -> No
 def test_a_database_of_an_earlier_release_has_less(ws: Workspace, database: Made) -> None:
     with closing(sqlite3.connect(database.database)) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("DELETE FROM trace_request_metadata WHERE key LIKE '%sizeStats'")
         for table in (
             "spans", "assessments", "entity_associations", "issues", "scorers", "scorer_versions",
             "online_scoring_configs", "evaluation_datasets", "evaluation_dataset_records",
