@@ -65,13 +65,14 @@ def changed_since(queries: Queries, mark: int) -> Columns:
 
 
 def of_runs(queries: Queries, ids: Sequence[int]) -> Columns:
-    """The columns of these runs."""
+    """The columns of these runs, in their order."""
     gathered = _Gathered()
     for begin in range(0, len(ids), AT_ONCE):
-        listed = ", ".join(f"{run:d}" for run in ids[begin : begin + AT_ONCE])
-        gathered.add(
-            queries, queries.all(f"SELECT {_SELECTED} FROM run r WHERE r.id IN ({listed})")
-        )
+        some = ids[begin : begin + AT_ONCE]
+        listed = ", ".join(f"{run:d}" for run in some)
+        found = queries.all(f"SELECT {_SELECTED} FROM run r WHERE r.id IN ({listed})")
+        rows = {row["id"]: row for row in found}
+        gathered.add(queries, [rows[run] for run in some if run in rows])
     return gathered.columns()
 
 
@@ -107,15 +108,24 @@ class _Gathered:
             run = row["id"]
             if document.large:
                 _fill(queries, run, document)
+            # Dozens of values for each of thousands of runs: a call for each would take as long.
             for name in (*WHOLE, *TEXTS):
                 if (value := row[name]) is not None:
-                    _put(own[name], run, value)
+                    runs, values = own[name]
+                    runs.append(run)
+                    values.append(value)
             for name, metric in document.metrics.items():
-                _put(metrics[name], run, float(metric.last))
+                runs, values = metrics[name]
+                runs.append(run)
+                values.append(float(metric.last))
             for name, param in document.params.items():
-                _put(params[name], run, text(param))
+                runs, values = params[name]
+                runs.append(run)
+                values.append(text(param))
             for name, tag in document.tags.items():
-                _put(tags[name], run, tag)
+                runs, values = tags[name]
+                runs.append(run)
+                values.append(tag)
 
     def columns(self) -> Columns:
         return {
@@ -123,11 +133,6 @@ class _Gathered:
             for kind, found in self._found.items()
             for name, lists in found.items()
         }
-
-
-def _put(lists: tuple[list[int], list[Any]], run: int, value: Any) -> None:
-    lists[0].append(run)
-    lists[1].append(value)
 
 
 def _fill(queries: Queries, run: int, document: _Document) -> None:

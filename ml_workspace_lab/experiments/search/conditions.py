@@ -5,6 +5,7 @@ from math import isnan
 from typing import TypeGuard
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ml_workspace_lab.errors import InvalidInput, shown
 from ml_workspace_lab.experiments.model import RunState
@@ -68,6 +69,19 @@ def condition(expression: Expression, scope: Scope) -> str:
             return _keyed(expression, scope)
 
 
+def successive(expressions: Sequence[Expression], scope: Scope) -> str:
+    """SQL that is true of just those runs that all of them match, each asked of those alone that
+    the ones before it let through: of conditions side by side a database chooses the order. Names
+    that no run has are not among them."""
+    first, *others = expressions
+    if isinstance(first, Comparison) and first.term.entity in KEYED:
+        alias = f"t{len(others)}"
+        inner = successive(others, replace(scope, run=f"{alias}.run")) if others else TRUE
+        return _keyed(first, scope, alias, inner)
+    own = condition(first, scope)
+    return f"{own} AND {successive(others, scope)}" if others else own
+
+
 def series_column(term: Term) -> str:
     """The column of `series` that a function of a metric reads."""
     if term.function == "best":
@@ -114,17 +128,20 @@ def states(comparison: Comparison) -> list[RunState]:
     ]
 
 
-def _keyed(comparison: Comparison, scope: Scope) -> str:
+def _keyed(comparison: Comparison, scope: Scope, alias: str = "t", also: str = TRUE) -> str:
+    """That a run has a row, called `alias`, of which the comparison and `also` are true."""
     key = scope.keys.get((comparison.term.entity, comparison.term.name))
     missing = comparison.operator == "NULL" and not comparison.negated
     if key is None:
         return TRUE if missing else FALSE
     table = "series" if comparison.term.entity == "metric" else "attribute"
-    number = scope.bindings.mark(key)
-    there = (
-        f"EXISTS (SELECT 1 FROM {table} t WHERE t.run = {scope.run} AND t.key = {number}"
-        f" AND {said(comparison, 't', scope)}{scope.dialect.apart if scope.walks else ''})"
-    )
+    wanted = [
+        f"{alias}.run = {scope.run}",
+        f"{alias}.key = {scope.bindings.mark(key)}",
+        *(one for one in (said(comparison, alias, scope), also) if one != TRUE),
+    ]
+    apart = scope.dialect.apart if scope.walks else ""
+    there = f"EXISTS (SELECT 1 FROM {table} {alias} WHERE {' AND '.join(wanted)}{apart})"
     return f"NOT {there}" if missing else there
 
 

@@ -55,8 +55,8 @@ def _layers(ids: "Ids", base: Columns, added: Columns) -> list[tuple[Columns, "I
     """Each set of columns with the place of each run in the table by its row id, -1 for none."""
     import numpy as np
 
-    runs = [ids, *(column.runs for layer in (base, added) for column in layer.values())]
-    places = np.full(1 + max((int(one.max()) for one in runs if len(one)), default=0), -1)
+    uids = [layer["run", "uid"].runs for layer in (base, added) if ("run", "uid") in layer]
+    places = np.full(1 + max((int(one.max()) for one in (ids, *uids) if len(one)), default=0), -1)
     places[ids] = np.arange(len(ids))
     if ("run", "uid") not in added:
         return [(base, places)]
@@ -76,6 +76,8 @@ def _dense(key: Key, size: int, layers: Sequence[tuple[Columns, "Ids"]]) -> Any:
         if (column := columns.get(key)) is None:
             continue
         rows = places[column.runs]
+        if len(layers) == 1 and np.array_equal(rows, np.arange(size)):
+            return column.values
         there = np.flatnonzero(rows >= 0)
         taken[rows[there]] = there + offset
         parts.append(column.values)

@@ -5,7 +5,7 @@ from math import prod
 
 from msgspec import Struct
 
-from ml_workspace_lab.experiments.search.conditions import KEYED, Scope, condition, said
+from ml_workspace_lab.experiments.search.conditions import KEYED, Scope, condition, said, successive
 from ml_workspace_lab.experiments.search.expression import (
     Comparison,
     Expression,
@@ -157,9 +157,11 @@ def count(query: Query, queries: Queries) -> int:
 
 
 class Beginning(Struct, frozen=True):
-    """Where to begin: at a source, or (None) along the order, few steps as far as is known."""
+    """Where to begin: at a source, or (None) along the order, few steps as far as is known. `parts`
+    are the conditions in the order in which a run is asked: what refuses most of them first."""
 
     source: Source | None
+    parts: Sequence[Expression]
     is_short: bool = False
 
 
@@ -167,14 +169,16 @@ def _begin(query: Query, queries: Queries, limit: int) -> Beginning:
     """The smallest source, or the order where that meets `limit` runs in fewer steps."""
     parts = conjuncts(query.expression)
     found = query.sources(parts, queries)
+    known = [source.comparison for source in found]
+    asked = (*known, *(one for one in parts if not any(one is other for other in known)))
     if not found or not can_walk(query.order):
-        return Beginning(found[0] if found else None)
+        return Beginning(found[0] if found else None, asked)
     total = max(query.reach.total, 1)
     share = prod(source.share(total) for source in found)
     steps = min(total, (limit + 1) / share) if share else total
     if found[0].size < steps:
-        return Beginning(found[0])
-    return Beginning(None, is_short=steps < SHORT and len(found) == len(parts))
+        return Beginning(found[0], asked)
+    return Beginning(None, asked, is_short=steps < SHORT and len(found) == len(parts))
 
 
 def _is_empty(query: Query, queries: Queries, number: int, begin: Beginning) -> bool:
@@ -194,7 +198,6 @@ def _needs(one: Comparison, term: Term) -> bool:
 
 def _statement(query: Query, scope: Scope, segment: Segment, begin: Beginning) -> str:
     """The runs of a segment, but for where they begin, their order and their number."""
-    parts = conjuncts(query.expression)
     source = begin.source
     scope.walks = begin.is_short
     conditions = [segment.condition] if segment.condition else []
@@ -204,7 +207,7 @@ def _statement(query: Query, scope: Scope, segment: Segment, begin: Beginning) -
     if source is not None or along is not None:
         scope.run = source.run if source else "o.run"
     tables = _tables(source, segment.begin, conditions)
-    conditions += query.reach.conditions(scope) + _rest(parts, source, scope, along)
+    conditions += query.reach.conditions(scope) + _rest(begin.parts, source, scope, along)
     keys = "".join(f", {key.sql} AS k{index}" for index, key in enumerate(segment.keys))
     where = " AND ".join(conditions) or TRUE
     return f"SELECT r.id AS id{keys} FROM {tables}{joins(query.order, scope)} WHERE {where}"
@@ -230,10 +233,13 @@ def _rest(
     parts: Sequence[Expression], source: Source | None, scope: Scope, along: Term | None = None
 ) -> list[str]:
     """Conditions of all parts but the source's; those on the term that is walked along, as `o`."""
-    return [
-        said(one, "o", scope)
-        if isinstance(one, Comparison) and one.term == along and _needs(one, one.term)
-        else condition(one, scope)
-        for one in parts
-        if source is None or one is not source.comparison
-    ]
+    found: list[str] = []
+    asked: list[Expression] = []
+    for one in parts:
+        if isinstance(one, Comparison) and one.term == along and _needs(one, one.term):
+            found.append(said(one, "o", scope))
+        elif source is None or one is not source.comparison:
+            asked.append(one)
+    if scope.walks and asked:
+        return [*found, successive(asked, scope)]
+    return [*found, *(condition(one, scope) for one in asked)]
