@@ -85,27 +85,6 @@ def end_agents(root: Path) -> None:
         psutil.wait_procs(found, timeout=5)
 
 
-ENGINES = "tests/engines/"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # They wait for most of their time, so that others have the processors meanwhile.
-    items.sort(key=lambda item: not item.nodeid.startswith(ENGINES))
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests go to workers by files. Those of an engine go to one by their folder, where they share
-    a cluster, one after the other."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByClusterOrFile(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file: str = super()._split_scope(nodeid)
-            return file.rpartition("/")[0] if file.startswith(ENGINES) else file
-
-    return ByClusterOrFile(config, log)
-
-
 def pytest_configure() -> None:
     # A shell's background job ignores Ctrl-C, and so would all that tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -35,7 +35,7 @@ class SpanRecord(Struct, frozen=True, forbid_unknown_fields=True):
     """A span of a trace. Times are nanoseconds; `body` is the span as OpenTelemetry has it."""
 
     span_id: SpanId
-    name: str
+    name: Word
     started: Int64
     ended: Int64
     body: str
