@@ -67,10 +67,18 @@ class Cluster:
 
     def start_worker(self) -> None:
         """A new worker joins; returns when the cluster has its cores. One that was killed may be
-        taken for alive a while longer."""
+        taken for alive a while longer; one that has no time to come up ends, and is started again.
+        """
         before = eventually(self._alive, 300, "Ray's head knows itself")
-        self._start(self.worker, f"--address={self.head.address}:6379", f"--num-cpus={CORES}")
-        eventually(lambda: self._alive() - before, 300, "Ray's worker has joined")
+        address = f"--address={self.head.address}:6379"
+        started: list[subprocess.Popen[bytes]] = []
+
+        def has_joined() -> bool:
+            if not started or started[-1].poll() is not None:
+                started.append(self._start(self.worker, address, f"--num-cpus={CORES}"))
+            return bool(self._alive() - before)
+
+        eventually(has_joined, 300, "Ray's worker has joined")
 
     def stop(self) -> None:
         self.lan.remove()
@@ -179,7 +187,7 @@ class Cluster:
             return {node["node_id"] for node in found if node["state"] == "ALIVE"}
         return set()
 
-    def _start(self, host: Host, *options: str) -> None:
+    def _start(self, host: Host, *options: str) -> "subprocess.Popen[bytes]":
         # --block: it stays the parent of its daemons, and they end with it.
         words = [
             *host.enter, str(RAY), "start", "--block", f"--node-ip-address={host.address}",
@@ -187,7 +195,7 @@ class Cluster:
         ]  # fmt: skip
         environment = {"PATH": os.defpath, "HOME": str(self.folder), **SETTINGS}
         with (self.folder / f"{host.name}.log").open("ab") as log:
-            subprocess.Popen(
+            return subprocess.Popen(
                 words, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,
             )  # fmt: skip

@@ -13,7 +13,7 @@ from tests.engines.ray.cluster import RAY, TOKEN, Cluster
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def shared() -> Iterator[Cluster]:
     if not RAY.exists():
         pytest.skip("Ray is not installed: scripts/install_ray")
     if reason := why_there_are_no_hosts():
@@ -27,6 +27,13 @@ def cluster() -> Iterator[Cluster]:
         cluster.stop()
     assert not any(host.exists() for host in hosts)
     assert not cluster.folder.exists()
+
+
+@pytest.fixture
+def cluster(shared: Cluster) -> Cluster:
+    """The one of all tests: whole, whatever the test before has left of it."""
+    shared.restore()
+    return shared
 
 
 @pytest.fixture
