@@ -70,16 +70,14 @@ def condition(expression: Expression, scope: Scope) -> str:
 
 
 def successive(expressions: Sequence[Expression], scope: Scope) -> str:
-    """SQL that is true of just those runs that all of them match, each asked of those alone that
-    the ones before it let through: of conditions side by side a database chooses the order. Names
-    that no run has are not among them."""
+    """SQL that is true of just those runs that all of them match, the others asked of those alone
+    that the first lets through: of conditions side by side a database chooses the order. Names that
+    no run has are not among them."""
     first, *others = expressions
-    if isinstance(first, Comparison) and first.term.entity in KEYED:
-        alias = f"t{len(others)}"
-        inner = successive(others, replace(scope, run=f"{alias}.run")) if others else TRUE
-        return _keyed(first, scope, alias, inner)
-    own = condition(first, scope)
-    return f"{own} AND {successive(others, scope)}" if others else own
+    if not isinstance(first, Comparison) or first.term.entity not in KEYED:
+        return " AND ".join(condition(one, scope) for one in expressions)
+    inner = replace(scope, run="f.run")
+    return _keyed(first, scope, "f", [condition(one, inner) for one in others])
 
 
 def series_column(term: Term) -> str:
@@ -128,7 +126,7 @@ def states(comparison: Comparison) -> list[RunState]:
     ]
 
 
-def _keyed(comparison: Comparison, scope: Scope, alias: str = "t", also: str = TRUE) -> str:
+def _keyed(comparison: Comparison, scope: Scope, alias: str = "t", also: Sequence[str] = ()) -> str:
     """That a run has a row, called `alias`, of which the comparison and `also` are true."""
     key = scope.keys.get((comparison.term.entity, comparison.term.name))
     missing = comparison.operator == "NULL" and not comparison.negated
@@ -138,7 +136,8 @@ def _keyed(comparison: Comparison, scope: Scope, alias: str = "t", also: str = T
     wanted = [
         f"{alias}.run = {scope.run}",
         f"{alias}.key = {scope.bindings.mark(key)}",
-        *(one for one in (said(comparison, alias, scope), also) if one != TRUE),
+        said(comparison, alias, scope),
+        *also,
     ]
     apart = scope.dialect.apart if scope.walks else ""
     there = f"EXISTS (SELECT 1 FROM {table} {alias} WHERE {' AND '.join(wanted)}{apart})"

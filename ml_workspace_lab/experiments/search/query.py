@@ -170,7 +170,7 @@ def _begin(query: Query, queries: Queries, limit: int) -> Beginning:
     parts = conjuncts(query.expression)
     found = query.sources(parts, queries)
     known = [source.comparison for source in found]
-    asked = (*known, *(one for one in parts if not any(one is other for other in known)))
+    asked = (*known, *(one for one in parts if one not in known))
     if not found or not can_walk(query.order):
         return Beginning(found[0] if found else None, asked)
     total = max(query.reach.total, 1)

@@ -152,3 +152,18 @@ def test_what_was_found_is_read_in_its_own_time(
         assert len(Tables(tmp_path / "kept").table(unused, reading, None)) == 1
     with pytest.raises(TooLong), database.read(LIMIT) as reading:
         reading.one(SLOW)
+
+
+def test_many_conditions_along_an_order(ws: Workspace) -> None:
+    """All runs match, so that they are walked along the order."""
+    params: dict[str, Scalar] = {f"p{number}": "a" for number in range(100)}
+    uids = [
+        ws.connection.runs.start("e", StartRun(kind="external", params=params)).run_id
+        for _ in range(3)
+    ]
+    for uid, loss in zip(uids, (0.1, 0.3, 0.2), strict=True):
+        ws.run(uid).log_series("loss", [loss])
+    for many in (1, 2, 10, 100):
+        asked = " AND ".join(f"params.{name} = 'a'" for name in list(params)[:many])
+        found = ws.search_runs(asked, order_by=["metrics.loss DESC"], as_="runs")
+        assert [run.id for run in found] == [uids[1], uids[2], uids[0]]
