@@ -8,12 +8,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from ml_workspace_lab.pace import Pace
 from ml_workspace_lab.storage import journal_reader
-from ml_workspace_lab.storage.journal import SEGMENT
+from ml_workspace_lab.storage.journal import RECORD, SEGMENT
 
 VARIABLE = "ML_WORKSPACE_SPOOL"
 """Names the folder for journals (default: below XDG_STATE_HOME)."""
 _TARGET = "target.json"
+_PACE = Pace(SEGMENT * RECORD.size)
+"""Of this process's line to its workspace."""
 
 
 class Taker(Protocol):
@@ -57,15 +60,16 @@ def announce(taker: Taker, run_id: str, journal: str) -> int:
 def send(taker: Taker, run_id: str, folder: Path, journal: str, kept: int) -> int:
     """Send what a journal holds beyond `kept` records; how many the workspace has then."""
     while True:
-        batch = journal_reader.read(folder, journal, kept, SEGMENT)
+        batch = journal_reader.read(folder, journal, kept, _PACE.share // RECORD.size)
         if not batch.records:
             return kept
         content = json.dumps(batch.names).encode() + b"\n" + batch.records
         # A workspace that was put back to an earlier state says how much it has, and is sent again
         # what is still here.
-        mark = taker.metrics.take(
-            run_id, journal, batch.first, batch.first > kept, content=BytesIO(content)
-        )
+        with _PACE.taking(len(content)):
+            mark = taker.metrics.take(
+                run_id, journal, batch.first, batch.first > kept, content=BytesIO(content)
+            )
         kept = mark.records
 
 

@@ -141,7 +141,7 @@ def test_a_bad_line_loses_and_doubles_nothing_and_holds_nobody_up(
         here = ws.run(client.run_id)
         line.loss, line.delay = LOSS, DELAY
         began = client.state()
-        eventually(lambda: arrived(here) > began["steps"] and line.lost > 100, 120)
+        eventually(lambda: arrived(here) > began["steps"] and line.lost > 100, 300)
         eventually(lambda: client.state()["files"] > began["files"], 300)
         bad = client.state()
 

@@ -12,6 +12,7 @@ from ml_workspace_lab.api.connection import Connection
 from ml_workspace_lab.errors import Denied, Gone, NotFound, WorkspaceError
 from ml_workspace_lab.jobs import records
 from ml_workspace_lab.jobs.runner import spool as spools
+from ml_workspace_lab.pace import Pace
 
 HEARTBEAT_SECONDS = 10.0
 PAUSE_SECONDS = 0.2
@@ -31,6 +32,7 @@ class Courier:
         self._run_id = run_id
         self._attempt = attempt
         self._folder = folder
+        self._pace = Pace(BATCH)
         self.known = 0
         """The number of the last record that the workspace has."""
         self.cancel_requested = False
@@ -38,7 +40,7 @@ class Courier:
     def send(self, *, with_end: bool = True) -> bool:
         """Send a batch, or none as a sign of life; whether more may be waiting. Raises what the
         workspace answers; a repeat is safe. The end may be left for later."""
-        batch = spools.read(self._folder, self.known, BATCH, with_end=with_end)
+        batch = spools.read(self._folder, self.known, self._pace.share, with_end=with_end)
         return self._post(batch)
 
     def send_unsaid(self) -> None:
@@ -50,7 +52,8 @@ class Courier:
         first = next(records.decode(batch), None)
         gap = first is not None and first.number > self.known + 1
         append = self._connection.attempts.append
-        mark = append(self._run_id, self._attempt, gap, content=BytesIO(batch))
+        with self._pace.taking(len(batch)):
+            mark = append(self._run_id, self._attempt, gap, content=BytesIO(batch))
         self.cancel_requested = mark.cancel_requested
         # One that was put back to an earlier state has less than it had: it is sent that again.
         again = mark.number < self.known
