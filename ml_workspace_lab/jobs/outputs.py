@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 
 from ml_workspace_lab.jobs.runner.kept_output import reader, rescue
+from ml_workspace_lab.jobs.runner.log_file import LogFile
+from ml_workspace_lab.storage.log_tail import tail_of
 from ml_workspace_lab.storage.storage import RunFolder
 
 
@@ -29,10 +31,16 @@ class Outputs:
     def has(self, files: RunFolder) -> bool:
         return files.path.name in self._held
 
+    def keeps(self, files: RunFolder) -> bool:
+        """Whether there may be something that a dead runner has not brought to the log."""
+        return self.has(files) or tail_of(files.log).exists()
+
     def rescue(self, files: RunFolder) -> None:
         """The runner is dead, and so is all that it started: bring what they printed to the log."""
         if self.has(files):
             rescue(files, self._held[files.path.name])
+        elif self.keeps(files):
+            LogFile(files.log).close()  # It ends with the last lines of what had no room.
 
     def release(self, files: RunFolder) -> None:
         """The attempt is over, and the log has it all."""

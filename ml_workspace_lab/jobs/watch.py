@@ -140,7 +140,7 @@ class Watch:
             cause: Cause = probe.cause if probe.cause in ("oom", "timeout") else "lost"
             reason = f"The runner process ended{how}.{self._last_words(entry, handle)}"
             end = AttemptEnd(RunState.FAILED, reason, cause)
-        if self.outputs.has(self._files(entry)):
+        if self.outputs.keeps(self._files(entry)):
             self._sweep(entry, handle)  # The log of a run that has ended is complete.
         self._conclude(entry, end)
 

@@ -84,6 +84,17 @@ class FileLock:
         _held.add(descriptor)
         return True
 
+    def share(self) -> int:
+        """A descriptor by which another process holds it, too, until each has let go of it."""
+        assert self._descriptor is not None
+        return os.dup(self._descriptor)
+
+    def take_back(self) -> None:
+        """Release it, whoever shares it."""
+        if self._descriptor in _held:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self.release()
+
     def release(self) -> None:
         if self._descriptor in _held:
             _held.discard(self._descriptor)

@@ -5,17 +5,16 @@ The file only grows, so that whoever follows it by its bytes misses nothing.
 
 import os
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from ml_workspace_lab.storage.files import disk_errors
 from ml_workspace_lab.storage.log_index import RECORD, LineIndex, count_lines, index_of
+from ml_workspace_lab.storage.log_tail import TAIL_BYTES, LogTail
 
 VARIABLE = "ML_WORKSPACE_LOG_BYTES"
 MOST_BYTES = 256 * 1024**2
-TAIL_BYTES = 1024**2
-"""What came last is kept, too, where a log is full."""
 LINES_EACH = 1024
 MILLIS_EACH = 100
 """A record of the index stands for at most so many lines, or so long."""
@@ -23,6 +22,16 @@ REDRAW_SECONDS = 0.5
 REDRAW_SHARE = 0.2
 """A line that is redrawn is written anew this seldom: some hundred times in a day."""
 LONGEST_REDRAWN = 64 * 1024
+
+
+class LogState(NamedTuple):
+    """How far a log has come: its bytes, what there is beside them of a line that is being redrawn,
+    and how many bytes were left out; the number of its last record, where it is told in such."""
+
+    size: int
+    pending: bytes = b""
+    left_out: int = 0
+    record: int = 0
 
 
 class LogWriter:
@@ -43,8 +52,7 @@ class LogWriter:
         self._redrawn: bytes | None = None
         self._shown = b""
         self._line_began = self._redraw_at = 0.0
-        self._tail: deque[bytes] = deque()
-        self._tail_bytes = self._left_out = 0
+        self._tail = LogTail(path)
 
     @property
     def size(self) -> int:
@@ -57,9 +65,10 @@ class LogWriter:
         return (self._redrawn or b"").rstrip(b"\r")
 
     @property
-    def pending(self) -> bytes:
-        """What another writer has to be given first that goes on where this one is killed."""
-        return b"" if self._redrawn is None else b"\r" + self._redrawn
+    def state(self) -> LogState:
+        """What another writer has to know that goes on where this one is killed."""
+        pending = b"" if self._redrawn is None else b"\r" + self._redrawn
+        return LogState(self._size, pending, self._tail.left_out)
 
     def write(self, data: bytes) -> None:
         """Append; of a line that is redrawn the file has some of its states, and the last."""
@@ -77,10 +86,10 @@ class LogWriter:
     def close(self) -> None:
         """Write what is left: the last state of a line, the last lines of a log that is full."""
         try:
-            if self.redrawn:
-                self._show(self.redrawn)
-            self._append_tail()
+            self._append_last()
+            self._tail.remove()
         finally:
+            self._tail.close()
             os.close(self._log)
             os.close(self._index)
 
@@ -107,10 +116,13 @@ class LogWriter:
                 return
         # A return at the end waits for what comes: a new state, or the end of the line.
         self._redrawn = body.rpartition(b"\r")[2] + rest[len(body) :][:1]
-        if moment >= self._redraw_at or len(self._redrawn) > LONGEST_REDRAWN:
+        is_long = len(self._redrawn) > LONGEST_REDRAWN
+        if is_long or moment >= self._redraw_at:
             self._show(self.redrawn)
             age = moment - self._line_began
             self._redraw_at = moment + max(REDRAW_SECONDS, REDRAW_SHARE * age)
+        if is_long and not self._redrawn.endswith(b"\r"):
+            self._redrawn, self._shown = None, b""  # It goes on, and is not written again for that.
 
     def _show(self, state: bytes) -> None:
         if state and state != self._shown:
@@ -118,25 +130,21 @@ class LogWriter:
             self._shown = state
 
     def _append(self, data: bytes) -> None:
-        if not self._left_out and self._size + len(data) <= self._most - 2 * TAIL_BYTES:
-            self._put(data)
-            return
-        if not self._left_out:
+        if not self._tail.left_out:
+            if self._size + len(data) <= self._most - 2 * TAIL_BYTES:
+                self._put(data)
+                return
             start = b"" if self._fresh else b"\n"
             self._put(start + _FULL.format(self._most).encode())
-        self._left_out += len(data)
-        self._tail.append(data[-TAIL_BYTES:])
-        self._tail_bytes += len(self._tail[-1])
-        while self._tail_bytes - len(self._tail[0]) >= TAIL_BYTES:
-            self._tail_bytes -= len(self._tail.popleft())
+        self._tail.add(data)
 
-    def _append_tail(self) -> None:
-        lost = self._left_out - self._tail_bytes
-        if lost:
-            self._put(_LOST.format(lost).encode())
-        tail = b"".join(self._tail)
-        if tail:
-            self._put(tail)
+    def _append_last(self) -> None:
+        if self.redrawn:
+            self._show(self.redrawn)
+        if self._tail.lost:
+            self._put(_LOST.format(self._tail.lost).encode())
+        if self._tail.content:
+            self._put(self._tail.content)
 
     def _put(self, data: bytes) -> None:
         left = memoryview(data)

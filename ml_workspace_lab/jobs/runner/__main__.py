@@ -36,19 +36,18 @@ def main(root: Path, run_id: str, attempt: int) -> int:
 
 def far(ticket: Ticket) -> int:
     """The runner of a target that does not."""
-    from ml_workspace_lab.jobs.runner import guard, leftovers
+    from ml_workspace_lab.jobs.runner import leftovers
     from ml_workspace_lab.jobs.runner import place as places
     from ml_workspace_lab.jobs.runner.remote import RemoteLink
 
-    guard.stand(f"{ticket.run_id}/{ticket.attempt}")
     try:
         link = RemoteLink.claim(ticket)
     except NotOurs as refusal:
         print(refusal, file=sys.stderr)  # noqa: T201 - the engine's log has it
         return 0
-    # What others left here is sent beside the work.
-    left = list(places.left())
-    threading.Thread(target=leftovers.send, args=(left,), name="leftovers", daemon=True).start()
+    # What others leave here is sent beside the work, which has another idea of where that is.
+    words = (places.folder(),)
+    threading.Thread(target=leftovers.look_after, args=words, name="leftovers", daemon=True).start()
     live(link)
     return 0
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import time
+from contextlib import suppress
 from queue import Empty
 from typing import Any
 
@@ -24,6 +25,7 @@ from ml_workspace_lab.jobs.runner.progress import bar_in, bar_of_widgets
 from ml_workspace_lab.jobs.runner.streams import Stream, Together, overwritten
 
 INTERRUPT_SECONDS = 5.0
+LAST_WORDS_SECONDS = 0.2
 PUBLISH_SECONDS = 0.2
 SAVE_SHARE = 50
 """Saving may take one part in this many of the time: a large notebook is saved less often."""
@@ -82,6 +84,7 @@ class Execution(NotebookClient):
                     await self._interrupt()
                     return cut[0]
                 if isinstance(error, DeadKernelError):
+                    await self._hear_out()
                     return Outcome(RunState.FAILED, f"{self._where}: {_death(self.km)}")
                 raise
             finally:
@@ -136,6 +139,17 @@ class Execution(NotebookClient):
                 self.process_message(message, cell, self._current)
             except (CellExecutionComplete, Empty, asyncio.CancelledError):
                 return
+
+    async def _hear_out(self) -> None:
+        """Take what a kernel that has died had handed over before."""
+        if self.kc is None or not self._begun:
+            return
+        cell = self.nb.cells[self._current]
+        with suppress(Empty):
+            while True:
+                message = await self.kc.iopub_channel.get_msg(timeout=LAST_WORDS_SECONDS)
+                with suppress(CellExecutionComplete):
+                    self.process_message(message, cell, self._current)
 
     def _close(self) -> None:
         """Keep the notebook as it is now and let go of the kernel's channels."""

@@ -1,13 +1,16 @@
 """What runners on this machine could not tell before they ended: sent by whoever comes next."""
 
 import shutil
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from msgspec import Struct
 
 from ml_workspace_lab.api.remote import RemoteConnection
 from ml_workspace_lab.errors import StorageFull, Unavailable
 from ml_workspace_lab.jobs.records import Ended
+from ml_workspace_lab.jobs.runner import left_output
 from ml_workspace_lab.jobs.runner import place as places
 from ml_workspace_lab.jobs.runner import spool as spools
 from ml_workspace_lab.jobs.runner.carrier import REFUSALS, Courier
@@ -17,6 +20,7 @@ from ml_workspace_lab.jobs.runner.spool import Spool
 from ml_workspace_lab.jobs.runner.workdir import artifacts
 
 TIMEOUT = 30.0
+PAUSE_SECONDS = 10.0
 DIED = "The runner process ended without a word; what it had on its disk was sent later."
 
 
@@ -33,6 +37,13 @@ def of(url: str) -> list[Place]:
     return [place for place in places.left() if place.about.url.rstrip("/") == url.rstrip("/")]
 
 
+def look_after(folder: Path) -> None:
+    """Send what others have left in the folder of attempts, and what they leave from now on."""
+    while True:
+        send(places.left(folder))
+        time.sleep(PAUSE_SECONDS)
+
+
 def send(left: Iterable[Place]) -> list[SentAttempt]:
     """Send what is left of attempts. Each has its own token. What can't be sent now stays, and so
     does what a workspace refuses: a repeat is safe."""
@@ -42,6 +53,9 @@ def send(left: Iterable[Place]) -> list[SentAttempt]:
         if lock is None:
             continue  # Somebody else is at it.
         try:
+            if not place.is_known:  # Somebody else has just sent it.
+                shutil.rmtree(place.path, ignore_errors=True)
+                continue
             about = place.about
             found.append(SentAttempt(about.run_id, about.attempt, _send(place)))
         finally:
@@ -70,6 +84,7 @@ def _replay(place: Place, connection: RemoteConnection) -> None:
     """In the order in which the runner would have told it: its words up to the end, what it made,
     and the end."""
     about = place.about
+    left_output.bring(place)
     courier = Courier(connection, about.run_id, about.attempt, place.events)
     while courier.send(with_end=False):
         pass

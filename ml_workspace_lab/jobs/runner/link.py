@@ -64,9 +64,8 @@ class Link(Protocol):
         """Add to the run's log. Never raises: what has no room is counted, and said there."""
         ...
 
-    def kept_output(self) -> KeptOutput | None:
-        """What keeps a program's output on its way to the log where this process is killed; None
-        where nobody would come for it."""
+    def kept_output(self) -> KeptOutput:
+        """What keeps a program's output on its way to the log where this process is killed."""
         ...
 
     def save_notebook(self, content: bytes, *, durable: bool = False) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ml_workspace_lab.errors import StorageFull
-from ml_workspace_lab.storage.log_writer import LogWriter
+from ml_workspace_lab.storage.log_writer import LogState, LogWriter
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -21,10 +21,10 @@ class LogFile:
         self._dropped = Dropped()
 
     @property
-    def state(self) -> tuple[int, bytes]:
-        """Bytes of the log, and what there is beside them of a line that is being redrawn."""
+    def state(self) -> LogState:
+        """How far it has come."""
         with self._lock:
-            return (0, b"") if self._writer is None else (self._writer.size, self._writer.pending)
+            return LogState(0) if self._writer is None else self._writer.state
 
     def write(self, content: bytes) -> None:
         with self._lock:

@@ -30,7 +30,7 @@ class Place(RunFolder):
     @classmethod
     def make(cls, about: About) -> "Place":
         name = hashlib.sha256(about.url.encode()).hexdigest()[:8]
-        place = cls(spool.root() / FOLDER / f"{about.run_id}-{about.attempt}-{name}")
+        place = cls(folder() / f"{about.run_id}-{about.attempt}-{name}")
         place.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomic(place.path / _ABOUT, msgspec.json.encode(about))
         return place
@@ -38,6 +38,11 @@ class Place(RunFolder):
     @property
     def about(self) -> About:
         return msgspec.json.decode((self.path / _ABOUT).read_bytes(), type=About)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is there, and not its lock alone."""
+        return (self.path / _ABOUT).exists()
 
     @property
     def events(self) -> Path:
@@ -63,15 +68,25 @@ class Place(RunFolder):
         """Why the workspace takes nothing more of it, where that is so."""
         return self.path / "refused.txt"
 
+    @property
+    def left(self) -> Path:
+        """What was in the pipe of its output when its runner was killed."""
+        return self.path / "output.left"
+
     def acquire(self) -> FileLock | None:
         """The lock, None where another process has it."""
         lock = FileLock(self.lock)
         return lock if lock.acquire() else None
 
 
-def left() -> Iterator[Place]:
+def folder() -> Path:
+    """Where all of them are."""
+    return spool.root() / FOLDER
+
+
+def left(there: Path | None = None) -> Iterator[Place]:
     """The attempts on this machine whose runners have ended before all was told."""
-    for about in sorted((spool.root() / FOLDER).glob(f"*/{_ABOUT}")):
+    for about in sorted((there or folder()).glob(f"*/{_ABOUT}")):
         place = Place(about.parent)
         if not is_held(place.lock) and os.access(place.token, os.R_OK):
             yield place

@@ -19,16 +19,17 @@ from ml_workspace_lab.errors import Conflict, Gone, InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import MetricPoint, Progress, RunState
 from ml_workspace_lab.jobs.attempt_model import Claim
 from ml_workspace_lab.jobs.records import Moved
-from ml_workspace_lab.jobs.runner import patience
+from ml_workspace_lab.jobs.runner import guard, patience
 from ml_workspace_lab.jobs.runner.carrier import Carrier, Courier
 from ml_workspace_lab.jobs.runner.claimer import claimer
 from ml_workspace_lab.jobs.runner.delivery import Delivery
 from ml_workspace_lab.jobs.runner.download import download
+from ml_workspace_lab.jobs.runner.kept_output import KeptOutput
 from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.runner.outcome import Outcome
 from ml_workspace_lab.jobs.runner.place import About, Place
 from ml_workspace_lab.jobs.runner.spool import Spool
-from ml_workspace_lab.jobs.runner.spool_log import SpoolLog
+from ml_workspace_lab.jobs.runner.spool_log import OUTPUT_AT_ONCE, SpoolLog
 from ml_workspace_lab.jobs.staging import lay_out
 from ml_workspace_lab.jobs.tickets import Ticket
 from ml_workspace_lab.storage.files import FileLock, write_atomic
@@ -78,6 +79,7 @@ class RemoteLink:
         write_atomic(place.token, claim.token.encode(), mode=0o400)
         told = msgspec.structs.replace(claim, token="")
         write_atomic(place.claim, msgspec.json.encode(told))
+        guard.stand(f"{ticket.run_id}/{ticket.attempt}", place, lock)
         return cls(ticket, claim, place, lock)
 
     def materialise(self) -> None:
@@ -138,8 +140,8 @@ class RemoteLink:
     def write_log(self, content: bytes) -> None:
         self._log.add(content)
 
-    def kept_output(self) -> None:
-        return None  # What this process was given is in the spool; an engine ends it and its child.
+    def kept_output(self) -> KeptOutput:
+        return KeptOutput(self.files, self._log, OUTPUT_AT_ONCE)
 
     def save_notebook(self, content: bytes, *, durable: bool = False) -> None:
         write_atomic(self.files.notebook, content, durable=durable)
@@ -160,7 +162,7 @@ class RemoteLink:
             shutil.rmtree(self.files.path, ignore_errors=True)
 
     def close(self) -> None:
-        self._lock.release()
+        self._lock.take_back()
 
     def _refused(self, refusal: WorkspaceError) -> None:
         """The workspace takes nothing more: end the work, and leave what there is where it is."""

@@ -7,7 +7,7 @@ room of its own, a block that was made before.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ from msgspec import Struct
 from ml_workspace_lab.jobs import records
 from ml_workspace_lab.jobs.records import END, KINDS, LOG, Ended, Record
 from ml_workspace_lab.jobs.runner.log_file import FULL, Dropped
-from ml_workspace_lab.storage.files import disk_errors
+from ml_workspace_lab.storage.files import disk_errors, write_atomic
 
 VARIABLE = "ML_WORKSPACE_SPOOL_BYTES"
 LIMIT = 256 * 1024 * 1024
@@ -29,6 +29,7 @@ KEPT = 8 * 1024 * 1024
 """So many of them stay when the workspace has them: it may be put back to an earlier state."""
 PIECE = 256 * 1024
 STATUS = "status"
+REST = ".rest"
 BLOCK = 4096
 
 
@@ -65,6 +66,12 @@ class Spool:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._status = os.open(folder / STATUS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.posix_fallocate(self._status, 0, BLOCK)
+
+    @property
+    def number(self) -> int:
+        """That of the last record."""
+        with self._lock:
+            return self._number
 
     def tell(self, what: Struct) -> bool:
         """Add a word about the run; whether there was room."""
@@ -172,6 +179,20 @@ class Spool:
                 os.fdatasync(self._status)
 
 
+def add_rest(folder: Path, after: int, bodies: Sequence[bytes]) -> None:
+    """Add to the log of a spool whose process is dead, after the record of that number: all of it
+    or nothing, once."""
+    content = b"".join(
+        records.encode(Record(number, LOG, body)) for number, body in enumerate(bodies, after + 1)
+    )
+    write_atomic(folder / f"{after + 1:020}{REST}.events", content)
+
+
+def has_rest(folder: Path) -> bool:
+    """Whether that was done."""
+    return any(folder.glob(f"*{REST}.events"))
+
+
 def read(folder: Path, after: int, limit: int, *, with_end: bool = True) -> bytes:
     """Whole records after the number `after`, about `limit` bytes of them at most; without the end
     of the run where that is not wanted yet."""
@@ -207,6 +228,20 @@ def unsaid(folder: Path, number: int) -> bytes:
     return records.encode(marker) + records.encode(end)
 
 
+def last_number(folder: Path) -> int:
+    """That of the last whole record, 0 where there is none."""
+    segments = _segments(folder)
+    if not segments:
+        return 0
+    before = segments[-1].first - 1
+    return max((record.number for record in _records(folder, before)), default=before)
+
+
+def has_log(folder: Path, after: int) -> bool:
+    """Whether something was added to the log after the record of that number."""
+    return any(record.kind == LOG for record in _records(folder, after))
+
+
 def _records(folder: Path, after: int) -> Iterator[Record]:
     segments = _segments(folder)
     for index, segment in enumerate(segments):
@@ -222,5 +257,5 @@ def _records(folder: Path, after: int) -> Iterator[Record]:
 
 
 def _segments(folder: Path) -> list[_Segment]:
-    found = [_Segment(int(path.stem), path) for path in folder.glob("*.events")]
+    found = [_Segment(int(path.name.partition(".")[0]), path) for path in folder.glob("*.events")]
     return sorted(found)

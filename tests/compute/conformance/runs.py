@@ -217,13 +217,16 @@ class RunContract:
         go = tmp_path / "go"
         next_one = self.submit(target, tmp_path, f"while [ ! -e {go} ]; do sleep 0.1; done")
         eventually(
-            lambda: len(run.get_metrics().get("step", ())) > work.last,
+            lambda: (
+                len(run.get_metrics().get("step", ())) > work.last
+                and f"line {work.last}\n" in run.get_log()
+            ),
             2 * target.seconds,
             "all that was acknowledged is there",
         )
         go.touch()
         assert self.end_of(target, next_one).state is RunState.COMPLETED
-        work.check(run, whole_log=False)
+        work.check(run)
         self.nothing_left(target)
 
     def test_a_dispatcher_that_is_killed_leaves_the_work_alone(
