@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ml_workspace_lab.errors import Unavailable
-from ml_workspace_lab.storage.files import is_held
+from ml_workspace_lab.storage.files import flock, is_held
 
 LOCK = "serve.lock"
 """Held by the server."""
@@ -36,7 +36,7 @@ def local_server(root: Path) -> Address:
     root = root.absolute()
     if root not in _wanted:
         descriptor = os.open(root / CLIENTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        flock(descriptor, fcntl.LOCK_SH)
         _wanted[root] = descriptor
     if not is_held(root / LOCK):
         (root / TOLD).unlink(missing_ok=True)  # what one that was killed left

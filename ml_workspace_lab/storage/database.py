@@ -5,10 +5,11 @@ turns on both: a transaction holds the write lock from its start, so what it rea
 """
 
 import json
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +18,8 @@ from ml_workspace_lab.errors import Conflict, StorageFull, Unavailable
 SCHEMA_VERSION = 19
 BUSY_SECONDS = 5.0
 """How long a call waits for others that hold the database."""
+READ_SECONDS = 1.0
+"""How long one waits that only reads, to take in what is new first."""
 
 _MIB = 1024 * 1024
 
@@ -181,9 +184,29 @@ def full_disk(free: int | None = None, wanted: int | None = None) -> StorageFull
     )
 
 
+_patience = threading.local()
+
+
+def busy_seconds() -> float:
+    """How long a transaction of this thread waits for others."""
+    return getattr(_patience, "seconds", BUSY_SECONDS)
+
+
+@contextmanager
+def hardly_waiting(seconds: float = READ_SECONDS) -> Iterator[None]:
+    """Let this thread's transactions wait no longer: what they write can wait itself, or be left
+    out, and the caller can't."""
+    before = busy_seconds()
+    _patience.seconds = min(seconds, before)
+    try:
+        yield
+    finally:
+        _patience.seconds = before
+
+
 def busy() -> Unavailable:
     return Unavailable(
-        f"Another process held the database for over {BUSY_SECONDS:.0f} s.",
+        f"Another process held the database for over {busy_seconds():g} s.",
         hint="Try again in a moment.",
     )
 

@@ -52,6 +52,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _held: set[int] = set()
 
 
@@ -114,12 +115,38 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def try_flock(descriptor: int, kind: int) -> bool:
+    """Lock an open file, `LOCK_EX` or `LOCK_SH`; False where another holder is in the way. Raises
+    Unavailable where the file system has no locks."""
+    try:
+        flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def flock(descriptor: int, kind: int) -> None:
+    """Lock an open file, waiting for other holders. Raises Unavailable where the file system has no
+    locks."""
+    try:
+        fcntl.flock(descriptor, kind)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise Unavailable(
+                f"The file system that holds the workspace has no locks: {error.strerror}.",
+                hint="Keep the folder on one that has (flock): a local disk, NFS 4, Lustre mounted"
+                " with `flock`.",
+            ) from error
+        raise
+
+
 def _try_lock(path: Path, flags: int) -> int | None:
     """An open descriptor that holds the lock, None where another one does."""
     descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    taken = False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+        taken = try_flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        if not taken:
+            os.close(descriptor)
+    return descriptor if taken else None

@@ -21,7 +21,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from ml_workspace_lab.errors import InvalidInput, StorageFull, Unavailable
-from ml_workspace_lab.storage.files import disk_errors
+from ml_workspace_lab.storage.files import disk_errors, flock
 
 RECORD = struct.Struct("<qqdII")
 MARK = 0x324A574D  # "MWJ2"
@@ -223,7 +223,7 @@ class JournalWriter:
         with disk_errors():
             names = _created(path)
         # Held for as long as the process lives: who reads knows whether more may come.
-        fcntl.flock(names, fcntl.LOCK_EX)
+        flock(names, fcntl.LOCK_EX)
         if self._names >= 0:
             os.close(names)
             path.unlink()

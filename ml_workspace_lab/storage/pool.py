@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from ml_workspace_lab.storage.database import BUSY_SECONDS, busy
+from ml_workspace_lab.storage.database import busy, busy_seconds
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -32,7 +32,7 @@ class Pool:
     def borrowed(self) -> "Iterator[Connection[dict[str, Any]]]":
         """A connection that works, outside any transaction; what is left open at the end of the
         block is rolled back. Raises Unavailable where all are in use for too long."""
-        if not self._free.acquire(timeout=BUSY_SECONDS):
+        if not self._free.acquire(timeout=busy_seconds()):
             raise busy()
         try:
             connection = self._take()

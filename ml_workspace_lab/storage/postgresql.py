@@ -19,6 +19,7 @@ from ml_workspace_lab.storage.database import (
     Row,
     TooLong,
     Transaction,
+    busy_seconds,
     other_schema,
 )
 from ml_workspace_lab.storage.pool import Pool
@@ -152,7 +153,11 @@ class PostgresDatabase(Database):
     @contextmanager
     def write(self, *, durable: bool = True, frees: bool = False) -> Iterator[Transaction]:  # noqa: ARG002 - the server's disk is its own
         with translated_errors(), self._writers.borrowed() as connection:
-            begun = connection.execute(_BEGIN if durable else _BEGIN_QUICK)
+            begin = _BEGIN if durable else _BEGIN_QUICK
+            if (seconds := busy_seconds()) < BUSY_SECONDS:
+                limit = f"SET LOCAL lock_timeout = {max(1, round(seconds * 1000))}"
+                begin = begin.replace("BEGIN;", f"BEGIN; {limit};")
+            begun = connection.execute(begin)
             while begun.nextset():
                 pass
             self._require_same(begun.fetchone())

@@ -11,13 +11,13 @@ from typing import Any
 
 from ml_workspace_lab.errors import InvalidInput, Unavailable
 from ml_workspace_lab.storage.database import (
-    BUSY_SECONDS,
     SCHEMA_VERSION,
     Database,
     Reading,
     TooLong,
     Transaction,
     busy,
+    busy_seconds,
     full_disk,
     other_schema,
 )
@@ -59,13 +59,17 @@ class SqliteDatabase(Database):
     def create(cls, path: Path) -> "SqliteDatabase":
         """A new, empty database with the present schema."""
         sql = SCHEMA.read_text(encoding="utf-8")
-        with translated_errors(), sqlite3.connect(path, isolation_level=None) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+        database = cls(path)
+        held = database._connections.hold()
+        with (
+            translated_errors(),
+            closing(sqlite3.connect(path, isolation_level=None)) as connection,
+        ):
+            _have_wal(connection)
             connection.executescript(f"BEGIN;\n{sql}\nCOMMIT;")
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        connection.close()
-        database = cls(path)
+        del held
         database._reserve.lay_by()
         return database
 
@@ -78,13 +82,18 @@ class SqliteDatabase(Database):
             self.upgrade()
         if (found := self._version()) != SCHEMA_VERSION:
             raise other_schema(found)
+        if self.tuples("PRAGMA journal_mode") != [("wal",)]:
+            with self._turn(), self._errors():  # some other program has changed it
+                _have_wal(self._writer(durable=True))
         self._reserve.lay_by()
 
     def upgrade(self) -> None:
         from ml_workspace_lab.storage.migrations.sqlite import upgrade
 
+        held = self._connections.hold()
         self.close()
         upgrade(self.path)
+        del held
 
     def run(self, sql: str, parameters: Mapping[str, Any]) -> "_Rows":
         # All at once: an error of the machine may come with any row.
@@ -192,10 +201,10 @@ class SqliteDatabase(Database):
         if self._lock[0] != os.getpid():
             self._lock = os.getpid(), threading.Lock()  # a fork may have copied a lock that is held
         lock, began = self._lock[1], time.monotonic()
-        if not lock.acquire(timeout=BUSY_SECONDS):
+        if not lock.acquire(timeout=busy_seconds()):
             raise busy()
         try:
-            yield max(0.0, BUSY_SECONDS - (time.monotonic() - began))
+            yield max(0.0, busy_seconds() - (time.monotonic() - began))
         finally:
             lock.release()
 
@@ -238,6 +247,18 @@ class SqliteDatabase(Database):
     def _writer(self, *, durable: bool) -> sqlite3.Connection:
         self.require()
         return self._connections.writer(durable=durable)
+
+
+def _have_wal(connection: sqlite3.Connection) -> None:
+    """Have readers and a writer go on side by side. Raises Unavailable where the file system can't:
+    SQLite then says so and goes on in another way."""
+    [mode] = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise Unavailable(
+            f"The file system is not fit for the database: SQLite keeps no write-ahead log there,"
+            f" and went on with {mode!r}.",
+            hint="Keep the folder on a local disk, or the records in PostgreSQL.",
+        )
 
 
 class _Rows:

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import ref
 
 from ml_workspace_lab.storage.database import BUSY_SECONDS, Queries, Reading, Transaction
+from ml_workspace_lab.storage.one_machine import Hold, hold, require_here
 from ml_workspace_lab.storage.patterns import is_like
 from ml_workspace_lab.storage.reserve import WAL_LIMIT
 
@@ -37,10 +39,19 @@ class SqliteTransaction(SqliteQueries, Transaction):
         self._connection.executemany(sql, rows)
 
 
+class _Connection(sqlite3.Connection):
+    hold: Hold | None = None
+    """This machine's, for as long as the file is open: Python may close it late."""
+
+    def close(self) -> None:
+        super().close()
+        self.hold = None
+
+
 class _Entry(NamedTuple):
     process: int
     mode: str
-    connection: sqlite3.Connection
+    connection: _Connection
 
 
 class Connections:
@@ -49,6 +60,16 @@ class Connections:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._hold: ref[Hold] | None = None
+
+    def hold(self) -> Hold:
+        """This machine's hold on the file, which lasts for as long as anybody keeps it. Raises
+        Unavailable where another machine has the file open."""
+        held = self._hold() if self._hold is not None else None
+        if held is None:
+            held = hold(self._path)
+            self._hold = ref(held)
+        return held
 
     def reader(self) -> sqlite3.Connection:
         return self._get("reader")
@@ -82,9 +103,17 @@ class Connections:
         log = self._path.with_name(f"{self._path.name}-wal")
         return "ro" if log.exists() and log.stat().st_size else "ro&immutable=1"
 
-    def _open(self, name: str, mode: str) -> sqlite3.Connection:
+    def _open(self, name: str, mode: str) -> _Connection:
+        held = None
+        if mode == _READ_WRITE:
+            held = self.hold()
+        else:
+            require_here(self._path)
         address = f"{self._path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(
+            address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, factory=_Connection
+        )
+        connection.hold = held
         connection.row_factory = sqlite3.Row
         # FULL: an answer that says "done" survives a power cut.
         level = "FULL" if name == "durable" else "NORMAL"

@@ -65,6 +65,7 @@ def _make(root: Path, body: CreateWorkspace, url: str | None) -> Storage:
                 created=now(),
             )
             transaction.event("workspace.created", uid)
+        database.close()
         (root / READY).touch()
     return Storage(root)
 

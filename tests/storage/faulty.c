@@ -53,6 +53,13 @@ static int synced(const char *name, int file) {
 int fsync(int file) { return synced("fsync", file); }
 int fdatasync(int file) { return synced("fdatasync", file); }
 
+int flock(int file, int how) {
+    int (*real)(int, int) = dlsym(RTLD_NEXT, "flock");
+    if (strikes("ENOLCK", file)) { errno = ENOLCK; return -1; }
+    if (strikes("EOPNOTSUPP", file)) { errno = EOPNOTSUPP; return -1; }
+    return real(file, how);
+}
+
 __attribute__((destructor)) static void tell(void) {
     const char *path = getenv("FAULT_COUNT");
     FILE *file = path ? fopen(path, "w") : NULL;

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.database import BUSY_SECONDS, SCHEMA_VERSION
-from ml_workspace_lab.storage.files import disk_errors, sync_folder
+from ml_workspace_lab.storage.files import disk_errors, flock, sync_folder
 from ml_workspace_lab.storage.migrations import steps
 from ml_workspace_lab.storage.sqlite_connections import SqliteTransaction
 from ml_workspace_lab.storage.sqlite_errors import translated_errors
@@ -46,7 +46,7 @@ def _alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, waiting for whoever has it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
