@@ -14,7 +14,8 @@ from typing import Protocol
 import psutil
 
 MARK = "ML_WORKSPACE_RUN"
-"""In the environment of every process of an attempt: how its descendants are found."""
+"""In the environment of every process of an attempt: how its descendants are found. Its value is
+`RUN/ATTEMPT@FOLDER`."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36

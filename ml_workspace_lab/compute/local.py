@@ -49,6 +49,7 @@ class LocalDriver:
     def __init__(self, target: str, settings: LocalSettings, root: Path) -> None:
         self._target = target
         self._settings = settings
+        self._root = root
         self._runs = root / "runs"
         self._gpus = gpus.Assignments(root / "gpus")
 
@@ -62,11 +63,12 @@ class LocalDriver:
             return known
         folder = self._folder(launch.run_id)
         folder.create()
+        mark = self._mark(launch.run_id, launch.attempt)
         taken = self._take_gpus(launch)
         try:
             native = prewarmed.start(
                 launch.argv,
-                environment=_environment(launch) | gpus.variables(taken),
+                environment=_environment(launch, mark) | gpus.variables(taken),
                 folder=folder.path,
                 log=folder.path / LOG,
                 wanted=launch.prewarmed,
@@ -106,7 +108,7 @@ class LocalDriver:
 
     def find(self, run_id: str, attempt: int) -> Handle | None:
         """An attempt that was started by a process which died before it could say so."""
-        found = processes.marked(MARK, _mark(run_id, attempt))
+        found = processes.marked(MARK, self._mark(run_id, attempt))
         if not found:
             return None
         eldest = min(found, key=lambda process: process.create_time())
@@ -116,7 +118,7 @@ class LocalDriver:
         return {handle: self._probe(handle) for handle in handles}
 
     def _probe(self, handle: Handle) -> Probe:
-        process = processes.find(handle.native_id)
+        process = self._process(handle)
         if process is not None or is_held(self._folder(handle.run_id).lock):
             return Probe(Phase.RUNNING, native={"stopped": _is_stopped(process)})
         code = processes.return_code(handle.native_id)
@@ -131,10 +133,11 @@ class LocalDriver:
         return Probe(Phase.ENDED, exit_code=code, reason=reason)
 
     def cancel(self, handle: Handle, *, grace_s: float, force: bool = False) -> None:  # noqa: ARG002
-        processes.end(handle.native_id, force=force)
+        if self._process(handle) is not None:
+            processes.end(handle.native_id, force=force)
 
     def sweep(self, handle: Handle) -> None:
-        processes.end_marked(MARK, _mark(handle.run_id, handle.attempt))
+        processes.end_marked(MARK, self._mark(handle.run_id, handle.attempt))
         group_of(native_name(handle.run_id, handle.attempt)).remove()
         self._gpus.release((handle.run_id, handle.attempt))
 
@@ -162,6 +165,28 @@ class LocalDriver:
     def _folder(self, run_id: str) -> RunFolder:
         return RunFolder(self._runs / run_id)
 
+    def _process(self, handle: Handle) -> psutil.Process | None:
+        """The attempt's process, None where it has ended, and where it is another folder's: this
+        one was copied while it ran."""
+        process = processes.find(handle.native_id)
+        with suppress(psutil.Error, OSError):
+            shown = process.environ().get(MARK, "") if process is not None else ""
+            run_id, _, rest = shown.partition("/")
+            if run_id == handle.run_id and "@" in rest and not self._is_ours(shown):
+                return None
+        return process
+
+    def _is_ours(self, mark: str) -> bool:
+        return mark.partition("@")[2] == self._place()
+
+    def _mark(self, run_id: str, attempt: int) -> str:
+        return f"{run_id}/{attempt}@{self._place()}"
+
+    def _place(self) -> str:
+        """Which folder this is, also where it gets another name: a copy is another one."""
+        status = self._root.stat()
+        return f"{status.st_dev:x}-{status.st_ino:x}"
+
 
 def _is_stopped(process: psutil.Process | None) -> bool:
     with suppress(psutil.Error):
@@ -169,13 +194,9 @@ def _is_stopped(process: psutil.Process | None) -> bool:
     return False
 
 
-def _mark(run_id: str, attempt: int) -> str:
-    return f"{run_id}/{attempt}"
-
-
-def _environment(launch: Launch) -> dict[str, str]:
+def _environment(launch: Launch, mark: str) -> dict[str, str]:
     environment = clean_environment() | dict(launch.environment)
-    environment[MARK] = _mark(launch.run_id, launch.attempt)
+    environment[MARK] = mark
     # What the run calls by name (pip, a tool of the environment) is its interpreter's neighbour.
     folder = str(Path(launch.argv[0]).parent)
     environment["PATH"] = os.pathsep.join([folder, environment.get("PATH", os.defpath)])

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,7 @@ import pytest
 from ml_workspace_lab import CommandConfig, NotebookRunConfig, Run, ScriptRunConfig, Workspace
 from ml_workspace_lab.errors import Conflict, InvalidInput, RunFailed
 from ml_workspace_lab.experiments.model import RunState
+from ml_workspace_lab.processes import MARK
 from tests.conftest import eventually, of_workspace
 from tests.notebooks import write_notebook
 
@@ -185,11 +187,13 @@ def test_a_cancel_reaches_the_code_and_ends_all_its_processes(
     eventually(lambda: not _sleepers(run), what="the detached child is ended too")
 
 
-def _sleepers(run: Run) -> list[object]:
-    from ml_workspace_lab import processes
-    from ml_workspace_lab.processes import MARK
-
-    return list(processes.marked(MARK, f"{run.id}/1"))
+def _sleepers(run: Run) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK, "").startswith(f"{run.id}/1@"):
+                found.append(process)
+    return found
 
 
 def test_a_run_that_waits_is_canceled_without_starting(ws: Workspace, tmp_path: Path) -> None:

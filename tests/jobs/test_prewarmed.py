@@ -73,8 +73,8 @@ def test_a_run_takes_the_pair_that_waits_and_is_as_one_that_starts_cold(
         assert known[name] == other[name], name
     for run, found in ((warm, known), (cold, other)):
         assert found["run"] == run.id
-        assert found["mark"] == f"{run.id}/1"
-        assert f"ML_WORKSPACE_RUN={run.id}/1\0" in found["shown"], "others see whose it is"
+        assert found["mark"].startswith(f"{run.id}/1@")
+        assert f"ML_WORKSPACE_RUN={run.id}/1@" in found["shown"], "others see whose it is"
         assert "ipykernel_launcher\0-f\0" in found["words"]
         assert found["cwd"] == str(root / "runs" / run.id / "work")
     assert known["random"] != other["random"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOM = 1024
-MARK_ROOM = 64
+MARK_ROOM = 128
 _ARGUMENTS = 45
 """Fields of /proc/self/stat after the name: arg_start, arg_end, env_start, env_end."""
 _stretches: tuple[int, int, int, int] | None = None
