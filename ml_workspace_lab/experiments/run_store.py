@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from ml_workspace_lab.errors import Conflict, NotFound
-from ml_workspace_lab.experiments import documents
+from ml_workspace_lab.experiments import documents, elapsed
 from ml_workspace_lab.experiments.model import (
     Progress,
     RunDocument,
@@ -168,9 +168,10 @@ def transition(
     started = row["started"]
     if started is None and wanted is RunState.RUNNING:
         started = row["created"] if row["kind"] == "external" else moment
+        elapsed.note(uid, started)
     over = None
-    if wanted.is_terminal:  # A clock that was put back meanwhile makes no run end before it began.
-        over = max(moment, started or row["created"]) if ended is None else ended
+    if wanted.is_terminal:
+        over = elapsed.end(uid, started or row["created"], moment) if ended is None else ended
     transaction.execute(
         "UPDATE run SET state = :state, reason = :reason, started = :started, ended = :ended"
         " WHERE id = :run",

@@ -16,6 +16,7 @@ from ml_workspace_lab.jobs.address import AUTO, Listening
 from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.launches import launch_of, url_for
 from ml_workspace_lab.jobs.model import kind_of
+from ml_workspace_lab.jobs.pauses import Pauses
 from ml_workspace_lab.jobs.store import QueuedJob, QueueEntry
 from ml_workspace_lab.jobs.turns import room_of, whose_turn
 from ml_workspace_lab.jobs.watch import Watch
@@ -42,15 +43,20 @@ class Dispatcher:
     quotas: Quotas = field(default_factory=Quotas)
     workspace_url: str | None = None
     _last_event: int = -1
+    _served: dict[str, int] = field(default_factory=dict)
+    """Where one job is begun at a time, this is what lets users take turns; another dispatcher
+    begins anew with it."""
 
     def __post_init__(self) -> None:
         self._watch = Watch(self.services, self.driver)
         self._listening = Listening(self.services.storage.root)
+        self._pauses = Pauses(self.services, self.target)
 
     def step(self) -> float:
         """Look once at every job that is not over; seconds until the next look is due, where
         nothing happens before."""
         database = self.services.storage.database
+        self._pauses.look()
         begun = store.entries(database, self.target, ("begun", "leaving"))
         if begun and url_for(self.workspace_url, self.driver) == AUTO:
             self._listening.look()
@@ -73,8 +79,9 @@ class Dispatcher:
         if free <= 0:
             return False
         lines = store.next_in_line(database, self.target, free)
-        chosen = whose_turn(begun, lines, room, now())[:free]
+        chosen = whose_turn(begun, lines, room, now(), self._served)[:free]
         for entry in chosen:
+            self._served[entry.owner] = max(self._served.values(), default=0) + 1
             with kept_apart(f"run {entry.run_id}"):
                 self._begin(entry)
         return len(chosen) == AT_ONCE

@@ -27,4 +27,9 @@ def pause_before_next(retry: Retry, attempt: int, end: AttemptEnd) -> float | No
         return None
     if end.cause not in retry.on:
         return None
+    return backoff_seconds(retry, attempt)
+
+
+def backoff_seconds(retry: Retry, attempt: int) -> float:
+    """How long the pause after this attempt is."""
     return min(retry.backoff_seconds * retry.factor ** (attempt - 1), retry.max_backoff_seconds)

@@ -153,6 +153,26 @@ def set_stage(transaction: Transaction, run_id: str, stage: Stage, not_before: i
     )
 
 
+def paused(queries: Queries, target: str, moment: int) -> list[str]:
+    """The ids of runs whose next attempt may not begin before a moment that lies after this one."""
+    rows = queries.all(
+        "SELECT r.uid FROM job j JOIN run r ON r.id = j.run WHERE j.target = :target"
+        " AND j.stage IN ('waiting', 'leaving') AND j.not_before > :moment",
+        target=target,
+        moment=moment,
+    )
+    return [row["uid"] for row in rows]
+
+
+def wait_until_at_most(transaction: Transaction, run_id: str, moment: int) -> None:
+    """Let the next attempt begin at that moment, unless it may before."""
+    transaction.execute(
+        f"UPDATE job SET not_before = :moment WHERE run = {_ROW} AND not_before > :moment",
+        uid=run_id,
+        moment=moment,
+    )
+
+
 def move_on(transaction: Transaction, run_id: str, stage: Stage) -> None:
     """From `leaving`: the attempt has left nothing behind."""
     transaction.execute(

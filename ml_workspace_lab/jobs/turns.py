@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ml_workspace_lab.compute.model import Capacity, Quotas
 from ml_workspace_lab.jobs.store import QueueEntry
@@ -81,9 +82,11 @@ def whose_turn(
     lines: Mapping[str, Sequence[QueueEntry]],
     room: Room,
     moment: int,
+    served: Mapping[str, int] = MappingProxyType({}),
 ) -> list[QueueEntry]:
     """The jobs to begin now, in order. `lines` has the jobs of each user that wait, best first;
-    `moment` is now in ms. Next is always the user who has the fewest cores in use."""
+    `moment` is now in ms. Next is always the user who has the fewest cores in use; of several, who
+    was `served` (a number that grows with each job that is begun) the longest ago."""
     all_, users = Use(), {owner: Use() for owner in lines}
     for entry in begun:
         all_.add(entry)
@@ -91,7 +94,15 @@ def whose_turn(
     left = {owner: list(line) for owner, line in lines.items()}
     chosen: list[QueueEntry] = []
     while left:
-        owner = min(left, key=lambda name: (users[name].cores, users[name].runs, left[name][0].run))
+        owner = min(
+            left,
+            key=lambda name: (
+                users[name].cores,
+                users[name].runs,
+                served.get(name, 0),
+                left[name][0].run,
+            ),
+        )
         entry = left[owner].pop(0)
         if not left[owner]:
             del left[owner]

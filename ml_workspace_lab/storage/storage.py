@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,11 @@ class Storage:
         return self.root / "instances" / name
 
 
+AHEAD_SECONDS = 10.0
+"""A sign of life that lies further ahead than this is one from before the clock was put back: it
+counts from now on."""
+
+
 class RunFolder:
     """What a run writes while it goes on."""
 
@@ -73,9 +79,14 @@ class RunFolder:
         """Seconds since that process was last heard of; 0 where it is on this machine, or has just
         begun."""
         try:
-            return time.time() - self.heartbeat.stat().st_mtime
+            moment = time.time()
+            silence = moment - self.heartbeat.stat().st_mtime
+            if silence < -AHEAD_SECONDS:
+                with suppress(OSError):  # a disk that takes no writes
+                    os.utime(self.heartbeat, (moment, moment))
         except FileNotFoundError:
             return 0.0
+        return silence
 
     @property
     def metrics(self) -> Path:

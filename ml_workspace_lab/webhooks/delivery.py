@@ -32,7 +32,11 @@ class Deliveries:
         for row in store.behind(database):
             self._look(row)
         waiting = store.is_waiting(database)
-        if waiting and not (self._thread and self._thread.is_alive()) and store.due(database, 1):
+        if (
+            waiting
+            and not (self._thread and self._thread.is_alive())
+            and store.due(database, 1, LONGEST_WAIT_MS)
+        ):
             self._thread = threading.Thread(target=self._tell, name="webhooks", daemon=True)
             self._thread.start()
         return waiting
@@ -55,7 +59,7 @@ class Deliveries:
     def _tell(self) -> None:
         database = self._services.storage.database
         with kept_apart("Webhooks"):
-            for delivery in store.due(database, AT_ONCE):
+            for delivery in store.due(database, AT_ONCE, LONGEST_WAIT_MS):
                 self._deliver(delivery)
         database.close()
 

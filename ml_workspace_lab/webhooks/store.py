@@ -94,13 +94,15 @@ def enqueue(
     transaction.execute("UPDATE webhook SET seen = :seen WHERE id = :id", seen=seen, id=row["id"])
 
 
-def due(queries: Queries, limit: int) -> list[Row]:
-    """Deliveries to make now, each webhook's oldest first, with what the webhook says."""
+def due(queries: Queries, limit: int, longest: int) -> list[Row]:
+    """Deliveries to make now, each webhook's oldest first, with what the webhook says. No pause is
+    longer than `longest` ms: where one seems to be, the clock was put back."""
     return queries.all(
         "SELECT d.*, w.url, w.secret, w.uid FROM webhook_delivery d JOIN webhook w"
-        " ON w.id = d.webhook WHERE d.due <= :now AND w.status = 'active'"
+        " ON w.id = d.webhook WHERE (d.due <= :now OR d.due > :latest) AND w.status = 'active'"
         " ORDER BY d.id LIMIT :limit",
         now=now(),
+        latest=now() + longest,
         limit=limit,
     )
 

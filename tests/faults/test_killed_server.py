@@ -14,10 +14,14 @@ from statistics import median
 
 import pytest
 
-from ml_workspace_lab import Workspace
+from ml_workspace_lab import CommandConfig, Workspace
+from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.compute.model import Quotas, UpdateCompute
+from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import Conflict, WorkspaceError
 from ml_workspace_lab.experiments.ids import new_id
 from ml_workspace_lab.experiments.model import LogMetrics, MetricPoint, StartRun, UpdateRun
+from ml_workspace_lab.jobs.model import CommandJob, SubmitRun
 from tests.conftest import eventually
 from tests.faults.servers import Server
 
@@ -121,3 +125,60 @@ def test_what_was_acknowledged_survives_every_kill(served: Server) -> None:
     assert checked > KILLS
     assert workspace.diagnose().items[0].level == "Information"
     eventually(lambda: not list((served.root / "tmp").glob("*")))
+
+
+SUBMISSIONS, SUBMISSION_KILLS = 8, 5
+
+
+def test_submissions_that_a_kill_interrupts_keep_their_order_and_are_there_once(
+    served: Server, ws: Workspace, tmp_path: Path
+) -> None:
+    ws.connection.computes.update("local", UpdateCompute(quotas=Quotas(max_running=0)))
+    (tmp_path / "code").mkdir()
+    lines = tmp_path / "lines"
+    first = ws.experiment("e").submit(CommandConfig(tmp_path / "code", ["true"]))
+    snapshot = first.info().snapshot_id
+    assert snapshot is not None
+    first.cancel()
+    tokens = {
+        name: ws.connection.tokens.create(CreateToken(name)).token for name in ("anna", "bob")
+    }
+
+    def submit_all(owner: str) -> list[str]:
+        made = list[str]()
+        for number in range(SUBMISSIONS):
+            job = CommandJob(["sh", "-c", f"echo {owner} {number} >>{lines}"])
+            body = SubmitRun(job, snapshot, run_id=new_id())
+            while not _acknowledged(served, tokens[owner], body):
+                time.sleep(0.02)
+            made.append(body.run_id or "")
+        return made
+
+    random.seed(2)
+    with ThreadPoolExecutor() as pool:
+        work = {owner: pool.submit(submit_all, owner) for owner in tokens}
+        for _ in range(SUBMISSION_KILLS):
+            time.sleep(random.uniform(0, 0.2))  # the instant of the kill is what is varied
+            served.kill()
+            served.start()
+    made = {owner: done.result() for owner, done in work.items()}
+    queued = ws.connection.computes.active_runs("local").run_ids
+    assert sorted(queued) == sorted(made["anna"] + made["bob"])
+    for ids in made.values():
+        assert [run_id for run_id in queued if run_id in ids] == ids
+    served.kill()
+    ws.connection.computes.update("local", UpdateCompute(quotas=Quotas(max_running=1)))
+    wake(served.root)
+    eventually(lambda: not ws.connection.computes.active_runs("local").run_ids, 240)
+    done = [line.split() for line in lines.read_text().splitlines()]
+    for owner in made:
+        assert [int(n) for name, n in done if name == owner] == list(range(SUBMISSIONS))
+    assert len({tuple(name for name, _ in done[n : n + 2]) for n in range(0, len(done), 2)}) == 1
+
+
+def _acknowledged(server: Server, token: str, body: SubmitRun) -> bool:
+    try:
+        Workspace.connect(server.url, token).connection.jobs.submit("e", body)
+    except WorkspaceError:
+        return False
+    return True

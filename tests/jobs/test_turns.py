@@ -30,9 +30,10 @@ def chosen(
     there: Capacity,
     quotas: Quotas | None = None,
     moment: int = 0,
+    **served: int,
 ) -> list[int]:
     room = room_of(there, quotas or Quotas())
-    return [one.run for one in whose_turn(begun, lines, room, moment)]
+    return [one.run for one in whose_turn(begun, lines, room, moment, served)]
 
 
 def test_users_take_turns() -> None:
@@ -46,6 +47,14 @@ def test_users_take_turns() -> None:
 def test_who_has_the_least_in_use_is_next() -> None:
     lines = {"anna": [entry(1)], "bob": [entry(2, "bob")]}
     assert chosen(lines, [entry(0, "anna")], capacity(2)) == [2]
+
+
+def test_where_one_job_is_begun_at_a_time_who_was_served_last_waits() -> None:
+    lines = {"anna": [entry(1), entry(2)], "bob": [entry(3, "bob")]}
+    one = capacity(8, slots=1)
+    assert chosen(lines, [], one) == [1]
+    assert chosen(lines, [], one, anna=1) == [3]
+    assert chosen(lines, [], one, anna=1, bob=2) == [1]
 
 
 def test_no_more_nodes_are_in_use_than_the_quota_says() -> None:
