@@ -28,7 +28,7 @@ from ml_workspace_lab.errors import (
     StorageFull,
     Unavailable,
 )
-from ml_workspace_lab.storage.database import now
+from ml_workspace_lab.storage.database import hardly_waiting, now
 
 DAY = 24 * 60 * 60 * 1000
 TOUCH_INTERVAL = 60_000
@@ -116,7 +116,8 @@ class Tokens(Service):
             if actions is None:
                 return None
         if info.last_used is None or info.last_used + TOUCH_INTERVAL < now():
-            with suppress(StorageFull, Unavailable):  # Who comes in may want to make room.
+            # Who comes in may want to read, or to make room; the next one is noted.
+            with suppress(StorageFull, Unavailable), hardly_waiting(0):
                 store.touch_token(self.storage.database, token_id)
         if run_id is None:
             return Principal(name=f"token:{info.name}", role="Owner", actions=tuple(info.actions))

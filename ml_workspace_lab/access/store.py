@@ -87,7 +87,7 @@ def delete_tokens(database: Database, run_id: str, attempt: int, actions: list[s
 
 
 def touch_token(database: Database, token_id: str) -> None:
-    with database.write() as transaction:
+    with database.write(durable=False) as transaction:
         transaction.execute(
             "UPDATE token SET last_used = :now WHERE uid = :uid", now=now(), uid=token_id
         )

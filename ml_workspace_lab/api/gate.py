@@ -12,6 +12,8 @@ from ml_workspace_lab.access.model import Principal
 from ml_workspace_lab.api.operation import Operation
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.database import hardly_waiting
+from ml_workspace_lab.storage.files import disk_errors
 
 
 class Gate:
@@ -46,7 +48,11 @@ class Gate:
         if operation.uploads:
             values["content"] = content
         self.check(operation, arguments)
-        with self._refusals_audited(operation, arguments), acting_as(self.principal):
+        with (
+            self._refusals_audited(operation, arguments),
+            acting_as(self.principal),
+            disk_errors(),
+        ):
             result = operation.function(service, **values)
         self._audit(operation, arguments, "ok")
         return result
@@ -57,8 +63,8 @@ class Gate:
             yield
         except Exception as error:
             code = error.error_code if isinstance(error, WorkspaceError) else "InternalError"
-            # The refusal is what the caller must learn, even where it can't be recorded.
-            with suppress(WorkspaceError):
+            # The refusal is what the caller must learn, even where it can't be recorded, and soon.
+            with suppress(WorkspaceError), hardly_waiting():
                 self._audit(operation, arguments, code)
             raise
 

@@ -33,7 +33,7 @@ from ml_workspace_lab.experiments.model import (
 )
 from ml_workspace_lab.storage import journal_reader
 from ml_workspace_lab.storage.chunks import Columns, encode
-from ml_workspace_lab.storage.database import now
+from ml_workspace_lab.storage.database import hardly_waiting, now
 from ml_workspace_lab.storage.journal import (
     RECORD,
     JournalWriter,
@@ -224,8 +224,9 @@ class Metrics(Service):
     def fold_active(self) -> None:
         """Take what runs log now into the store, so that a search sees it: those that go on, and
         ended ones of clients that log to them through this process."""
-        for run_id in {*run_store.active(self.storage.database), *self.logged_here()}:
-            self.fold_grown(run_id)
+        with suppress(StorageFull, Unavailable), hardly_waiting():
+            for run_id in {*run_store.active(self.storage.database), *self.logged_here()}:
+                self.fold_grown(run_id)
 
     def logged_here(self) -> set[str]:
         """The runs, also ended ones, that are logged to through this process now."""
@@ -259,7 +260,7 @@ class Metrics(Service):
         """The greatest step of a metric, -1 where it has none; the journal `own` has nothing of it,
         so that it need not be taken first."""
         if set(journal_reader.journals(self.storage.run(run_id).metrics)) - {own}:
-            with suppress(StorageFull, Unavailable):
+            with suppress(StorageFull, Unavailable), hardly_waiting():
                 self.fold_grown(run_id)
         run = run_store.row_of(self.storage.database, run_id)
         return series_store.last_step(self.storage.database, run["id"], name)

@@ -25,7 +25,7 @@ from ml_workspace_lab.experiments.model import (
     UpdateRun,
 )
 from ml_workspace_lab.experiments.places import parsed, spelled
-from ml_workspace_lab.storage.database import Transaction
+from ml_workspace_lab.storage.database import Transaction, hardly_waiting
 from ml_workspace_lab.storage.files import is_held
 
 SILENCE_SECONDS = 20.0
@@ -293,14 +293,19 @@ class Runs(Service):
         """The run with its newest metrics; an interactive one whose process died is closed."""
         if run.state.is_terminal and run.kind != "external":
             return run
-        if self._fold(run.run_id) or self._close_if_dead(run):
+        if self._fold(run.run_id) or self._is_closed_now(run):
             return run_store.find_run(self.storage.database, run.run_id) or run
         return run
 
     def _fold(self, run_id: str) -> bool:
         # What can be read must be read, also while nothing can be written.
-        with suppress(StorageFull, Unavailable):
+        with suppress(StorageFull, Unavailable), hardly_waiting():
             return self.services.metrics.fold_grown(run_id)
+        return False
+
+    def _is_closed_now(self, run: RunInfo) -> bool:
+        with suppress(StorageFull, Unavailable), hardly_waiting():
+            return self._close_if_dead(run)
         return False
 
     def _close_if_dead(self, run: RunInfo) -> bool:

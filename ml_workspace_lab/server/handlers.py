@@ -15,7 +15,7 @@ from ml_workspace_lab.errors import InvalidInput, NotFound
 from ml_workspace_lab.server.answering import JSON, Answering
 from ml_workspace_lab.server.downloads import send
 from ml_workspace_lab.server.stream import EventStream
-from ml_workspace_lab.server.threads import in_thread
+from ml_workspace_lab.server.threads import in_thread, in_thread_for
 
 
 class OperationHandler(Answering):
@@ -46,9 +46,9 @@ class OperationHandler(Answering):
             await EventStream(self, call, self.arguments_).run()
             return
         body = await in_thread(self._decode_body)
-        result = await in_thread(
-            call, self.arguments_, body=body, content=content if self.operation.uploads else None
-        )
+        given = content if self.operation.uploads else None
+        asked = functools.partial(call, self.arguments_, body=body, content=given)
+        result = await in_thread_for(self.request.method, asked)
         if self.operation.action == "tokens/delete":
             self.host.tokens.forget()
         if isinstance(result, Content):

@@ -1,5 +1,6 @@
 """A protocol of others over the same services: its own paths and error bodies, our checks."""
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -23,7 +24,7 @@ from ml_workspace_lab.server.address import address
 from ml_workspace_lab.server.answering import INTERNAL, Answering, is_clients
 from ml_workspace_lab.server.downloads import send
 from ml_workspace_lab.server.host import WorkspaceHost
-from ml_workspace_lab.server.threads import in_thread
+from ml_workspace_lab.server.threads import in_thread, in_thread_for
 
 ErrorResponse = Callable[[WorkspaceError, str], Response]
 NOBODY = Principal(name="nobody", role="none")
@@ -126,7 +127,11 @@ class ProtocolHandler(Answering):
             address(self.request) + self._mount,
         )
         call = self.route.call
-        await self._respond(call(request) if self.route.inline else await in_thread(call, request))
+        if self.route.inline:
+            await self._respond(call(request))
+        else:
+            asked = functools.partial(call, request)
+            await self._respond(await in_thread_for(self.request.method, asked))
 
     async def _respond(self, response: Response) -> None:
         self.set_status(response.status)
