@@ -49,6 +49,7 @@ class LogWriter:
         self._lines = last.line + count_lines(self._log, last.offset, self._size)
         self._recorded = (-1, 0)  # the line and the time of the last record
         self._fresh = self._size == 0 or os.pread(self._log, 1, self._size - 1) == b"\n"
+        self._at_start = self._fresh  # of a line, whether or not the file has what comes
         self._redrawn: bytes | None = None
         self._shown = b""
         self._line_began = self._redraw_at = 0.0
@@ -126,10 +127,13 @@ class LogWriter:
 
     def _show(self, state: bytes) -> None:
         if state and state != self._shown:
-            self._append(state if self._fresh else b"\r" + state)
+            self._append(state if self._at_start else b"\r" + state)
             self._shown = state
 
     def _append(self, data: bytes) -> None:
+        if not data:
+            return
+        self._at_start = data.endswith(b"\n")
         if not self._tail.left_out:
             if self._size + len(data) <= self._most - 2 * TAIL_BYTES:
                 self._put(data)

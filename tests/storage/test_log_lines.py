@@ -121,7 +121,7 @@ def test_a_million_updates_of_a_bar_are_one_line_of_few_bytes(tmp_path: Path) ->
 def test_a_flood_is_bounded_and_the_log_says_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     lines = [b"line %07d\n" % number for number in range(1_000_000)]
-    write(path, lines, 4 * 1024**2)
+    write(path, [b"".join(lines[at : at + 100]) for at in range(0, len(lines), 100)], 4 * 1024**2)
     text = path.read_bytes()
     assert len(text) < 4 * 1024**2 + 1000
     before, _, rest = text.partition(b"[The log has reached its limit of 4,194,304 bytes.")
@@ -166,3 +166,36 @@ def test_where_nothing_was_printed_there_are_no_lines(tmp_path: Path) -> None:
     assert read_lines(tmp_path / "log.txt", -10, 10) == ([], 0, False)
     find = finder("a", regex=False, ignore_case=False)
     assert search_lines(tmp_path / "log.txt", find, 0, 10) == ([], None)
+
+
+def test_a_full_log_goes_on_in_another_writer_with_one_marker_and_its_end(tmp_path: Path) -> None:
+    path, most = tmp_path / "log.txt", 3 * 1024**2
+    lines = [b"line %07d\n" % number * 100 for number in range(6_000)]
+    first = LogWriter(path, most)
+    for line in lines[:4_000]:
+        first.write(line)
+    del first  # killed: nothing is closed, and what it had in memory is gone
+    write(path, lines[4_000:], most)
+    text = path.read_bytes()
+    assert text.count(b"has reached its limit") == text.count(b"were left out here") == 1
+    before, _, rest = text.partition(b"[The log has")
+    lost, after = re.split(rb"\[([\d,]+) bytes were left out here.\]\n", rest)[1:]
+    printed = b"".join(lines)
+    assert printed.startswith(before)
+    assert printed.endswith(after)
+    assert len(before) + int(lost.replace(b",", b"")) + len(after) == len(printed)
+    assert {file.name for file in tmp_path.iterdir()} == {"log.txt", "log.txt.index"}
+
+
+def test_a_bar_is_redrawn_in_a_full_log_as_in_any(tmp_path: Path) -> None:
+    write(tmp_path / "log.txt", [b"begun\n", b"a\rab", b"\rabc", b"\nend\n"], 1)
+    found = read_lines(tmp_path / "log.txt", -2, 2)
+    assert [line.text for line in found.items] == ["abc", "end"]
+
+
+def test_a_long_line_after_a_return_is_written_once(tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    write(path, [b"\r", *([b"x" * 10_000] * 500), b"\n"])
+    assert path.stat().st_size < 6_000_000
+    [line] = read_lines(path, 0, 9).items
+    assert line.size >= 5_000_000
