@@ -20,6 +20,8 @@ from ml_workspace_lab.jobs.runner import left_output
 from ml_workspace_lab.jobs.runner import spool as spools
 from ml_workspace_lab.jobs.runner.kept_output import reader
 from ml_workspace_lab.jobs.runner.place import Place
+from ml_workspace_lab.storage.files import is_held
+from ml_workspace_lab.storage.storage import RunFolder
 from tests.conftest import eventually
 from tests.jobs.runner.harness import Config, Far
 from tests.jobs.test_last_words import BURST, LINES
@@ -97,6 +99,8 @@ def test_what_a_killed_runner_had_not_taken_yet_comes_with_the_next(
 
 def send_what_is_left(far: Make, one: Far, folder: Path) -> None:
     """Have a runner there for as long as that takes."""
+    locks = [RunFolder(path).lock for path in one.spool.glob("attempts/*")]
+    eventually(lambda: not any(map(is_held, locks)), 60, "the guard has left")
     over = folder / "over"
     words = ["sh", "-c", f"while [ ! -e {over} ]; do sleep 0.1; done"]
     following = far(CommandConfig(folder / "code", words))
