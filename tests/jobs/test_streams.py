@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ml_workspace_lab import NotebookRunConfig, Workspace
+from ml_workspace_lab.jobs.runner import notebook_room
 from ml_workspace_lab.jobs.runner.streams import Together, overwritten
 from tests.notebooks import write_notebook
 
@@ -62,3 +63,30 @@ def test_long_lines_progress_bars_and_many_prints_are_one_output_each(
         ("stderr", "e\n"),
         ("stdout", "last\n"),
     ]
+
+
+def test_a_notebook_of_many_cells_that_show_much_is_bounded(
+    ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 1_000_000
+    monkeypatch.setenv(notebook_room.VARIABLE, str(most))
+    cleared = (
+        "from IPython.display import clear_output, display, HTML\n"
+        "for n in range(50):\n    clear_output(wait=True)\n"
+        "    display(HTML('x' * 100_000 + str(n)))"
+    )
+    much = "print('y' * 60_000)\ndisplay(HTML('z' * 30_000))\nprint('the last')"
+    write_notebook(tmp_path / "nb.ipynb", cleared, *[much] * 30, "1 / 0")
+    run = ws.experiment("e").submit(NotebookRunConfig(tmp_path, "nb.ipynb"))
+    run.wait_for_completion(raise_on_error=False, timeout_seconds=90)
+    content = run.read_artifact("output.ipynb")
+    assert len(content) < most + 100_000
+    first, *cells, failed = json.loads(content)["cells"][1:]
+    [shown] = first["outputs"]
+    assert "".join(shown["data"]["text/html"]).endswith("x49"), "what was cleared takes no room"
+    assert [len(cell["outputs"]) for cell in cells[:9]] == [3] * 9
+    for cell in cells[12:]:
+        [note] = cell["outputs"]
+        assert "reached their limit of 1,000,000 bytes" in "".join(note["text"])
+    assert failed["outputs"][-1]["ename"] == "ZeroDivisionError"
+    assert run.get_log().count("the last\n") == 30, "the log has it all"

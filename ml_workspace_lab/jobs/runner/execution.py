@@ -13,12 +13,14 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, CellExecutionError, DeadKernelError
+from nbformat.v4 import new_output
 
 from ml_workspace_lab.errors import InvalidInput, WorkspaceError
 from ml_workspace_lab.experiments.model import Progress, RunState
 from ml_workspace_lab.jobs.parameters import tags_of
 from ml_workspace_lab.jobs.runner.connecting import connected
 from ml_workspace_lab.jobs.runner.link import Link
+from ml_workspace_lab.jobs.runner.notebook_room import NotebookRoom, size_of
 from ml_workspace_lab.jobs.runner.outcome import COMPLETED, Limits, Outcome
 from ml_workspace_lab.jobs.runner.output_notebook import OutputNotebook
 from ml_workspace_lab.jobs.runner.progress import bar_in, bar_of_widgets
@@ -64,6 +66,8 @@ class Execution(NotebookClient):
         self._done = 0
         self._output = OutputNotebook(notebook)
         self._stream: Stream | None = None
+        self._stream_cell = 0
+        self._room = NotebookRoom()
         self._together = Together()
         self._redrawn = ""
         self._reported: Progress | None = None
@@ -190,12 +194,29 @@ class Execution(NotebookClient):
         ):
             stream.add(content["text"])
             return stream.output
-        self._join_stream()
+        self._end_stream()
+        if not outs or self.clear_before_next_output:
+            self._room.clear(cell_index)
+        if self._room.left <= 0 and msg["msg_type"] != "error":
+            if note := self._room.note(cell_index):
+                outs.append(new_output("stream", name="stderr", text=note))  # type: ignore[no-untyped-call]
+            return None
         made = super().output(outs, msg, display_id, cell_index)
-        if msg["msg_type"] == "stream" and made is not None:
+        if made is None:
+            return None
+        if msg["msg_type"] == "stream":
             made["text"] = overwritten(made["text"])
-            self._stream = Stream(made)
+            self._stream, self._stream_cell = Stream(made, self._room.left), cell_index
+        else:
+            self._room.take(cell_index, size_of(content))
         return made
+
+    def _end_stream(self) -> None:
+        """Another output follows."""
+        self._join_stream()
+        if self._stream is not None:
+            self._room.take(self._stream_cell, len(self._stream.output["text"]))
+            self._stream = None
 
     def _join_stream(self) -> None:
         if self._stream is not None:

@@ -14,8 +14,9 @@ LEFT_OUT = "\n[{:,} characters were left out of the notebook here; the log has m
 class Stream:
     """The last stream output of a cell, to which more may come."""
 
-    def __init__(self, output: Any) -> None:
+    def __init__(self, output: Any, most: int = MOST) -> None:
         self.output = output
+        self._most = min(most, MOST)
         self._more: list[str] = []
         self._size = 0
         self._end = ""
@@ -30,7 +31,7 @@ class Stream:
         """Take text, and let it wait for `join` where it isn't much."""
         self._more.append(text)
         self._size += len(text)
-        if self._size > MOST:
+        if self._size > self._most:
             self.join()
 
     def join(self) -> None:
@@ -44,16 +45,16 @@ class Stream:
             self._trim(more)
             return
         text = overwritten(self.output["text"] + more)
-        if len(text) <= MOST:
+        if len(text) <= self._most:
             self.output["text"] = text
         else:
-            self._kept, rest = text[: MOST // 2], text[MOST // 2 :]
+            self._kept, rest = text[: self._most // 2], text[self._most // 2 :]
             self._trim(rest)
 
     def _trim(self, more: str) -> None:
         """Keep the beginning and the end of what is too long."""
         end = overwritten(self._end + more)
-        cut = max(len(end) - MOST // 2, 0)
+        cut = max(len(end) - self._most // 2, 0)
         self._left_out += cut
         self._end = end[cut:]
         note = LEFT_OUT.format(self._left_out) if self._left_out else ""
