@@ -1,8 +1,11 @@
-"""Uploads that somebody began and never ended."""
+"""What somebody began to send and never ended: uploads, and temporary files of killed processes."""
 
 import time
 
 from ml_workspace_lab.services import Services
+from ml_workspace_lab.storage.freeing import Freed
+from ml_workspace_lab.storage.sweep import sweep_unfinished
+from ml_workspace_lab.storage.uploads import KEPT_SECONDS
 
 INTERVAL = 3600.0
 
@@ -17,5 +20,6 @@ class Abandoned:
     def step(self) -> bool:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + INTERVAL
-            self._services.storage.uploads.sweep()
+            before = int((time.time() - KEPT_SECONDS) * 1000)
+            sweep_unfinished(self._services.storage, before, Freed())
         return False

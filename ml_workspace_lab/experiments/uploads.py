@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.parts import MOST, PART, UploadState, count
 from ml_workspace_lab.api.types import Digest, Nothing, RelativePath, RunId
-from ml_workspace_lab.errors import NotFound
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.experiments.model import ArtifactInfo
 from ml_workspace_lab.storage.paths import relative
 
@@ -32,7 +32,12 @@ class ArtifactUploads(Service):
         if self._there(run_id, path, body.digest) is not None:
             return UploadState(PART, [])
         target = _target(run_id, path, body.digest)
-        return UploadState(PART, self.storage.uploads.missing(target, count(body.size)))
+        try:
+            return UploadState(PART, self.storage.uploads.missing(target, count(body.size)))
+        except NotFound:
+            if self._there(run_id, path, body.digest) is None:
+                raise
+            return UploadState(PART, [])
 
     @operation(
         "PUT",
@@ -49,9 +54,14 @@ class ArtifactUploads(Service):
         path: RelativePath,
         content: BinaryIO,
     ) -> Nothing:
-        """Keep one part of an upload that was begun. Raises NotFound where none was."""
-        target = _target(run_id, relative(path), digest)
-        self.storage.uploads.put_part(target, part, content)
+        """Keep one part of an upload that was begun. Raises NotFound where none was. Others may
+        send the same artifact: a part of what is here already is not needed."""
+        path = relative(path)
+        try:
+            self.storage.uploads.put_part(_target(run_id, path, digest), part, content)
+        except (NotFound, Conflict):
+            if self._there(run_id, path, digest) is None:
+                raise
         return Nothing()
 
     @operation("POST", "/runs/{run_id}/uploads/end", action="experiments/runs/write")
@@ -61,11 +71,16 @@ class ArtifactUploads(Service):
         path = relative(body.path)
         if (there := self._there(run_id, path, body.digest)) is not None:
             return there
-        return self.storage.uploads.end(
-            _target(run_id, path, body.digest),
-            count(body.size),
-            lambda content: self._keep(run_id, body, path, content),
-        )
+        try:
+            return self.storage.uploads.end(
+                _target(run_id, path, body.digest),
+                count(body.size),
+                lambda content: self._keep(run_id, body, path, content),
+            )
+        except (NotFound, Conflict, InvalidInput):
+            if (there := self._there(run_id, path, body.digest)) is None:
+                raise
+            return there  # Somebody else has ended it meanwhile.
 
     def _keep(
         self, run_id: str, body: ArtifactUpload, path: str, content: BinaryIO

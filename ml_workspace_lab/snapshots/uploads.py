@@ -7,6 +7,7 @@ from msgspec import Meta
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.parts import PART, UploadState, count
 from ml_workspace_lab.api.types import Digest, Nothing
+from ml_workspace_lab.errors import Conflict, InvalidInput, NotFound
 from ml_workspace_lab.snapshots.model import BlobInfo, BlobUpload
 
 
@@ -19,7 +20,12 @@ class BlobUploads(Service):
         within a day of its last part."""
         if self.storage.blobs.renew(digest):
             return UploadState(PART, [])
-        missing = self.storage.uploads.missing(_target(digest), count(body.size))
+        try:
+            missing = self.storage.uploads.missing(_target(digest), count(body.size))
+        except NotFound:
+            if not self.storage.blobs.renew(digest):
+                raise
+            missing = []
         return UploadState(PART, missing)
 
     @operation(
@@ -34,8 +40,12 @@ class BlobUploads(Service):
     ) -> Nothing:
         """Keep one part of an upload that was begun. Raises NotFound where none was. Others may
         send the same content: a part of what is here already is not needed."""
-        if not self.storage.blobs.has(digest):
-            self.storage.uploads.put_part(_target(digest), part, content)
+        try:
+            if not self.storage.blobs.has(digest):
+                self.storage.uploads.put_part(_target(digest), part, content)
+        except (NotFound, Conflict):
+            if not self.storage.blobs.has(digest):
+                raise
         return Nothing()
 
     @operation("POST", "/blobs/{digest}/upload/end", action="blobs/write", audited=False)
@@ -45,11 +55,16 @@ class BlobUploads(Service):
         blobs = self.storage.blobs
         if blobs.renew(digest):
             return BlobInfo(digest, blobs.size(digest))
-        return self.storage.uploads.end(
-            _target(digest),
-            count(body.size),
-            lambda content: BlobInfo(*blobs.add(content, expected=digest)),
-        )
+        try:
+            return self.storage.uploads.end(
+                _target(digest),
+                count(body.size),
+                lambda content: BlobInfo(*blobs.add(content, expected=digest)),
+            )
+        except (NotFound, Conflict, InvalidInput):
+            if not blobs.renew(digest):
+                raise
+            return BlobInfo(digest, blobs.size(digest))  # Somebody else has ended it meanwhile.
 
 
 def _target(digest: str) -> str:

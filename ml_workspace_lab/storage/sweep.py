@@ -34,17 +34,22 @@ def sweep(storage: Storage, before: int) -> Freed:
     old |= {row["digest"]: before for row in rows}
     gc.remove_blobs(storage, old, freed)
     remove_unknown(storage, before, freed)
+    sweep_unfinished(storage, before, freed)
+    known = {row["uid"] for row in storage.database.all("SELECT uid FROM run")}
+    for path in _entries(storage.root / "runs"):
+        if path.name not in known and is_older(path, before) and not is_held(path / "lock"):
+            remove(path, freed)
+    return freed
+
+
+def sweep_unfinished(storage: Storage, before: int, freed: Freed) -> None:
+    """Remove temporary files and uploads that nobody has added to since that moment."""
     for path in _temporary(storage):
         if is_older(path, before):
             remove(path, freed)
     unfinished = storage.uploads.sweep(before)
     freed.files += unfinished.files
     freed.bytes += unfinished.bytes
-    known = {row["uid"] for row in storage.database.all("SELECT uid FROM run")}
-    for path in _entries(storage.root / "runs"):
-        if path.name not in known and is_older(path, before) and not is_held(path / "lock"):
-            remove(path, freed)
-    return freed
 
 
 def _temporary(storage: Storage) -> Iterator[Path]:

@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -136,7 +136,10 @@ class Uploads:
         folder, about = self._find(_own_id(target), target)
         if about.parts != parts:
             raise InvalidInput("size: the upload was begun with another one.", field="size")
-        return {_number(file): file.name[6:] for file in _parts(folder)}
+        try:
+            return {_number(file): file.name[6:] for file in _parts(folder)}
+        except FileNotFoundError:
+            raise _no_upload() from None
 
     def _keep(self, folder: Path, part: int, stream: BinaryIO) -> str:
         _require_open(folder)
@@ -153,6 +156,8 @@ class Uploads:
                 for earlier in folder.glob(f"{part:05}-*"):
                     if earlier != kept:
                         earlier.unlink(missing_ok=True)
+            except FileNotFoundError:  # It was ended meanwhile.
+                raise _no_upload() from None
             finally:
                 temporary.unlink(missing_ok=True)
         return digest
@@ -191,7 +196,8 @@ class Uploads:
     def drop(self, upload_id: str, target: str) -> None:
         """Forget an upload and its parts."""
         folder, _ = self._find(upload_id, target)
-        remove(folder, Freed())
+        with suppress(OSError):  # Somebody still sends a part: what is left goes within a day.
+            remove(folder, Freed())
 
     def sweep(self, before: int | None = None) -> Freed:
         """Remove uploads that nobody has sent parts of since the moment `before` (ms), by default
@@ -214,11 +220,7 @@ class Uploads:
             else:
                 if target in (None, about.target):
                     return folder, about
-        raise NotFound(
-            "There is no such upload of this file.",
-            field="upload_id",
-            hint="It may have been ended, or given up for too long: begin anew.",
-        )
+        raise _no_upload()
 
     def _files(self, folder: Path, about: About, digests: Mapping[int, str]) -> list[Path]:
         wanted = range(1, about.parts + 1)
@@ -245,6 +247,14 @@ class Uploads:
 def _own_id(target: str) -> str:
     """The id of a target's own upload, the same each time that it is begun."""
     return hashlib.sha256(target.encode()).hexdigest()[:32]
+
+
+def _no_upload() -> NotFound:
+    return NotFound(
+        "There is no such upload of this file.",
+        field="upload_id",
+        hint="It may have been ended, or given up for too long: begin anew.",
+    )
 
 
 def _signature(about: About, part: int, until: int) -> str:

@@ -651,7 +651,7 @@ export interface paths {
       cookie?: never;
     };
     get?: never;
-    /** Keep one part of an upload that was begun. Raises NotFound where none was. */
+    /** Keep one part of an upload that was begun. Raises NotFound where none was. Others may */
     put: operations['artifact_uploads.put_part'];
     post?: never;
     delete?: never;

@@ -17,7 +17,12 @@ class Tap:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.resets = self.sent = 0
         self.refuse_after_first = False
+        self._due: tuple[int, Callable[[], object]] | None = None
         threading.Thread(target=self._serve, daemon=True).start()
+
+    def act_at(self, sent: int, act: Callable[[], object]) -> None:
+        """Call `act` once so many bytes were passed on, before the next ones are."""
+        self._due = sent, act
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -46,6 +51,9 @@ class Tap:
                     break
                 other.sendall(part)
                 self.sent += len(part)
+                if self._due is not None and self.sent >= self._due[0]:
+                    (_, act), self._due = self._due, None
+                    act()
                 limit = None if limit is None else limit - len(part)
         if limit == 0:
             self.resets += 1

@@ -111,6 +111,20 @@ def test_who_gave_up_goes_on_later_from_where_it_was(
     run.complete()
 
 
+def test_a_part_of_what_another_has_just_ended_is_no_error(ws: Workspace, served: Server) -> None:
+    run = ws.experiment("e").start_logging()
+    connection = RemoteConnection(served.url, TOKEN, 10)
+    uploads, digest = connection.artifact_uploads, hashlib.sha256(b"one").hexdigest()
+    wanted = ArtifactUpload("x", digest, 3)
+    uploads.begin(run.id, wanted)
+    for _ in range(2):
+        uploads.put_part(run.id, digest, 1, "x", content=BytesIO(b"one"))
+        assert uploads.end(run.id, wanted).digest == digest
+    assert uploads.begin(run.id, wanted).missing == []
+    run.complete()
+    assert not list((Path(ws.location) / "uploads").iterdir())
+
+
 def test_parts_that_are_another_content_are_refused_and_forgotten(
     ws: Workspace, served: Server
 ) -> None:
