@@ -61,14 +61,16 @@ class Tokens(Service):
     @operation("POST", "/runs/{run_id}/token", action="experiments/runs/write")
     def create_for_run(self, run_id: RunId) -> CreatedToken:
         """A token with the rights of a run: to itself and to the runs that it starts. It ends soon
-        after the run does."""
+        after the run does. One that an attempt asks for at its own run is that attempt's, too."""
         run = self.services.runs.get(run_id)
         if run.state.is_terminal:
             raise Conflict(f"Run {run_id} has ended: {run.state}.", field="run_id")
         token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         created = now()
         info = TokenInfo(token_id, f"run {run_id}", ["*"], created, created + 30 * DAY, None)
-        store.add_token(self.storage.database, info, _hash(secret), run_id)
+        who = caller()
+        attempt = who.attempt if who.run_id == run_id else None
+        store.add_token(self.storage.database, info, _hash(secret), run_id, attempt)
         return CreatedToken(_spell(token_id, secret, "run"), info)
 
     def create_ticket(self, run_id: str, attempt: int) -> str:

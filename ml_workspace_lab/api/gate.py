@@ -27,10 +27,13 @@ class Gate:
         self.request_id = request_id
 
     def check(self, operation: Operation, arguments: msgspec.Struct) -> None:
-        """Raise Denied, or NotFound where the object may not even be seen."""
+        """Raise Denied, or NotFound where the object may not even be seen; Gone for an attempt that
+        another one has followed."""
         ancestors = self.services.runs.ancestors if self.services else None
         with self._refusals_audited(operation, arguments):
             authorize(self.principal, operation.action, target_of(operation, arguments), ancestors)
+            if self.principal.attempt is not None and self.services is not None:
+                self.services.attempts.check_present(self.principal)
 
     def call(
         self,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, BinaryIO
 import msgspec
 from msgspec import Meta
 
+from ml_workspace_lab.access.caller import caller
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, LogChunk, Nothing, Offset, RelativePath, RunId
 from ml_workspace_lab.errors import Conflict, NotFound
@@ -66,6 +67,8 @@ class Artifacts(Service):
         """Let a content that was just put be the artifact `path`."""
         info = ArtifactInfo(path, held.size, media_type(path), now(), held.digest)
         with self.storage.database.write() as transaction:
+            if caller().attempt is not None:  # To take a large one in takes a while.
+                self.services.attempts.check_present(caller(), transaction)
             run = run_store.writable(transaction, run_id)["id"]
             held.require()
             self._require_place(transaction, run, path)

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from ml_workspace_lab._version import __version__
 from ml_workspace_lab.access.caller import caller
+from ml_workspace_lab.access.model import Principal
 from ml_workspace_lab.api.operation import Service, operation
 from ml_workspace_lab.api.types import Content, Nothing, Offset, RunId
 from ml_workspace_lab.errors import Conflict, Denied, InvalidInput
@@ -22,7 +23,7 @@ from ml_workspace_lab.jobs.attempt_model import (
 )
 from ml_workspace_lab.jobs.contents import concatenated
 from ml_workspace_lab.jobs.records import END, STATE, Ended
-from ml_workspace_lab.storage.database import Row
+from ml_workspace_lab.storage.database import Queries, Row
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 
 MIB = 1024 * 1024
@@ -173,12 +174,18 @@ class Attempts(Service):
             row = attempt_store.current(transaction, run_id, attempt)
             attempt_events.end(self.services, transaction, row, how)
 
-    def is_silent(self, run_id: str, attempt: int) -> bool:
+    def is_silent(self, run_id: str, attempt: int, queries: Queries | None = None) -> bool:
         """Whether the attempt has not reported its end. Raises Gone where another one was begun."""
-        row = attempt_store.find(self.storage.database, run_id, attempt)
+        row = attempt_store.find(queries or self.storage.database, run_id, attempt)
         if row is None or row["latest"] != attempt:
             raise attempt_store.superseded(run_id, attempt)
         return row["reported"] is None
+
+    def check_present(self, who: Principal, queries: Queries | None = None) -> None:
+        """Raise Gone where `who` is an attempt after which another one was begun: its token may
+        have been checked a while ago, before the body of its request came."""
+        if who.run_id is not None and who.attempt is not None:
+            self.is_silent(who.run_id, who.attempt, queries)
 
     def _heard(self, run_id: str, attempt: int) -> Row:
         """The attempt, which gave a sign of life: a run that was NotResponding is Running again.

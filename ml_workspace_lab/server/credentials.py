@@ -43,10 +43,11 @@ class KnownTokens:
         return principal if until > time.monotonic() else None
 
     def check(self, token: str, ask: Callable[[str], Principal | None]) -> Principal | None:
-        """Whom `ask` says the token speaks for, kept from now on."""
+        """Whom `ask` says the token speaks for, kept from now on: but of an attempt, whose token is
+        over in the moment in which another one is begun."""
         known = self._known
         principal = ask(token)
-        if principal is not None:
+        if principal is not None and principal.attempt is None:
             if len(known) >= KEPT:
                 known.clear()
             # Into the old dictionary where `forget` came meanwhile: that word was the newer one.
