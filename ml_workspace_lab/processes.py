@@ -1,6 +1,5 @@
 """Child processes that outlive their parent, known again by pid and start."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,12 +12,11 @@ from typing import Protocol
 
 import psutil
 
+from ml_workspace_lab import brand
+
 MARK = "ML_WORKSPACE_RUN"
 """In the environment of every process of an attempt: how its descendants are found. Its value is
 `RUN/ATTEMPT@FOLDER`."""
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Child(Protocol):
@@ -135,32 +133,27 @@ def end(native: str, *, force: bool) -> None:
 
 def marked(name: str, value: str) -> list[psutil.Process]:
     """This user's processes whose environment says `name=value`: descendants, however detached."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.environ().get(name) == value and process.pid != os.getpid():
-                found.append(process)
-    return found
+    return _others(lambda process: _says(process, name, value))
 
 
 def end_marked(name: str, value: str) -> int:
-    """End every process that `marked` finds, until none is left; how many there were."""
-    return _end_all(lambda: marked(name, value))
+    """End every process that `marked` finds, or that bears `name=value` as a brand: what has
+    cleared its environment, too. Until none is left; how many there were."""
+
+    def is_one(process: psutil.Process) -> bool:
+        return brand.is_on(process.pid, name, value) or _says(process, name, value)
+
+    return _end_all(lambda: _others(is_one))
 
 
-def die_with_parent(parent: int) -> None:
-    """End this process as soon as `parent`, its parent, does. (Linux's PR_SET_PDEATHSIG.)"""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
+def _others(is_one: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter() if p.pid != os.getpid() and is_one(p)]
 
 
-def adopt_orphans() -> None:
-    """From now on a descendant whose parent ends becomes a child of this process, so that
-    `end_descendants` finds it even where it has cleared its environment. (Linux's
-    PR_SET_CHILD_SUBREAPER; nothing where there is no such thing.)"""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def _says(process: psutil.Process, name: str, value: str) -> bool:
+    with suppress(psutil.Error, OSError):
+        return bool(process.environ().get(name) == value)
+    return False
 
 
 def end_descendants() -> int:

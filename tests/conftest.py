@@ -22,6 +22,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.access.model import CreateToken
+from ml_workspace_lab.compute.wake import AGENT, PARENT
 from ml_workspace_lab.errors import Conflict
 from ml_workspace_lab.workspace.folder import is_ready
 from tests.postgresql import postgresql as postgresql
@@ -44,7 +45,7 @@ for name in ("ML_WORKSPACE", "ML_WORKSPACE_RUN_ID", "AZUREML_RUN_ID", "JPY_SESSI
     os.environ.pop(name, None)
 
 
-def agents(root: Path, module: str = "ml_workspace_lab.agent") -> list[psutil.Process]:
+def agents(root: Path, module: str = AGENT) -> list[psutil.Process]:
     """The background processes of the workspace in `root`, or others of that module."""
     return [
         process
@@ -55,16 +56,18 @@ def agents(root: Path, module: str = "ml_workspace_lab.agent") -> list[psutil.Pr
 
 SERVER = "ml_workspace_lab.server.nodes"
 """The server for compute targets, which leaves some time after its workspace's agent."""
+OWN = {AGENT, PARENT, SERVER}
+"""What a workspace has for itself."""
 
 
 def of_workspace(root: Path) -> list[psutil.Process]:
-    """Every process that was started for the workspace in `root`, its agent and the server for its
-    compute targets left out."""
+    """Every process that was started for the workspace in `root`, its agent with its parent and the
+    server for its compute targets left out."""
     return [
         process
         for process in psutil.process_iter()
         if any(str(root) in word for word in arguments_of(process))
-        and not {"ml_workspace_lab.agent", SERVER} & set(arguments_of(process))
+        and not OWN & set(arguments_of(process))
     ]
 
 
@@ -77,8 +80,9 @@ def arguments_of(process: psutil.Process) -> list[str]:
 
 
 def end_agents(root: Path) -> None:
-    """Kill the agent, and then the server that it would start again."""
-    for module in ("ml_workspace_lab.agent", SERVER):
+    """Kill the agent's parent, which would start it again, the agent, and then the server that it
+    would start again."""
+    for module in (PARENT, AGENT, SERVER):
         found = agents(root, module)
         for process in found:
             process.kill()

@@ -58,7 +58,8 @@ def _bare(folder: Path, seconds: float) -> tuple[float, int]:
 
 
 def _ours(folder: Path, seconds: float) -> tuple[float, int]:
-    """With all that is ours: the background process, the zygote, the runner and the kernel."""
+    """With all that is ours: the background process and its parent, the zygote, the runner and the
+    kernel."""
     mark = folder / "ours"
     work = folder / "work"
     work.mkdir()
@@ -71,7 +72,7 @@ def _ours(folder: Path, seconds: float) -> tuple[float, int]:
             process
             for process in psutil.process_iter(["cmdline"])
             if (process.info["cmdline"] or [])[1:4]
-            == ["-m", "ml_workspace_lab.agent", str(folder / "store")]
+            == ["-m", "ml_workspace_lab.agent.parent", str(folder / "store")]
         ]
     cpu = _await(mark, agents)
     run.wait_for_completion()

@@ -190,7 +190,7 @@ def end_agent(store: Path) -> None:
     for process in psutil.process_iter():
         try:
             if process.cmdline()[1:4] == ["-m", "ml_workspace_lab.agent", str(store)]:
-                process.kill()
+                process.terminate()  # who is killed comes back
                 process.wait(5)
         except psutil.Error:
             continue

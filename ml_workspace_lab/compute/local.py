@@ -11,7 +11,7 @@ import psutil
 from msgspec import Struct
 
 from ml_workspace_lab import processes
-from ml_workspace_lab.compute import gpus
+from ml_workspace_lab.compute import ended, gpus
 from ml_workspace_lab.compute.driver import (
     LOG_TAIL,
     Capability,
@@ -122,6 +122,8 @@ class LocalDriver:
         if process is not None or is_held(self._folder(handle.run_id).lock):
             return Probe(Phase.RUNNING, native={"stopped": _is_stopped(process)})
         code = processes.return_code(handle.native_id)
+        if code is None:  # It was another background process's, perhaps.
+            code = ended.code_of(self._root, handle.native_id)
         if code is None:
             return Probe(Phase.ABSENT)
         reason = processes.in_words(code)

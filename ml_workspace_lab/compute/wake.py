@@ -15,6 +15,9 @@ from pathlib import Path
 from ml_workspace_lab import telemetry
 from ml_workspace_lab.storage.files import is_held
 
+AGENT = "ml_workspace_lab.agent"
+PARENT = "ml_workspace_lab.agent.parent"
+"""Starts it, and again where it is killed."""
 LOCK = "agent.lock"
 PIPE = "agent.wake"
 LOG = "agent.log"
@@ -70,7 +73,7 @@ def is_running(root: Path) -> bool:
 
 
 def start(root: Path) -> None:
-    start_module(root, "ml_workspace_lab.agent", LOG)
+    start_module(root, PARENT if sys.platform == "linux" else AGENT, LOG)
 
 
 def start_module(root: Path, module: str, log: str) -> None:

@@ -140,8 +140,9 @@ class Watch:
             cause: Cause = probe.cause if probe.cause in ("oom", "timeout") else "lost"
             reason = f"The runner process ended{how}.{self._last_words(entry, handle)}"
             end = AttemptEnd(RunState.FAILED, reason, cause)
-        if self.outputs.keeps(self._files(entry)):
-            self._sweep(entry, handle)  # The log of a run that has ended is complete.
+        if "shared_fs" in self.driver.capabilities or self.outputs.keeps(self._files(entry)):
+            # What a run has logged and printed at its end is complete: nobody goes on with it.
+            self._sweep(entry, handle)
         self._conclude(entry, end)
 
     def _last_words(self, entry: QueueEntry, handle: Handle) -> str:

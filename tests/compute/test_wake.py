@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_workspace_lab import Workspace
 from ml_workspace_lab.compute.wake import LOG, LONG_LOG, wake
-from tests.conftest import agents, eventually
+from tests.conftest import agents, end_agents, eventually
 
 
 def test_what_earlier_ones_said_is_kept_and_takes_its_room_once(ws: Workspace) -> None:
@@ -16,9 +16,7 @@ def test_what_earlier_ones_said_is_kept_and_takes_its_room_once(ws: Workspace) -
     eventually(lambda: agents(root))
     assert log.read_text().startswith("said before\n")
     assert former.read_text() == "long ago"
-    for process in agents(root):
-        process.kill()
-    eventually(lambda: not agents(root))
+    end_agents(root)
     log.write_bytes(b"x" * (LONG_LOG + 1))
     wake(root)
     eventually(lambda: agents(root))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ml_workspace_lab.endpoints.scoring.server import main
-from ml_workspace_lab.processes import die_with_parent
+from ml_workspace_lab.prctl import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]))

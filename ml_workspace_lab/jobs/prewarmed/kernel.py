@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ml_workspace_lab import processes
+from ml_workspace_lab import brand, prctl, processes
 from ml_workspace_lab.jobs.prewarmed import identity
 from ml_workspace_lab.jobs.prewarmed.freshness import differing
 
@@ -140,6 +140,7 @@ def become(told: str) -> None:
         shell.user_ns["_dh"][:] = [Path.cwd()]
     _complain_to(wanted["log"])
     show_mark(environment)
+    brand.put_on(processes.MARK, environment.get(processes.MARK, ""))
 
 
 def show_mark(environment: Mapping[str, str], arguments: list[str] | None = None) -> None:
@@ -176,7 +177,7 @@ def _be_kernel(connection_file: str, parent: int) -> None:
     """In the forked child: never returns."""
     try:
         os.setsid()
-        processes.die_with_parent(parent)
+        prctl.die_with_parent(parent)
         _arguments[:] = [sys.executable, "-m", "ipykernel_launcher", "-f", connection_file]
         sys.argv[:] = ["ipykernel_launcher", "-f", connection_file]
         show_mark({})

@@ -66,10 +66,11 @@ class Zygote:
             if self._woken.fileno() in ready:
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
-            self._reap()
             if self._agent.fileno() in ready:
                 for message in self._agent.receive(0):
                     self._take(message)
+            if not self._agent.gone:  # else who adopts them is told how they end
+                self._reap()
         self._drop_spare()
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml_workspace_lab import telemetry
+from ml_workspace_lab import brand, telemetry
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.jobs.runner.direct import DirectLink
 from ml_workspace_lab.jobs.runner.lifecycle import live
 from ml_workspace_lab.jobs.runner.link import NotOurs
 from ml_workspace_lab.jobs.tickets import Ticket, presented
+from ml_workspace_lab.processes import MARK
 
 TAKEN = 75
 """The exit code where the attempt is not this process's to do, on the workspace's own machine. An
@@ -30,6 +31,8 @@ def main(root: Path, run_id: str, attempt: int) -> int:
         link = DirectLink.claim(root, run_id, attempt)
     except NotOurs:
         return TAKEN
+    if mark := os.environ.get(MARK):
+        brand.put_on(MARK, mark)
     live(link)
     return 0
 

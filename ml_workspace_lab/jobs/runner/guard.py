@@ -13,6 +13,8 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ml_workspace_lab import brand
+
 if TYPE_CHECKING:
     from ml_workspace_lab.jobs.runner.place import Place
     from ml_workspace_lab.storage.files import FileLock
@@ -21,7 +23,8 @@ AT_ONCE = 256 * 1024
 MARK = "ML_WORKSPACE_RUN"
 """As `processes.MARK`, which brings more with it than is needed here."""
 VARIABLE = "ML_WORKSPACE_GUARD"
-"""In the environment of all that this runner starts, and of nothing that another one does."""
+"""In the environment of all that this runner starts, and of nothing that another one does; and the
+name of the brand of what clears its environment."""
 
 
 def stand(name: str, place: "Place | None" = None, lock: "FileLock | None" = None) -> None:
@@ -43,6 +46,7 @@ def stand(name: str, place: "Place | None" = None, lock: "FileLock | None" = Non
     for descriptor in (reading, *held):
         os.close(descriptor)
     os.environ[VARIABLE] = mark
+    brand.put_on(VARIABLE, mark)
 
 
 def _held(place: "Place", lock: "FileLock") -> list[int]:

@@ -4,7 +4,7 @@ import os
 import shutil
 import traceback
 
-from ml_workspace_lab import processes
+from ml_workspace_lab import prctl, processes
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.model import NotebookJob
@@ -19,7 +19,7 @@ from ml_workspace_lab.jobs.staging import output_places, variables
 
 def live(link: Link) -> None:
     """Do the work of a claimed attempt, from its beginning to its reported end."""
-    processes.adopt_orphans()
+    prctl.adopt_orphans()
     memory = Memory(link.submission.resources.memory_bytes)
     limits = Limits(link.submission.timeout_seconds)
     try:

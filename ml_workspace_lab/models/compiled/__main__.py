@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from ml_workspace_lab import processes, telemetry
+from ml_workspace_lab import prctl, telemetry
 from ml_workspace_lab.models.compiled.compiling import compile_folder
 from ml_workspace_lab.models.compiled.process import VERDICT
 from ml_workspace_lab.storage.files import write_atomic
 
 
 def main(folder: Path, target: Path, data: Path | None) -> None:
-    processes.die_with_parent(os.getppid())
+    prctl.die_with_parent(os.getppid())
     telemetry.switch_off(os.environ)
     warnings.simplefilter("ignore")
     print("Compiling the model for ONNX Runtime", flush=True)  # noqa: T201 - a process's log

@@ -9,8 +9,10 @@ from ml_workspace_lab.compute.model import AttachCompute
 from ml_workspace_lab.compute.wake import wake
 from ml_workspace_lab.errors import InvalidInput
 from ml_workspace_lab.experiments.model import RunState
+from tests.compute.conformance.runs import runner_of
 from tests.compute.test_far import kind as kind  # processes that do not see the folder
 from tests.conftest import SERVER, agents, end_agents, eventually
+from tests.jobs.abandoned import Escape
 from tests.jobs.runner.test_remote import code
 
 TEXT = """
@@ -73,6 +75,21 @@ def test_a_server_that_is_killed_comes_back_for_the_runs_that_go_on(
     assert info.state is RunState.COMPLETED, info.reason
     assert run.get_log() == "one\ntwo\n"
     assert len(agents(root, SERVER)) == 1
+
+
+def test_a_run_whose_runner_and_background_process_are_killed_has_its_end_with_nobody_there(
+    far_ws: Workspace, tmp_path: Path
+) -> None:
+    escape = Escape(tmp_path)
+    config = ScriptRunConfig(escape.code, "work.py", compute_target="moon")
+    run = far_ws.experiment("e").submit(config)
+    escape.await_pid()
+    runner = runner_of(run)
+    for process in (*agents(Path(far_ws.location)), runner):
+        process.kill()
+    eventually(lambda: run.get_status() is RunState.FAILED, 60, "it has its end")
+    assert "killed by signal 9 (SIGKILL)" in run.info().reason
+    escape.check_gone()
 
 
 def test_what_a_run_is_given_reaches_it(far_ws: Workspace, tmp_path: Path) -> None:

@@ -18,16 +18,17 @@ RUNNER = """
 import subprocess, sys
 from ml_workspace_lab.jobs.runner import guard
 guard.stand("a-test-of-guards")
-child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+child = subprocess.Popen([*sys.argv[1:], "sleep", "1000"], start_new_session=True)
 print(child.pid, flush=True)
 sys.stdin.read()
 """
 
 
 @contextmanager
-def runner() -> Iterator[tuple["subprocess.Popen[str]", int]]:
-    """One that has started a program in a session of its own; and that program."""
-    words = [sys.executable, "-c", RUNNER]
+def runner(*before: str) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """One that has started a program in a session of its own; and that program, which the words
+    `before` start."""
+    words = [sys.executable, "-c", RUNNER, *before]
     process = subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -47,6 +48,12 @@ def test_what_a_killed_runner_has_started_is_ended(number: signal.Signals) -> No
         os.killpg(process.pid, number)
         eventually(lambda: not alive(child), what="its program is gone")
     eventually(lambda: not guards(), what="its guard has left")
+
+
+def test_a_program_that_has_cleared_its_environment_is_ended_too() -> None:
+    with runner("env", "-i") as (process, child):
+        os.killpg(process.pid, signal.SIGKILL)
+        eventually(lambda: not alive(child), what="its program is gone")
 
 
 def test_another_runner_of_the_same_attempt_is_left_alone() -> None:
