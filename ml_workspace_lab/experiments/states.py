@@ -16,7 +16,9 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     S.PREPARING: _CUT_SHORT | {S.QUEUED, S.RUNNING},
     # From here to Queued: the attempt failed, and another one follows.
     S.RUNNING: _CUT_SHORT | {S.FINALIZING, S.COMPLETED, S.NOT_RESPONDING, S.QUEUED},
-    S.NOT_RESPONDING: _CUT_SHORT | {S.RUNNING, S.FINALIZING, S.COMPLETED, S.QUEUED},
+    # It may be so for another reason, too.
+    S.NOT_RESPONDING: _CUT_SHORT
+    | {S.NOT_RESPONDING, S.RUNNING, S.FINALIZING, S.COMPLETED, S.QUEUED},
     S.FINALIZING: _ENDS | {S.CANCEL_REQUESTED, S.QUEUED},
     # Work that ends by itself before the cancel reaches it keeps its true end.
     S.CANCEL_REQUESTED: _ENDS,

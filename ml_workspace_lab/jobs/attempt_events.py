@@ -50,7 +50,7 @@ def _apply(services: Services, transaction: Transaction, row: Row, record: Recor
     if record.kind == STATE:
         moved = msgspec.json.decode(record.body, type=Moved)
         if row["stage"] == "begun":
-            _move(services, transaction, run_id, moved.state)
+            _move(services, transaction, run_id, moved)
     elif record.kind == PROGRESS:
         progress = msgspec.json.decode(record.body, type=Progress)
         services.runs.set_progress(transaction, run_id, progress)
@@ -63,14 +63,14 @@ def end(services: Services, transaction: Transaction, row: Row, how: Ended) -> N
     attempt_store.report(transaction, row, how)
     if how.state == "Completed" and row["run_state"] == RunState.PREPARING:
         # There was no room to say that it was running.
-        _move(services, transaction, row["uid"], RunState.RUNNING)
+        _move(services, transaction, row["uid"], Moved(RunState.RUNNING))
     found = AttemptEnd(RunState(how.state), how.reason, how.cause)
     with suppress(Conflict):
         services.jobs.conclude_in(transaction, row["uid"], row["attempt"], found)
 
 
-def _move(services: Services, transaction: Transaction, run_id: str, state: RunState) -> None:
+def _move(services: Services, transaction: Transaction, run_id: str, moved: Moved) -> None:
     # What can't follow the present state was overtaken: the run was canceled, or given up, while
     # the word of it was under way.
     with suppress(Conflict):
-        services.runs.transition(transaction, run_id, state, "")
+        services.runs.transition(transaction, run_id, moved.state, moved.reason)

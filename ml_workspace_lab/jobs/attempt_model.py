@@ -10,7 +10,7 @@ from ml_workspace_lab.jobs.model import SubmitRun
 from ml_workspace_lab.snapshots.model import SnapshotInfo
 from ml_workspace_lab.workspace.model import WorkspaceInfo
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised by every change of what runners and workspaces say to each other."""
 
 AttemptNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]

@@ -6,8 +6,8 @@ from ml_workspace_lab.jobs.records import Ended
 from ml_workspace_lab.storage.database import Queries, Row, Transaction, now, without_nul
 
 _ROW = (
-    "SELECT a.*, r.uid, r.ended, r.state AS run_state, j.attempt AS latest, j.stage,"
-    " j.cancel_requested"
+    "SELECT a.*, r.uid, r.ended, r.state AS run_state, r.reason AS run_reason, j.attempt AS latest,"
+    " j.stage, j.cancel_requested"
     " FROM run r JOIN job j ON j.run = r.id"
     " LEFT JOIN attempt a ON a.run = r.id AND a.attempt = :attempt WHERE r.uid = :uid"
 )

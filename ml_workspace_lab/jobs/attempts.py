@@ -22,7 +22,7 @@ from ml_workspace_lab.jobs.attempt_model import (
     EventMark,
 )
 from ml_workspace_lab.jobs.contents import concatenated
-from ml_workspace_lab.jobs.records import END, STATE, Ended
+from ml_workspace_lab.jobs.records import END, STATE, STOPPED, Ended
 from ml_workspace_lab.storage.database import Queries, Row
 from ml_workspace_lab.storage.files import disk_errors, write_atomic
 
@@ -188,12 +188,13 @@ class Attempts(Service):
             self.is_silent(who.run_id, who.attempt, queries)
 
     def _heard(self, run_id: str, attempt: int) -> Row:
-        """The attempt, which gave a sign of life: a run that was NotResponding is Running again.
-        Raises Gone where another attempt was begun."""
+        """The attempt, which gave a sign of life: a run that was NotResponding is Running again,
+        but where its program stands still. Raises Gone where another attempt was begun."""
         row = attempt_store.current(self.storage.database, run_id, attempt)
         with disk_errors():
             self.storage.run(run_id).heartbeat.touch()
-        if row["run_state"] == RunState.NOT_RESPONDING and row["stage"] == "begun":
+        silent = row["run_state"] == RunState.NOT_RESPONDING and row["run_reason"] != STOPPED
+        if silent and row["stage"] == "begun":
             with suppress(Conflict):
                 self.services.runs.move(run_id, RunState.RUNNING, "It answers again.")
         return row

@@ -21,10 +21,16 @@ LONGEST = 4 * 1024 * 1024
 LOG, STATE, PROGRESS, END = b"L", b"S", b"P", b"E"
 
 
+STOPPED = "Its program stands still: it was stopped by a signal."
+"""The reason of a run that is NotResponding where its runner says so, and answers: it alone knows
+when the program goes on."""
+
+
 class Moved(Struct, frozen=True):
-    """The run comes to a state on its way."""
+    """The run comes to a state on its way, with a reason where there is one to tell."""
 
     state: RunState
+    reason: str = ""
 
 
 class Ended(Struct, frozen=True):

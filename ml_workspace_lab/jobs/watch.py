@@ -14,6 +14,7 @@ from ml_workspace_lab.jobs.ending import AttemptEnd
 from ml_workspace_lab.jobs.launches import GRACE_SECONDS
 from ml_workspace_lab.jobs.model import Cause
 from ml_workspace_lab.jobs.outputs import Outputs
+from ml_workspace_lab.jobs.records import STOPPED
 from ml_workspace_lab.jobs.store import QueueEntry
 from ml_workspace_lab.services import Services
 from ml_workspace_lab.storage.files import is_held
@@ -198,7 +199,11 @@ class Watch:
                 what = "stands still" if stands_still else f"is silent for {LEASE_SECONDS:.0f} s"
                 reason = f"Its runner {what}."
                 self.services.runs.move(entry.run_id, RunState.NOT_RESPONDING, reason)
-            elif entry.state is RunState.NOT_RESPONDING and not (stands_still or silent):
+            elif (
+                entry.state is RunState.NOT_RESPONDING
+                and not (stands_still or silent)
+                and self.services.runs.get(entry.run_id).reason != STOPPED  # its runner's to say
+            ):
                 self.services.runs.move(entry.run_id, RunState.RUNNING, "It answers again.")
 
     def _files(self, entry: QueueEntry) -> RunFolder:

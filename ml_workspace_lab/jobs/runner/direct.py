@@ -102,10 +102,10 @@ class DirectLink:
                 found = RecordRunEnvironment(own_record())
                 self._services.environments.record(self.run_id, found)
 
-    def move(self, state: RunState) -> None:
+    def move(self, state: RunState, reason: str = "") -> None:
         # Where the run was asked to end at this moment, the signal that ends it is under way.
         with suppress(Conflict):
-            self._services.runs.move(self.run_id, state)
+            self._services.runs.move(self.run_id, state, reason)
 
     def report_progress(self, progress: Progress) -> None:
         self._services.runs.report_progress(self.run_id, progress)

@@ -50,8 +50,8 @@ class Link(Protocol):
         """Note what this process runs in. Never a reason to fail."""
         ...
 
-    def move(self, state: RunState) -> None:
-        """Bring the run to a state on its way. Raises Conflict where it can't follow."""
+    def move(self, state: RunState, reason: str = "") -> None:
+        """Bring the run to a state on its way; nothing where it can't follow."""
         ...
 
     def report_progress(self, progress: Progress) -> None: ...

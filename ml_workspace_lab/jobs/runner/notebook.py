@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ml_workspace_lab.jobs.model import NotebookJob
 from ml_workspace_lab.jobs.prewarmed import kernel
 from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.outcome import Limits, Outcome
+from ml_workspace_lab.jobs.runner.standstill import told_of
 from ml_workspace_lab.storage.storage import RunFolder
 
 GRACE_SECONDS = 5.0
@@ -40,7 +41,9 @@ async def _run(link: Link, job: NotebookJob, limits: Limits) -> Outcome:
         from ml_workspace_lab.jobs.runner.execution import Execution, read
 
         execution = Execution(link, read(content), manager, prepare=code)
-        return await execution.outcome(limits)
+        process = getattr(manager.provisioner, "process", None)
+        with nullcontext() if process is None else told_of(link, process.pid):
+            return await execution.outcome(limits)
 
 
 @asynccontextmanager

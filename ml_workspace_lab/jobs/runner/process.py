@@ -12,6 +12,7 @@ from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.outcome import Outcome, of_exit
 from ml_workspace_lab.jobs.runner.output_pipe import OutputPipe
 from ml_workspace_lab.jobs.runner.shown import progress_shown
+from ml_workspace_lab.jobs.runner.standstill import told_of
 
 GRACE_SECONDS = 5.0
 
@@ -37,7 +38,8 @@ def run_process(link: Link, job: ScriptJob | CommandJob, words: list[str]) -> Ou
             return Outcome(RunState.FAILED, reason)
         pipe.let_go()
         try:
-            return of_exit("The program", child.wait())
+            with told_of(link, child.pid):
+                return of_exit("The program", child.wait())
         except BaseException:
             _end(child)
             raise

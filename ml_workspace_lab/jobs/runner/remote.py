@@ -128,8 +128,8 @@ class RemoteLink:
             body = RecordRunEnvironment(own_record())
             self._connection.environments.record(self.run_id, body)
 
-    def move(self, state: RunState) -> None:
-        self._spool.tell(Moved(state))
+    def move(self, state: RunState, reason: str = "") -> None:
+        self._spool.tell(Moved(state, reason))
 
     def report_progress(self, progress: Progress) -> None:
         self._spool.tell(progress)

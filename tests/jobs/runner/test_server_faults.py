@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import psutil
@@ -109,6 +110,31 @@ def test_a_stopped_process_is_not_responding_and_then_goes_on(far: Make, tmp_pat
     info = eventually(lambda: _in_state(one, RunState.NOT_RESPONDING), 10)
     assert "No sign of life for 90 s" in info
     runner.send_signal(signal.SIGCONT)
+    eventually(lambda: _in_state(one, RunState.RUNNING) is not None, 30)
+    worker.end()
+    assert runner.wait(120) == 0
+    check_complete(one.run, worker)
+
+
+def test_a_stopped_program_is_not_responding_though_its_runner_answers(
+    far: Make, tmp_path: Path
+) -> None:
+    worker = Worker(tmp_path)
+    one = far(worker.config)
+    runner = one.start()
+    worker.goes_on()
+    program = next(
+        child
+        for child in psutil.Process(runner.pid).children()
+        if "work.py" in str(child.cmdline())
+    )
+    eventually(lambda: one.run.get_status() is RunState.RUNNING, 30)
+    program.suspend()
+    reason = eventually(lambda: _in_state(one, RunState.NOT_RESPONDING), 30)
+    assert reason == "Its program stands still: it was stopped by a signal."
+    one.services.attempts.append(one.run.id, 1, content=BytesIO(b""))
+    assert _in_state(one, RunState.NOT_RESPONDING), "a sign of its runner's life changes nothing"
+    program.resume()
     eventually(lambda: _in_state(one, RunState.RUNNING) is not None, 30)
     worker.end()
     assert runner.wait(120) == 0
