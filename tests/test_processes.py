@@ -79,6 +79,16 @@ def test_a_zombie_of_another_process_has_ended(tmp_path: Path) -> None:
         parent.stdout.close()
 
 
+def test_the_pid_and_the_ticks_of_another_boot_are_nobody(tmp_path: Path) -> None:
+    with started(tmp_path, "-c", "import time; time.sleep(60)") as native:
+        before = f"{native.rpartition('-')[0]}-{'0' * 8}"
+        assert before != native
+        assert processes.find(before) is None
+        assert processes.return_code(before) is None
+        processes.end(before, force=True)
+        assert processes.find(native) is not None
+
+
 def test_a_clock_that_is_set_changes_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from ml_workspace_lab import NotebookRunConfig, Workspace
 from ml_workspace_lab.client.card import RUN_TYPE
 from ml_workspace_lab.client.model import Model
+from ml_workspace_lab.experiments.model import RunState
+from tests.compute.conformance.drivers import alive
+from tests.conftest import eventually
 from tests.endpoints.support import SCALE
 from tests.notebook.kernels import Kernel, end_workspace, kernel_in
 from tests.notebooks import write_notebook
@@ -70,6 +74,26 @@ def test_a_notebook_is_run_and_its_card_and_log_are_shown(kernel: Kernel, place:
     assert kernel("print(type(run).__name__, run.id, run.get_status())").text.split() == [
         "Run", run.id, "Completed",
     ]  # fmt: skip
+
+
+def test_a_killed_kernel_leaves_the_run_alone_that_it_has_submitted(
+    place: Workspace, folder: Path, tmp_path: Path
+) -> None:
+    enough = tmp_path / "enough"
+    waits = f"import time, pathlib\nwhile not pathlib.Path({str(enough)!r}).exists():"
+    write_notebook(folder / "waits.ipynb", f"print('begun')\n{waits} time.sleep(0.05)", "print(7)")
+    with kernel_in(folder) as kernel:
+        kernel("run = %ws_run waits.ipynb -e detached")
+        (run,) = place.runs("detached")
+        eventually(lambda: "begun" in run.get_log(), 90, "it is in its middle")
+        pid = int(kernel("import os; print(os.getpid())").text)
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not alive(pid), what="the kernel is gone")
+        assert run.get_status() is RunState.RUNNING
+    enough.touch()
+    info = run.wait_for_completion(timeout_seconds=90)
+    assert info.state is RunState.COMPLETED
+    assert run.get_log() == "begun\n7\n"
 
 
 def test_this_cell_alone_is_run(kernel: Kernel, place: Workspace) -> None:

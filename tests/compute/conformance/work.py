@@ -89,13 +89,15 @@ class Work:
         eventually(lambda: any(what == "ended" for what, *_ in self._told), seconds, "it ends")
 
     def check(self, run: Run, *, whole_log: bool = True) -> None:
-        """It began once, and every acknowledged value, line and artifact is there, once. Of a
-        runner that was killed, the log's end may be missing: it was on its way through it."""
+        """It began once and ended once, and every acknowledged value, line and artifact is there,
+        once. Of a runner that was killed, the log's end may be missing: it was on its way through
+        it."""
         check({(run.id, 1): [Event(what, nonce) for what, nonce, *_ in self._told]})
         assert len(self.begun) == 1
+        assert len([change for change in run.status_history if change.state.is_terminal]) == 1
         steps = run.get_metrics()["step"]
-        assert steps[: self.last + 1] == list(range(self.last + 1))
-        assert len(steps) == len(set(steps))
+        assert steps == list(range(len(steps)))
+        assert len(steps) > self.last
         lines = [line for line in run.get_log().splitlines() if line.startswith("line")]
         log, printed = "\n".join(lines), "\n".join(f"line {step}" for step in range(len(lines)))
         assert log == printed or (not whole_log and printed.startswith(log))
