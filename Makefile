@@ -13,9 +13,11 @@ FRONT := package.json yarn.lock tsconfig.json $(shell find src style -type f -no
 # To look at the demo nobody needs the developers' tools.
 INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,run).stamp
 
+# Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs), which
+# come up when nothing else takes the processors.
 CLUSTERS := tests/engines
 
-.PHONY: demo lab test test-clusters test-long lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
+.PHONY: demo lab test test-long lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -32,20 +34,18 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_r
 	scripts/install_kubernetes_schemas
 	scripts/install_registry
+	scripts/install_slurm
+	scripts/install_ray
 	jlpm test
 	pytest --numprocesses=3 --dist=loadfile --ignore=$(CLUSTERS)
+	pytest --numprocesses=3 --dist=loadfile $(CLUSTERS)
 
-# Whole clusters of Slurm, Ray and Kubernetes (`scripts/build_kubernetes` makes its programs), one
-# after the other, with what takes too long for every change.
-test-clusters: $(INSTALLED) $(VENV)/linked.stamp
+# What takes too long for every change.
+test-long: $(INSTALLED) $(VENV)/linked.stamp
 	scripts/install_fault_tools
 	scripts/install_slurm
 	scripts/install_ray
-	pytest $(CLUSTERS) -m 'long or not long'
-
-# Queues as long as the fault matrix names.
-test-long: $(INSTALLED) $(VENV)/linked.stamp
-	pytest --ignore=$(CLUSTERS) -m long
+	pytest -m long
 
 lint: $(INSTALLED) node_modules/.stamp
 	ruff check .

@@ -53,14 +53,21 @@ class KeptOutput:
         os.set_blocking(leave, True)
         return leave, os.open(self._files.output, os.O_RDWR | os.O_CLOEXEC)
 
-    def pass_on(self, pipe: int, write: Callable[[bytes], None]) -> None:
+    def pass_on(
+        self,
+        pipe: int,
+        write: Callable[[bytes], None],
+        rest: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Give what comes to `write`, which adds it to the log, until the pipe's end (or until it
-        is empty, where reading from it does not wait)."""
+        is empty, where reading from it does not wait); `rest` is called after each piece."""
         self._settle()
         with suppress(BlockingIOError):
             while content := self._take(pipe):
                 write(content)
                 self._settle()
+                if rest is not None:
+                    rest(content)
         self._files.taken.unlink(missing_ok=True)
         os.close(self._file)
 

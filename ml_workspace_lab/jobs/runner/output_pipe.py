@@ -11,6 +11,9 @@ from ml_workspace_lab.jobs.runner.kept_output import AT_ONCE, KeptOutput
 
 ROOM = 1024 * 1024
 """Bytes that the pipe holds, where the system lets it: the program prints on while we are busy."""
+REST_SECONDS = 0.05
+"""Between two looks into the pipe: a program that prints line by line would wake us for each, and
+pays for that."""
 DRAIN_SECONDS = 60.0
 """How long is waited for what is still in the pipe once all who print into it should have ended."""
 
@@ -25,6 +28,7 @@ class OutputPipe:
         self._exit, self.entrance = kept.open() if kept else os.pipe()
         with suppress(AttributeError, OSError):  # the system's own size does, only less well
             fcntl.fcntl(self.entrance, fcntl.F_SETPIPE_SZ, ROOM)
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._pass_on, name="output", daemon=True)
 
     def let_go(self) -> None:
@@ -39,12 +43,18 @@ class OutputPipe:
     def __exit__(self, *_: object) -> None:
         if self.entrance >= 0:
             self.let_go()
+        self._over.set()
         self._thread.join(DRAIN_SECONDS)
 
     def _pass_on(self) -> None:
         if self._kept is not None:
-            self._kept.pass_on(self._exit, self._write)
+            self._kept.pass_on(self._exit, self._write, self._rest)
         else:
             while content := os.read(self._exit, AT_ONCE):
                 self._write(content)
+                self._rest(content)
         os.close(self._exit)
+
+    def _rest(self, taken: bytes) -> None:
+        if len(taken) < AT_ONCE:
+            self._over.wait(REST_SECONDS)

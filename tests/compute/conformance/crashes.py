@@ -17,14 +17,20 @@ from tests.conftest import end_agents, eventually
 AGENT = """
 import os, signal, sys
 from pathlib import Path
-from ml_workspace_lab.agent.__main__ import main
+from ml_workspace_lab.agent import __main__ as agent
 from ml_workspace_lab.jobs import dispatcher, store
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
+def acquire(lock, acquire=agent._acquire):
+    is_first = acquire(lock)
+    print("works" if is_first else "another one works", flush=True)
+    return is_first
+
 WHERE
-main(Path(sys.argv[1]))
+agent._acquire = acquire
+agent.main(Path(sys.argv[1]))
 """
 WINDOWS = {
     "before the attempt is written down": "store.begin_attempt = die",
@@ -52,10 +58,7 @@ class CrashContract:
     ) -> None:
         lines = tmp_path / "lines"
         (tmp_path / "code").mkdir()
-        end_agents(target.root)
-        code = AGENT.replace("WHERE", WINDOWS[window])
-        agent = subprocess.Popen([sys.executable, "-c", code, str(target.root)])
-        eventually(lambda: poke(target.root), what="the faulty background process is there")
+        agent = _faulty_agent(target.root, WINDOWS[window])
         config = CommandConfig(
             tmp_path / "code", ["sh", "-c", f"echo a >>{lines}"], compute_target=target.name
         )
@@ -66,3 +69,18 @@ class CrashContract:
         assert info.state is RunState.COMPLETED, info.reason
         assert words(lines) == ["a"]
         eventually(target.is_idle, target.seconds, "all jobs are over")
+
+
+def _faulty_agent(root: Path, where: str) -> "subprocess.Popen[str]":
+    """At work: a server that looks after the workspace may have started another before it."""
+    words = [sys.executable, "-c", AGENT.replace("WHERE", where), str(root)]
+    while True:
+        end_agents(root)
+        agent = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert agent.stdout is not None
+        with agent.stdout as told:
+            if told.readline() == "works\n":
+                break
+        agent.wait()
+    eventually(lambda: poke(root), what="the faulty background process is there")
+    return agent

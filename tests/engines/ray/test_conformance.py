@@ -32,20 +32,27 @@ class TestDriver(DriverContract):
         cluster.wait_until_idle()
 
 
+@pytest.fixture
+def runs_target(ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
+    """With a server that runners on the worker reach."""
+
+    def kill_node(run_id: str) -> None:
+        cluster.worker.end_processes()
+        cluster.start_worker()
+
+    server = Server(Path(ws.location), host=cluster.lan.gateway)
+    attach(ws, cluster, token_file, server.url)
+    yield Target(ws, TARGET, UNKNOWN, kill_node, cluster.worker.cut_off, SECONDS, CROWD)
+    end_work(ws)
+    cluster.wait_until_idle()
+    end_agents(Path(ws.location))
+    server.kill()
+
+
 class TestRuns(RunContract, CrashContract):
     @pytest.fixture
-    def target(self, ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
-        def kill_node(run_id: str) -> None:
-            cluster.worker.end_processes()
-            cluster.start_worker()
-
-        server = Server(Path(ws.location), host=cluster.lan.gateway)
-        attach(ws, cluster, token_file, server.url)
-        yield Target(ws, TARGET, UNKNOWN, kill_node, cluster.worker.cut_off, SECONDS, CROWD)
-        end_work(ws)
-        cluster.wait_until_idle()
-        end_agents(Path(ws.location))
-        server.kill()
+    def target(self, runs_target: Target) -> Target:
+        return runs_target
 
 
 def test_the_command_line_is_enough(

@@ -30,6 +30,17 @@ def test_a_program_prints_on_while_the_log_stands_still() -> None:
         goes_on.set()
 
 
+def test_a_program_that_prints_line_by_line_is_not_looked_at_for_each() -> None:
+    got: list[bytes] = []
+    code = "import time\nfor n in range(1000): print(n, flush=True); time.sleep(0.001)"
+    with OutputPipe(got.append) as pipe:
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=pipe.entrance)
+        pipe.let_go()
+        assert child.wait() == 0
+    assert b"".join(got).split() == [b"%d" % number for number in range(1000)]
+    assert len(got) < 300
+
+
 FULL = """
 import os, sys
 from pathlib import Path
