@@ -5,11 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from ml_workspace_lab import Workspace
+from ml_workspace_lab.compute.model import AttachCompute
 from ml_workspace_lab.compute.ray.driver import RayDriver
 from ml_workspace_lab.compute.ray.settings import RaySettings
+from tests.compute.conformance import Target
+from tests.conftest import end_agents, end_work
 from tests.engines.history import History, recording
 from tests.engines.lan import why_there_are_no_hosts
 from tests.engines.ray.cluster import RAY, TOKEN, Cluster
+from tests.faults.servers import Server
+
+TARGET, UNKNOWN = "rays", "ws-unknown-a1"
+SECONDS, CROWD = 120, 10
+"""Ray takes two seconds of a core to begin a job."""
+
+
+def attach(ws: Workspace, cluster: Cluster, token: Path, url: str | None = None) -> None:
+    settings = {"address": cluster.url, "token_file": str(token), "poll_seconds": 0.2}
+    ws.connection.computes.attach(AttachCompute(TARGET, "ray", settings, workspace_url=url))
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +74,20 @@ def history(cluster: Cluster) -> Iterator[History]:
         for run_id, _ in history.events:
             history.tell(run_id, "exit 0")
         cluster.wait_until_idle()
+
+
+@pytest.fixture
+def runs_target(ws: Workspace, cluster: Cluster, token_file: Path) -> Iterator[Target]:
+    """With a server that runners on the worker reach."""
+
+    def kill_node(run_id: str) -> None:
+        cluster.worker.end_processes()
+        cluster.start_worker()
+
+    server = Server(Path(ws.location), host=cluster.lan.gateway)
+    attach(ws, cluster, token_file, server.url)
+    yield Target(ws, TARGET, UNKNOWN, kill_node, cluster.worker.cut_off, SECONDS, CROWD)
+    end_work(ws)
+    cluster.wait_until_idle()
+    end_agents(Path(ws.location))
+    server.kill()

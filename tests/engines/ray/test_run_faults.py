@@ -11,8 +11,7 @@ from tests.compute.conformance import Target
 from tests.compute.conformance.work import Work
 from tests.conftest import eventually
 from tests.engines.ray.cluster import Cluster
-from tests.engines.ray.test_conformance import SECONDS, TARGET
-from tests.engines.ray.test_conformance import runs_target as runs_target
+from tests.engines.ray.conftest import SECONDS, TARGET
 
 
 @pytest.fixture
