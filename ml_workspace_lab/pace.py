@@ -9,9 +9,9 @@ SECONDS = 5.0
 
 
 class Pace:
-    """`share` bytes: as many as came over within `SECONDS` at the speed of the last request, from
-    `LEAST` to `most`. On a line that loses packets, too, requests end within their time, and what
-    one has brought need not be sent again."""
+    """`share` bytes: as many as come over within `SECONDS`, as the last requests say, from `LEAST`
+    to `most`. On a line that loses packets, too, requests end within their time, and what one has
+    brought need not be sent again."""
 
     def __init__(self, most: int) -> None:
         self.share = self._most = most
@@ -19,8 +19,11 @@ class Pace:
     @contextmanager
     def taking(self, size: int) -> Iterator[None]:
         """While so many bytes are under way; the least is next where they don't arrive."""
-        began = time.monotonic()
+        began, before = time.monotonic(), self.share
         self.share = LEAST
         yield
         seconds = max(time.monotonic() - began, 1e-3)
-        self.share = min(max(int(size * SECONDS / seconds), LEAST), self._most)
+        fitting = int(size * SECONDS / seconds)
+        if seconds <= SECONDS:  # a small one says nothing against large ones
+            fitting = max(fitting, before)
+        self.share = min(max(fitting, LEAST), self._most)

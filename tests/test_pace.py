@@ -29,8 +29,9 @@ class Line:
 def test_a_quick_line_is_given_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     line, pace = Line(monkeypatch, 10 * MOST), Pace(MOST)
     assert [line.send(pace) for _ in range(3)] == [MOST] * 3
-    line.send(pace, LEAST)
-    assert line.send(pace) == MOST
+    for size in (LEAST, 0):
+        line.send(pace, size)
+        assert line.send(pace) == MOST
 
 
 def test_on_a_slow_line_requests_take_their_seconds(monkeypatch: pytest.MonkeyPatch) -> None:

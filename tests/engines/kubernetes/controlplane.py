@@ -111,6 +111,14 @@ class ControlPlane:
     def mend(self, node: str) -> None:
         self._processes[node].send_signal(signal.SIGCONT)
 
+    def node_of(self, run_id: str) -> str:
+        """Where a process of the run is."""
+        return next(
+            node
+            for node in NODES
+            if any(run_id in word for process in self._of(node) for word in process.cmdline())
+        )
+
     def kill_node(self, node: str) -> None:
         """Node and pods end, as by a power cut."""
         self.end_jobs(node)
