@@ -1,4 +1,4 @@
-"""The driver `kubernetes` keeps the contracts. Runners in pods reach the workspace over HTTP alone."""
+"""The driver `kubernetes` keeps the contracts. Runners in pods reach the workspace over HTTP."""
 
 import sys
 from collections.abc import Iterator
