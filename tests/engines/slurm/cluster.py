@@ -7,8 +7,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -79,6 +79,17 @@ class Cluster:
 
     def kill_controller(self) -> None:
         self._end("controller")
+
+    @contextmanager
+    def hanging_controller(self) -> Iterator[None]:
+        """It takes what is asked, and answers nothing."""
+        daemon = self._daemons["controller"]
+        daemon.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            daemon.send_signal(signal.SIGCONT)
+            self.wait_until_answers()
 
     def start_node(self, node: str, *options: str) -> None:
         (self.folder / f"spool-{node}").mkdir(exist_ok=True)

@@ -277,3 +277,14 @@ def test_without_a_shared_folder_what_jobs_print_can_go_to_another(
     handle = seeing.submit(launch("/bin/sh", "-c", "echo x"))
     assert begun(seeing, handle) == "x"
     assert list(slurm.private.iterdir()) == []
+
+
+def test_a_controller_that_hangs_ends_nothing(slurm: Cluster, tmp_path: Path) -> None:
+    driver = driver_of(slurm, tmp_path, timeout_seconds=1.0)
+    handle = driver.submit(launch("sleep", "1000"))
+    eventually(lambda: probe(driver, handle).phase is Phase.RUNNING, what="it runs")
+    with slurm.hanging_controller():
+        eventually(lambda: probe(driver, handle).phase is Phase.UNREACHABLE, what="that is seen")
+        assert "did not answer within 1 s" in probe(driver, handle).reason
+    eventually(lambda: probe(driver, handle).phase is Phase.RUNNING, what="it answers again")
+    driver.cancel(handle, grace_s=0, force=True)
