@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,8 @@ from tests.compute.conformance.target import Target
 from tests.conftest import eventually
 
 MANY = 20
+# Drivers begin Python, as a runner is begun, and may put in another one than ours.
+BECOME = "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"
 
 
 def launch(code: str, run_id: str | None = None, attempt: int = 1, **variables: str) -> Launch:
@@ -21,13 +24,18 @@ def launch(code: str, run_id: str | None = None, attempt: int = 1, **variables: 
     return Launch(
         run_id=run_id or new_id(),
         attempt=attempt,
-        argv=["/bin/sh", "-c", code],
+        argv=begin("/bin/sh", "-c", code),
         environment=variables,
         resources=Resources(cores=0.1),
         walltime_s=None,
         grace_s=5.0,
         labels={"user": "anna"},
     )
+
+
+def begin(*command: str) -> list[str]:
+    """A Python that becomes this command."""
+    return [sys.executable, "-c", BECOME, *command]
 
 
 def words(path: Path) -> list[str]:
@@ -78,7 +86,8 @@ class DriverContract:
         odd = "a  'b' \"c\" $HOME `id` \\ ; é\n*"
         written = tmp_path / "written"
         begun = Launch(
-            new_id(), 1, ["/bin/sh", "-c", 'printf "%s|%s" "$1" "$ODD" >"$0"', str(written), odd],
+            new_id(), 1,
+            begin("/bin/sh", "-c", 'printf "%s|%s" "$1" "$ODD" >"$0"', str(written), odd),
             {"ODD": odd}, Resources(cores=0.1), None, 5.0,
         )  # fmt: skip
         self.over(target, driver.submit(begun), driver)

@@ -18,7 +18,6 @@ from urllib.request import Request, urlopen
 import psutil
 
 from tests.conftest import eventually
-from tests.engines.runs import WORKER
 
 FOLDER_VARIABLE = "ML_WORKSPACE_LAB_KUBERNETES"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -116,7 +115,7 @@ class ControlPlane:
         return next(
             node
             for node in NODES
-            if any(run_id in word for process in self._of(node) for word in process.cmdline())
+            if any(run_id in word for one in self._of(node) for word in one.info["cmdline"])
         )
 
     def kill_node(self, node: str) -> None:
@@ -158,7 +157,7 @@ class ControlPlane:
         return list(self.ask("GET", path)["items"])
 
     def jobs_processes(self) -> list[str]:
-        return [" ".join(process.cmdline()) for node in NODES for process in self._of(node)]
+        return [" ".join(process.info["cmdline"]) for node in NODES for process in self._of(node)]
 
     def kubeconfig(self, token: str, *, name: str = "config") -> Path:
         """A file that clients read."""
@@ -178,8 +177,8 @@ class ControlPlane:
         found = []
         for process in psutil.process_iter(["cmdline", "cwd"]):
             here = str(process.info["cwd"]).startswith(str(self.folder / node) + "/")
-            words = process.info["cmdline"] or []
-            if here and str(KUBELET) not in words and (words or str(WORKER) in words):
+            words = process.info["cmdline"]
+            if here and words and str(KUBELET) not in words:
                 found.append(process)
         return found
 
