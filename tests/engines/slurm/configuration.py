@@ -56,7 +56,7 @@ SuspendProgram={folder}/off
 ResumeProgram={folder}/on
 SuspendTime={idle}
 SuspendTimeout=1
-ResumeTimeout=60
+ResumeTimeout=120
 SuspendRate=0
 ResumeRate=0
 SuspendExcNodes={stays}
@@ -88,10 +88,12 @@ def count_from(conf: Path, number: int) -> None:
 
 
 def write_power_saving(folder: Path, nodes: Sequence[str], scontrol: str) -> None:
-    """Have idle nodes switched off, but the first; which are to be switched is in `switches`."""
+    """Have idle nodes switched off, but the first; which are to be switched is in `switches`. None
+    dies here, so that one on a busy machine has its time."""
+    conf = folder / "slurm.conf"
+    patient = re.sub(r"(?m)^SlurmdTimeout=\d+$", "SlurmdTimeout=120", conf.read_text())
     more = POWER_SAVING.format(folder=folder, idle=IDLE_SECONDS, stays=nodes[0])
-    with (folder / "slurm.conf").open("a") as conf:
-        conf.write(more)
+    conf.write_text(patient + more)
     for what in ("on", "off"):
         text = SWITCH.format(folder=folder, scontrol=scontrol, what=what)
         (folder / what).write_text(text)

@@ -48,7 +48,7 @@ def test_nodes_are_switched_on_for_a_run_and_off_when_there_is_none(
         resources=Resources(nodes=3),
     )
     run = ws.experiment("e").submit(config)
-    assert run.wait_for_completion(timeout_seconds=90).state is RunState.COMPLETED
+    assert run.wait_for_completion(timeout_seconds=180).state is RunState.COMPLETED
     assert run.get_log() == "3 nodes\n"
     reasons = [change.reason for change in run.status_history]
     assert "Waiting: CONFIGURING." in reasons, "what it waits for is told"
