@@ -188,8 +188,7 @@ def run(pod: dict, process: "subprocess.Popen[bytes]") -> None:
             why = {"reason": "DeadlineExceeded", "message": message}
             end(process, 1)
         time.sleep(0.05)
-    with suppress(OSError):
-        group.rmdir()
+    empty(group)
     code = process.returncode if process.returncode >= 0 else 128 - process.returncode
     phase = "Failed" if code or why else "Succeeded"
     terminated = {"exitCode": code, "reason": reason or ("Error" if code else "Completed")}
@@ -226,6 +225,17 @@ def out_of_memory(group: Path) -> bool:
     with suppress(OSError):
         return "under_oom 1" in (group / "memory.oom_control").read_text()
     return False
+
+
+def empty(group: Path) -> None:
+    """What is left in a container ends with it."""
+    with suppress(OSError):
+        while pids := (group / "cgroup.procs").read_text().split():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.05)
+        group.rmdir()
 
 
 def end(process: "subprocess.Popen[bytes]", grace: float) -> None:
