@@ -86,6 +86,10 @@ class Known:
     """Since when it has been asked to end."""
     crashes: int = 0
     not_before: float = 0.0
+    sign: int | None = None
+    """Its last sign of life."""
+    heard: float = 0.0
+    """When that was first seen (monotonic)."""
 
     @property
     def age(self) -> float:

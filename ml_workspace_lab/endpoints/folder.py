@@ -12,7 +12,6 @@ endpoints/NAME/GENERATION/          a deployment as of one update: its model, sc
 endpoints/NAME/GENERATION/worker-2/ the files of the second one's
 """
 
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -218,10 +217,10 @@ class WorkerFolder(ProcessFolder):
         except FileNotFoundError:
             return None
 
-    def silent_seconds(self) -> float | None:
-        """How long ago its event loop last turned; None while it takes no requests."""
+    def sign_of_life(self) -> int | None:
+        """Another number each time its event loop turns; None while it takes no requests."""
         try:
-            return time.time() - self.ready.stat().st_mtime
+            return self.ready.stat().st_mtime_ns
         except FileNotFoundError:
             return None
 

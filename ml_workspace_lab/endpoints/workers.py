@@ -60,16 +60,19 @@ class Workers:
         self.known(worker).start(worker, words, environment, log)
 
     def answers(self, worker: WorkerFolder) -> bool:
-        """Whether it takes requests. One whose loop has stopped turning is ended."""
-        silent = worker.silent_seconds()
-        if silent is None or not worker.is_alive():
+        """Whether it takes requests. One whose loop has stopped turning is ended: how long it is
+        silent says a clock that nobody sets."""
+        sign = worker.sign_of_life()
+        if sign is None or not worker.is_alive():
             return False
         seen = self.known(worker)
         if not seen.was_ready:
             seen.was_ready, seen.began = True, time.monotonic()
         elif seen.age > CALM_SECONDS:
             seen.crashes = 0
-        if silent > HANG_SECONDS:
+        if sign != seen.sign:
+            seen.sign, seen.heard = sign, time.monotonic()
+        elif time.monotonic() - seen.heard > HANG_SECONDS:
             worker.end()
             return False
         return True
