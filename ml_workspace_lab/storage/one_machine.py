@@ -13,7 +13,6 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from ml_workspace_lab.errors import Unavailable
 from ml_workspace_lab.storage.files import disk_errors, try_flock
@@ -26,14 +25,16 @@ SIZE = 512
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
-class Holder(NamedTuple):
+class Holder:
     """The first of a machine's processes that have the file open now; `since` in seconds since
     1970-01-01 UTC. Containers of one machine have names of their own, and its boot id."""
 
-    boot: str
-    host: str
-    pid: int
-    since: float
+    # A plain class: every script makes it anew, and others take ten times as long to be made.
+    def __init__(self, boot: str, host: str, pid: int, since: float) -> None:
+        self.boot = boot
+        self.host = host
+        self.pid = pid
+        self.since = since
 
 
 class Hold:
@@ -132,7 +133,7 @@ def _read(descriptor: int) -> Holder | None:
 
 def _write(descriptor: int) -> None:
     holder = Holder(_boot_id(), os.uname().nodename, os.getpid(), time.time())
-    content = json.dumps(holder._asdict()).encode()
+    content = json.dumps(vars(holder)).encode()
     try:
         os.pwrite(descriptor, content.ljust(SIZE), 0)
     except OSError as error:
