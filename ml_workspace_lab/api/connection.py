@@ -177,12 +177,14 @@ class LocalConnection(Connection):
         writer.remove()
 
     def watch(self) -> None:
-        from ml_workspace_lab.compute.wake import wake
+        from ml_workspace_lab.compute.wake import poke, wake
 
+        # What a job starts ends with it: its code is no place to start that process.
+        see_to_it = wake if self.principal.run_id is None else poke
         moment = time.monotonic()
         if moment - _woken.get(self.storage.root, -WAKE_SECONDS) >= WAKE_SECONDS:
             _woken[self.storage.root] = moment
-            wake(self.storage.root)
+            see_to_it(self.storage.root)
 
     def own(self, run_id: str) -> Ownership:
         self.storage.database.require()
