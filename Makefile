@@ -17,7 +17,7 @@ INSTALLED := $(VENV)/$(if $(filter-out demo lab,$(or $(MAKECMDGOALS),demo)),all,
 # come up when nothing else takes the processors.
 CLUSTERS := tests/engines
 
-.PHONY: demo lab test test-long lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
+.PHONY: demo lab test test-clusters test-long lint format docs bench bench-engines bench-jobs bench-serving bench-snapshots bench-split bench-tracking api wheel clean
 
 demo: $(INSTALLED) $(VENV)/linked.stamp
 	python scripts/demo.py
@@ -34,10 +34,14 @@ test: $(INSTALLED) $(VENV)/linked.stamp dist/.stamp
 	scripts/install_r
 	scripts/install_kubernetes_schemas
 	scripts/install_registry
-	scripts/install_slurm
-	scripts/install_ray
 	jlpm test
 	pytest --numprocesses=3 --dist=loadfile --ignore=$(CLUSTERS)
+
+# The engines' own, each cluster beside the others.
+test-clusters: $(INSTALLED) $(VENV)/linked.stamp
+	scripts/install_fault_tools
+	scripts/install_slurm
+	scripts/install_ray
 	pytest --numprocesses=3 --dist=loadfile $(CLUSTERS)
 
 # What takes too long for every change.
