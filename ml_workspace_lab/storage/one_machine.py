@@ -121,7 +121,7 @@ def _is_free(descriptor: int) -> bool:
 def _is_ours(holder: Holder | None) -> bool:
     """Nobody's, too: whoever had the lock alone and no room for a name was of this machine, or is
     gone."""
-    return holder is None or holder.boot == _boot_id()
+    return holder is None or holder.boot == boot_id()
 
 
 def _read(descriptor: int) -> Holder | None:
@@ -132,7 +132,7 @@ def _read(descriptor: int) -> Holder | None:
 
 
 def _write(descriptor: int) -> None:
-    holder = Holder(_boot_id(), os.uname().nodename, os.getpid(), time.time())
+    holder = Holder(boot_id(), os.uname().nodename, os.getpid(), time.time())
     content = json.dumps(vars(holder)).encode()
     try:
         os.pwrite(descriptor, content.ljust(SIZE), 0)
@@ -145,7 +145,7 @@ def _write(descriptor: int) -> None:
 _boot: list[str] = []
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
     """What all processes of this machine have in common, and no other machine, until it is started
     anew. Elsewhere than on Linux its name has to do."""
     if not _boot:

@@ -15,10 +15,11 @@ from ml_workspace_lab.compute.slurm.queue import Queue
 from ml_workspace_lab.compute.slurm.script import MEBIBYTE, options, preamble
 from ml_workspace_lab.compute.slurm.settings import SlurmSettings
 from ml_workspace_lab.compute.slurm.states import Job
+from ml_workspace_lab.storage import engine, one_machine
 
 PATIENCE_SECONDS = 30.0
 INTERVAL_SECONDS = 0.5
-NO_FOLDER, NO_PYTHON, NO_PACKAGE = 41, 42, 43
+NO_FOLDER, NO_PYTHON, NO_PACKAGE, FILE_OF_ANOTHER = 41, 42, 43, 44
 ONLY_BUSY = ("PENDING", "PENDING (Priority)", "PENDING (Resources)")
 
 
@@ -57,6 +58,9 @@ def _script(python: str, settings: SlurmSettings, mark: Path | None) -> Iterator
     yield from preamble(python, settings)
     if mark:
         yield f"[ -w {shlex.quote(str(mark))} ] || exit {NO_FOLDER}"
+        if (mark.parent / engine.FILE).exists():
+            same = f'"$(cat {one_machine.BOOT_ID})" = {shlex.quote(one_machine.boot_id())}'
+            yield f"[ {same} ] || exit {FILE_OF_ANOTHER}"
     yield f"[ -x {shlex.quote(python)} ] || exit {NO_PYTHON}"
     code = f"import sys, ml_workspace_lab as m; sys.exit(m.__version__ != {__version__!r})"
     yield f"{shlex.join([python, '-c', code])} || exit {NO_PACKAGE}"
@@ -79,6 +83,13 @@ def _judge(job: Job | None, python: str, root: Path) -> Iterator[Problem]:
             f"The workspace's folder {root} can't be written on node {job.nodes}.",
             "Keep the workspace on a file system that all nodes have under the same path, or set"
             " `shared_folder` to false.",
+        )
+    elif job.exit_code == FILE_OF_ANOTHER:
+        yield Problem(
+            f"The workspace keeps its records in a SQLite file, which is for one machine: node"
+            f" {job.nodes} can't use it.",
+            "Set `shared_folder` to false and give a `workspace_url` (`auto` starts a server), or"
+            " keep the records in PostgreSQL.",
         )
     elif job.exit_code == NO_PYTHON:
         yield Problem(

@@ -7,6 +7,7 @@ import pytest
 
 from ml_workspace_lab.compute.driver import Handle, Phase, Probe, Refused
 from ml_workspace_lab.compute.slurm.driver import SlurmDriver
+from ml_workspace_lab.storage import engine, one_machine
 from tests.engines.slurm import configuration
 from tests.engines.slurm.cluster import Cluster
 from tests.engines.slurm.support import Recorded, driver_of, launch, python
@@ -265,6 +266,18 @@ def test_a_folder_that_nodes_do_not_see_is_named_by_the_check(slurm: Cluster) ->
     assert "shared_folder" in problem.hint
     assert driver_of(slurm, slurm.private, shared_folder=False).check() == []
     assert list(slurm.private.iterdir()) == [], "nothing is left"
+
+
+def test_a_file_of_records_that_other_machines_can_not_use_is_named_by_the_check(
+    slurm: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / engine.FILE).touch()
+    assert driver_of(slurm, tmp_path).check() == []
+    monkeypatch.setattr(one_machine, "_boot", ["of another machine than the nodes"])
+    (problem,) = driver_of(slurm, tmp_path).check()
+    assert "SQLite file, which is for one machine" in problem.message
+    assert "workspace_url" in problem.hint
+    assert driver_of(slurm, tmp_path, shared_folder=False).check() == []
 
 
 def test_without_a_shared_folder_what_jobs_print_can_go_to_another(
