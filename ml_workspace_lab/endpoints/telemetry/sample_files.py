@@ -73,7 +73,7 @@ class SampleWriter:
             folder.mkdir(mode=0o700, exist_ok=True)
         prune(self._folder, self.most_bytes - self._limit, self.days)
         _require_room(self._folder)
-        name = f"{int(time.time() * 1000):013}-{os.urandom(4).hex()}{_END}"
+        name = f"{time.time_ns():019}-{os.urandom(4).hex()}{_END}"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._file = os.open(self._folder / name, flags, 0o600)
         self._size, self._ends = 0, time.monotonic() + SEGMENT_SECONDS

@@ -57,17 +57,17 @@ class KeptOutput:
         self,
         pipe: int,
         write: Callable[[bytes], None],
-        rest: Callable[[bytes], None] | None = None,
+        rest: Callable[[], None] | None = None,
     ) -> None:
         """Give what comes to `write`, which adds it to the log, until the pipe's end (or until it
-        is empty, where reading from it does not wait); `rest` is called after each piece."""
+        is empty, where reading from it does not wait); `rest` is called when little came."""
         self._settle()
         with suppress(BlockingIOError):
             while content := self._take(pipe):
                 write(content)
                 self._settle()
-                if rest is not None:
-                    rest(content)
+                if rest is not None and len(content) < self._at_once:
+                    rest()
         self._files.taken.unlink(missing_ok=True)
         os.close(self._file)
 

@@ -52,9 +52,9 @@ class OutputPipe:
         else:
             while content := os.read(self._exit, AT_ONCE):
                 self._write(content)
-                self._rest(content)
+                if len(content) < AT_ONCE:
+                    self._rest()
         os.close(self._exit)
 
-    def _rest(self, taken: bytes) -> None:
-        if len(taken) < AT_ONCE:
-            self._over.wait(REST_SECONDS)
+    def _rest(self) -> None:
+        self._over.wait(REST_SECONDS)

@@ -24,15 +24,14 @@ MOST = 4 * 1024**2
 # Beside a log: two copies of its end, what was taken out of the pipe at last, the index.
 BESIDE = 3 * TAIL_BYTES
 FLOOD = """
-import sys, time
-began = time.monotonic()
+import sys
 print("begun")
 block = "".join(f"filler {number:05} {'x' * 85}\\n" for number in range(10_000))
-for _ in range(200):  # MB
+for _ in range(60):  # MB
     sys.stdout.write(block)
 sys.stdout.write("".join(f"\\rstep {number} of 1000000" for number in range(1, 1_000_001)))
 print()
-print(f"the last line after {time.monotonic() - began:.1f} s")
+print("the last line")
 """
 # The number of the last line that was printed is in a file.
 ENDLESS = """
@@ -67,14 +66,12 @@ def check_flood(run: Run) -> None:
     assert log.startswith("begun\nfiller 00000 x")
     assert log.count(MARKER) == len(LOST.findall(log)) == 1
     assert len(log) < MOST + 1000
-    last = log.splitlines()[-1]
-    assert last.startswith("the last line after ")
+    assert log.endswith("\nthe last line\n")
     lines = run.workspace.connection.logs
     end = lines.lines(run.id, -2, 10)
-    assert [line.text for line in end.items] == ["step 1000000 of 1000000", last]
+    assert [line.text for line in end.items] == ["step 1000000 of 1000000", "the last line"]
     found = lines.search(run.id, MARKER)
     assert (len(found.items), found.next) == (1, None)
-    assert float(last.split()[-2]) < 120, "it was held up"
 
 
 def test_a_flood_is_bounded_where_the_folder_is_shared(
