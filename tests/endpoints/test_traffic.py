@@ -294,8 +294,14 @@ def test_a_good_deployment_stays(endpoint: Endpoint) -> None:
     endpoint.rollback_if(error_rate=0.05, p99_ms=5000, window_seconds=60, min_requests=10)
     endpoint.set_traffic({"blue": 50, "green": 50})
     answered(endpoint, 400)
-    tally = [*Path(endpoint.workspace.location).glob("endpoints/scale/*/tally.json")]
-    eventually(lambda: sum(json.loads(p.read_bytes())["answered"] for p in tally) == 400)
+    folder = Path(endpoint.workspace.location, "endpoints", "scale")
+
+    def tallied() -> int:
+        # Each process writes its own, by and by.
+        found = map(Path.read_bytes, folder.glob("*/tally.json"))
+        return sum(json.loads(tally)["answered"] for tally in found)
+
+    eventually(lambda: tallied() == 400)
     info = endpoint.info()
     assert (info.rolled_back, info.traffic) == (None, {"blue": 50, "green": 50})
     endpoint.rollback_if()
