@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import Progress
+from ml_workspace_lab.jobs.runner.beside import beside
 from ml_workspace_lab.jobs.runner.link import Link
 from ml_workspace_lab.jobs.runner.progress import LONGEST, bar_in
 
@@ -21,14 +22,8 @@ def progress_shown(link: Link) -> Iterator[Callable[[bytes], None]]:
         newest[0] = content[-LONGEST:]
         link.write_log(content)
 
-    over = threading.Event()
-    thread = threading.Thread(target=_report, args=(link, newest, over), name="bar", daemon=True)
-    thread.start()
-    try:
+    with beside("bar", lambda over: _report(link, newest, over)):
         yield write
-    finally:
-        over.set()
-        thread.join()
 
 
 def _report(link: Link, newest: list[bytes], over: threading.Event) -> None:

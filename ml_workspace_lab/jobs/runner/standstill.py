@@ -11,6 +11,7 @@ import psutil
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import RunState
 from ml_workspace_lab.jobs.records import STOPPED
+from ml_workspace_lab.jobs.runner.beside import beside
 from ml_workspace_lab.jobs.runner.link import Link
 
 SECONDS = 1.0
@@ -24,15 +25,9 @@ GOES_ON = "Its program goes on."
 @contextmanager
 def told_of(link: Link, pid: int) -> Iterator[None]:
     """Within the block the run is NotResponding while the program of that pid stands still."""
-    over = threading.Event()
-    words = (link, Program(pid), over)
-    thread = threading.Thread(target=_watch, args=words, name="standstill", daemon=True)
-    thread.start()
-    try:
+    program = Program(pid)
+    with beside("standstill", lambda over: _watch(link, program, over)):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _watch(link: Link, program: "Program", over: threading.Event) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from ml_workspace_lab.errors import WorkspaceError
 from ml_workspace_lab.experiments.model import MetricPoint
+from ml_workspace_lab.jobs.runner.beside import beside
 from ml_workspace_lab.jobs.runner.link import Link
 
 VARIABLE = "ML_WORKSPACE_SYSTEM_METRICS_SECONDS"
@@ -25,14 +26,8 @@ def watched(link: Link) -> Iterator[None]:
     if not seconds:
         yield
         return
-    over = threading.Event()
-    thread = threading.Thread(target=_watch, args=(link, seconds, over), name="usage", daemon=True)
-    thread.start()
-    try:
+    with beside("usage", lambda over: _watch(link, seconds, over)):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _watch(link: Link, seconds: float, over: threading.Event) -> None:
